@@ -1,0 +1,1 @@
+"""The REST API, the live event feed, health and metrics."""

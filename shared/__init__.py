@@ -1,0 +1,1 @@
+"""What edge and workers both stand on; it imports neither."""

@@ -1,0 +1,1 @@
+"""Redis: client, keys, streams, scripts; it carries bytes and knows no OCPP."""

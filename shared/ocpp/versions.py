@@ -1,0 +1,1 @@
+"""What differs between OCPP versions, as data."""

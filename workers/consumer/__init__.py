@@ -1,0 +1,1 @@
+"""Reads the uplinks, commits and settles."""

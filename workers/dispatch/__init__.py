@@ -1,0 +1,1 @@
+"""Finds the handler for a frame."""

@@ -1,0 +1,1 @@
+"""Translate between OCPP messages and decisions."""

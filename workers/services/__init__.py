@@ -1,0 +1,1 @@
+"""Decide, as pure functions."""
