@@ -1,1 +1,14 @@
-"""OCPP-J without IO: frames, connection state, errors and the generated message types."""
+"""OCPP-J without IO: bytes in, events and bytes out; nothing here awaits, reads a clock or knows a socket.
+
+    errors       what the peer may break and what gets a CALLERROR; the hierarchy is drawn there
+    versions     what differs between the versions, as frozen feature flags; the subprotocol negotiation
+    frames       the envelope: `decode` and the encoders; payloads stay raw
+    connection   the RPC state machine of one WebSocket, for either role: frames in, events out
+    messages     what every generated type is built on: `Request`, `Response`, `Send`
+    v16, v2x     the generated types: 1.6; 2.0.1 and 2.1 in one family
+    actions      per version: the request types by action, and who sends them
+    payloads     raw JSON to a typed message: strict, then lenient with flags
+    timestamps   what stations write as time, to milliseconds since the epoch, and back
+
+The way of a frame: `frames.decode` → `connection` (the edge) … `frames.decode` → `payloads.parse` (the worker).
+"""
