@@ -1,0 +1,15 @@
+"""How Ampstream is configured: `AMPSTREAM_*` variables, read once, frozen, checked as a whole.
+
+- `model`: the `Settings` struct; a field's name, type, bounds, unit and meaning are declared there and nowhere else
+- `secret`: text that masks itself wherever it is shown
+- `load`: environment -> `Settings`, or a `SettingsError` that names every wrong variable
+- `show`: `Settings` -> rows, table, JSON or Markdown, secrets masked
+
+A new setting is one field in `model`; reading, checking, `ampstream settings` and `docs/settings.md` follow from it.
+"""
+
+from shared.settings.load import Loaded, SettingsError, load, load_with_sources
+from shared.settings.model import Settings
+from shared.settings.secret import Secret, SecretUrl
+
+__all__ = ["Loaded", "Secret", "SecretUrl", "Settings", "SettingsError", "load", "load_with_sources"]

@@ -1,0 +1,197 @@
+"""Every setting: its name, type, default, bounds, unit and meaning.
+
+The variable of `redis_url` is `AMPSTREAM_REDIS_URL`. Names end in their unit where they have one. Order and the helper
+of a field give its place in the generated docs.
+"""
+
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from shared.settings.secret import SecretUrl
+
+
+def _about(group: str, text: str, unit: str = "", **bounds: Any) -> msgspec.Meta:
+    """Describe one field: `bounds` are msgspec's (`ge`, `le`, `gt`, `pattern`, ...)."""
+    return msgspec.Meta(description=text, extra={"group": group, "unit": unit}, **bounds)
+
+
+_redis = partial(_about, "Redis")
+_listen = partial(_about, "Listeners")
+_policy = partial(_about, "Policy")
+_socket = partial(_about, "Connections")
+_closed = partial(_about, "Failing closed")
+_presence = partial(_about, "Presence")
+_worker = partial(_about, "Workers")
+_charging = partial(_about, "Charging and commands")
+_keep = partial(_about, "Retention")
+_log = partial(_about, "Logs")
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The effective configuration of one process; see `shared.settings.load` for where it comes from."""
+
+    redis_url: Annotated[SecretUrl, _redis("Where Redis or Valkey answers; may hold user and password.")] = SecretUrl(
+        "redis://127.0.0.1:6379/0"
+    )
+    require_durable: Annotated[
+        bool,
+        _redis(
+            "Refuse to serve unless Redis syncs every write to disk and evicts nothing; off is for developers only."
+        ),
+    ] = True
+    replica_barrier: Annotated[
+        int, _redis("Replicas that must have a commit on disk before it is answered (WAITAOF); 0: none.", ge=0, le=16)
+    ] = 0
+    replica_barrier_timeout_s: Annotated[
+        float, _redis("How long a commit waits for those replicas before it counts as failed.", "s", gt=0, le=60)
+    ] = 2.0
+    redis_connect_timeout_s: Annotated[float, _redis("Limit for opening a connection.", "s", gt=0, le=60)] = 2.0
+    redis_timeout_s: Annotated[
+        float, _redis("Limit for one answer, beyond what a blocking read waits by itself.", "s", gt=0, le=300)
+    ] = 5.0
+    partitions: Annotated[
+        int,
+        _redis("Uplink streams, written into an empty Redis at first start; later changes there count.", ge=1, le=256),
+    ] = 4
+
+    station_host: Annotated[str, _listen("Address of the stations' listener.", min_length=1)] = "127.0.0.1"
+    station_port: Annotated[int, _listen("Port of the stations' listener.", ge=0, le=65535)] = 9000
+    operator_host: Annotated[str, _listen("Address of the operators' listener.", min_length=1)] = "127.0.0.1"
+    http_port: Annotated[int, _listen("Port of the operators' listener.", ge=0, le=65535)] = 8080
+    worker_host: Annotated[str, _listen("Address where a worker serves health and metrics.", min_length=1)] = (
+        "127.0.0.1"
+    )
+    worker_port: Annotated[int, _listen("Port where a worker serves health and metrics.", ge=0, le=65535)] = 8180
+    path_prefix: Annotated[
+        str,
+        _listen(
+            "Path before the station id: stations dial ws://HOST:PORT<prefix>/<id>.",
+            pattern=r"^(/[A-Za-z0-9._~-]+)*$",
+        ),
+    ] = "/ocpp"
+    public_url: Annotated[
+        str, _listen("URL under which people reach the API, for links in answers; empty: as requested.")
+    ] = ""
+    trusted_proxies: Annotated[
+        str, _listen("Addresses or networks, comma separated, whose X-Forwarded-For is believed.")
+    ] = ""
+
+    unknown_stations: Annotated[
+        Literal["accept", "reject"], _policy("What happens to a station that nobody created: registered, or 401.")
+    ] = "reject"
+    unknown_tags: Annotated[
+        Literal["accept", "reject"], _policy("What happens to an id tag that nobody created: Accepted, or Invalid.")
+    ] = "reject"
+    boot_policy: Annotated[
+        Literal["accept", "pending", "reject"], _policy("Registration of a station at its first BootNotification.")
+    ] = "accept"
+    default_subprotocol: Annotated[
+        Literal["", "ocpp1.6"],
+        _policy("Taken for a station that offers no known subprotocol; empty: such a socket is closed."),
+    ] = ""
+    heartbeat_interval_s: Annotated[
+        int, _policy("Heartbeat interval told to a station that is accepted.", "s", ge=1, le=86400)
+    ] = 60
+    boot_hold_s: Annotated[
+        int, _policy("Wait told to a station that is pending or rejected before it boots again.", "s", ge=1, le=86400)
+    ] = 30
+
+    max_connections: Annotated[int, _socket("Stations that one edge holds; more are answered 503.", ge=1)] = 20000
+    ping_interval_s: Annotated[
+        float, _socket("WebSocket ping per station after so much silence; 0: none.", "s", ge=0, le=3600)
+    ] = 30.0
+    call_timeout_s: Annotated[
+        float, _socket("A station's CALL unanswered for so long closes its socket.", "s", gt=0, le=600)
+    ] = 20.0
+    handshake_timeout_s: Annotated[
+        float, _socket("Limit for the request headers and for the login.", "s", gt=0, le=120)
+    ] = 10.0
+    write_timeout_s: Annotated[
+        float, _socket("A station that reads nothing for so long is closed.", "s", gt=0, le=600)
+    ] = 8.0
+    max_frame_bytes: Annotated[int, _socket("Largest text frame.", "B", ge=1024, le=16777216)] = 262144
+    max_json_depth: Annotated[int, _socket("Deepest nesting inside a frame.", ge=4, le=256)] = 32
+    inbound_queue: Annotated[
+        int, _socket("CALLs of one station waiting at the edge behind the one in flight.", ge=1, le=1024)
+    ] = 16
+    outbound_queue: Annotated[
+        int, _socket("Frames waiting for one station's socket; one more closes it.", ge=1, le=4096)
+    ] = 64
+    connect_rate: Annotated[
+        float, _socket("Upgrades that one edge admits per second, after the burst.", "1/s", gt=0)
+    ] = 400.0
+    connect_burst: Annotated[int, _socket("Upgrades admitted at once before the rate holds.", ge=1)] = 400
+    auth_failures: Annotated[
+        int, _socket("Failed logins per address and per identity in a minute before 429.", ge=1)
+    ] = 20
+    drain_s: Annotated[
+        float, _socket("Limit of an orderly shutdown: answers finish, then sockets close in waves.", "s", ge=0, le=600)
+    ] = 20.0
+
+    canary_interval_s: Annotated[
+        float, _closed("Time between the probes that an edge sends to each partition.", "s", gt=0, le=60)
+    ] = 1.0
+    silence_close_s: Annotated[
+        float,
+        _closed("No answer at all for so long while one is due: sockets close, upgrades get 503.", "s", gt=0, le=60),
+    ] = 4.0
+    append_close_s: Annotated[
+        float, _closed("Appends failing for so long: sockets close, upgrades get 503.", "s", gt=0, le=60)
+    ] = 2.0
+    reopen_canaries: Annotated[int, _closed("Probes answered in a row before an edge opens again.", ge=1, le=60)] = 2
+    memory_limit_percent: Annotated[
+        int, _closed("Edges stop appending above this share of Redis's maxmemory.", "%", ge=10, le=99)
+    ] = 85
+
+    presence_grace_s: Annotated[
+        float, _presence("Added to twice the interval to give the TTL of a station's presence.", "s", ge=0, le=600)
+    ] = 10.0
+    presence_min_s: Annotated[float, _presence("Shortest TTL.", "s", gt=0, le=3600)] = 30.0
+    presence_max_s: Annotated[float, _presence("Longest TTL.", "s", gt=0, le=86400)] = 900.0
+    sweep_interval_s: Annotated[
+        float, _presence("Time between looks for stations whose TTL ran out.", "s", gt=0, le=60)
+    ] = 1.0
+    node_ttl_s: Annotated[
+        float, _presence("An edge or worker not heard of for so long counts as dead.", "s", gt=0, le=600)
+    ] = 10.0
+
+    batch_frames: Annotated[int, _worker("Uplink entries that a worker takes at once.", ge=1, le=4096)] = 128
+    claim_idle_s: Annotated[
+        float, _worker("An entry unsettled for so long is taken over by another worker.", "s", gt=0, le=600)
+    ] = 8.0
+    lone_attempts: Annotated[int, _worker("Tries of an entry alone before it goes to quarantine.", ge=1, le=100)] = 3
+
+    command_timeout_s: Annotated[
+        float, _charging("A command that the station does not answer for so long is timed out.", "s", gt=0, le=3600)
+    ] = 30.0
+    reconcile_after_s: Annotated[
+        float,
+        _charging(
+            "Wait for queued stops before a transaction that is provably over is closed.",
+            "s",
+            gt=0,
+            le=604800,
+        ),
+    ] = 300.0
+    start_failure_s: Annotated[
+        float,
+        _charging("A remote start without a transaction for so long has failed.", "s", gt=0, le=86400),
+    ] = 120.0
+
+    event_retention_s: Annotated[int, _keep("Age at which events leave the event stream.", "s", ge=1)] = 604800
+    event_max_bytes: Annotated[int, _keep("Size at which the oldest events leave early.", "B", ge=1048576)] = 536870912
+    quarantine_station_bytes: Annotated[int, _keep("Quarantine of one station; the oldest leave.", "B", ge=1024)] = (
+        1048576
+    )
+    quarantine_total_bytes: Annotated[int, _keep("Quarantine in total; the oldest leave.", "B", ge=1024)] = 268435456
+    history_station_bytes: Annotated[
+        int, _keep("Security events, late facts and status history of one station; the oldest leave.", "B", ge=1024)
+    ] = 262144
+    command_history: Annotated[int, _keep("Finished commands kept per station.", ge=0, le=10000)] = 100
+
+    log_format: Annotated[Literal["console", "json"], _log("Lines for people or for machines.")] = "json"
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], _log("The least severity that is written.")] = (
+        "info"
+    )
