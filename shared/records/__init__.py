@@ -1,1 +1,16 @@
-"""What is stored, and how it is read."""
+"""What Ampstream stores, and how it is read: record types, the key layout's meaning, read queries.
+
+    stations.py      StationRecord, SessionRecord, ConnectorRecord, Door: the sections of a station's state
+    transactions.py  Transaction, open ones in the `charging` section, closed ones under their own key; Sample, Reading
+    commands.py      Command records and their states
+    tags.py          IdTag records
+    quarantine.py    frames that nobody understood
+    history.py       facts beside the current state: late ones, security events, firmware statuses
+    events.py        the versioned list of event types, and how they stand in the event stream
+    requests.py      what operators ask of a station's commit
+    packing.py       msgpack encoders and decoders of all of these
+    queries/         reads for the operators' listener (stations, transactions, tags, quarantine, events)
+
+Times are integer milliseconds since 1970 UTC (`*_at`, `*_ms`), energy is integer Wh (`*_wh`). Records are frozen; a
+change makes a new one (`msgspec.structs.replace`). Fields are only ever added, with defaults.
+"""

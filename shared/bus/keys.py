@@ -1,0 +1,157 @@
+"""Every Redis key of Ampstream, in one place.
+
+Keys of one station carry its id as hash tag, so that one script may touch them all, on a cluster too:
+
+    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm`, fences `f:<epoch>`, outbox `o:<epoch|entry>`
+    s:{CP1}:session      hash: the newest epoch, the node that holds it (written by `register_session` alone)
+    s:{CP1}:door         hash: what an edge must know before the upgrade (key hash, subprotocol, heartbeat interval)
+    s:{CP1}:presence     string with TTL: `<node>/<epoch>`
+    s:{CP1}:tx:<id>      string: a closed transaction's record        s:{CP1}:txs     zset: its transactions by start
+    s:{CP1}:meter:<id>   stream: samples of a transaction             s:{CP1}:samples stream: samples of no transaction
+    s:{CP1}:starts       hash: business key of a start -> transaction id
+    s:{CP1}:cmd:<id>     string: a command's record
+    s:{CP1}:quarantine   hash: frames that nobody understood          s:{CP1}:history stream: facts that came too late,
+                                                                                      security events, statuses
+    s:{CP1}:seen:<hash>  string with TTL: the answer to a call that must not count twice
+
+Fleet-wide keys are indexes, streams and counters: derived, and rebuilt by `ampstream doctor --rebuild`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final
+
+GROUP: Final = "workers"
+EVENTS: Final = "events"
+META_SCHEMA: Final = "meta:schema"
+META_PARTITIONS: Final = "meta:partitions"
+META_TRANSACTION_ID: Final = "meta:transaction_id"
+META_PEPPER: Final = "meta:pepper"
+NODES: Final = "nodes"
+"""Sorted set of node incarnations by their last heartbeat (Redis ms)."""
+WORKERS: Final = "workers"
+"""Sorted set of worker incarnations by their last heartbeat (Redis ms)."""
+TOKENS: Final = "tokens"
+"""Hash: digest of an operator's token -> its record."""
+STATIONS: Final = "idx:stations"
+"""Sorted set, all scores 0: every known station id, in order."""
+ONLINE: Final = "idx:online"
+"""Hash: stations online -> subprotocol."""
+TRANSACTIONS: Final = "idx:transactions"
+"""Sorted set of `<id>` by start (ms)."""
+TRANSACTIONS_OPEN: Final = "idx:transactions:open"
+"""Sorted set of `<id>` of open transactions by start (ms)."""
+TRANSACTION_OWNERS: Final = "idx:transactions:owners"
+"""Hash: transaction id -> station id."""
+CONNECTORS: Final = "idx:connectors"
+"""Hash: `<station>/<connector>` -> status."""
+TAGS: Final = "idx:tags"
+"""Sorted set, all scores 0: every id tag, in order."""
+QUARANTINE: Final = "idx:quarantine"
+"""Sorted set of `<station>/<id>` by receipt (ms)."""
+
+
+def partition_of(station_id: str, partitions: int) -> int:
+    """Return the uplink partition of a station: stable over processes and releases."""
+    return zlib.crc32(station_id.encode()) % partitions
+
+
+def uplink(partition: int) -> str:
+    """Name the stream that carries a partition's entries to the workers."""
+    return f"uplink:{{{partition}}}"
+
+
+def wakeups(partition: int) -> str:
+    """Name the sorted set of a partition's timers (packed `Wakeup` with station, by due time in ms)."""
+    return f"wakeups:{{{partition}}}"
+
+
+def attempts(partition: int) -> str:
+    """Name the hash that counts an entry's lone attempts (entry id -> n)."""
+    return f"attempts:{{{partition}}}"
+
+
+def downlink(node: str) -> str:
+    """Name the stream that carries answers and commands to a node incarnation."""
+    return f"downlink:{{{node}}}"
+
+
+def deadlines(node: str) -> str:
+    """Name the sorted set of a node's presence deadlines (station id/epoch by Redis ms)."""
+    return f"deadlines:{{{node}}}"
+
+
+def state(station_id: str) -> str:
+    """Name the hash that holds a station's state, fences and outbox."""
+    return f"s:{{{station_id}}}:state"
+
+
+def session(station_id: str) -> str:
+    """Name the hash with the station's newest epoch and node."""
+    return f"s:{{{station_id}}}:session"
+
+
+def door(station_id: str) -> str:
+    """Name the hash that an edge reads before it upgrades a station's connection."""
+    return f"s:{{{station_id}}}:door"
+
+
+def presence(station_id: str) -> str:
+    """Name the key whose expiry means that the station is gone."""
+    return f"s:{{{station_id}}}:presence"
+
+
+def transaction(station_id: str, transaction_id: int) -> str:
+    """Name the record of a closed transaction."""
+    return f"s:{{{station_id}}}:tx:{transaction_id}"
+
+
+def transactions(station_id: str) -> str:
+    """Name the sorted set of a station's transactions by start (ms)."""
+    return f"s:{{{station_id}}}:txs"
+
+
+def meter(station_id: str, transaction_id: int) -> str:
+    """Name the stream of a transaction's samples."""
+    return f"s:{{{station_id}}}:meter:{transaction_id}"
+
+
+def samples(station_id: str) -> str:
+    """Name the stream of samples that belong to no transaction."""
+    return f"s:{{{station_id}}}:samples"
+
+
+def starts(station_id: str) -> str:
+    """Name the hash of business keys of starts."""
+    return f"s:{{{station_id}}}:starts"
+
+
+def command(station_id: str, command_id: str) -> str:
+    """Name the record of a command."""
+    return f"s:{{{station_id}}}:cmd:{command_id}"
+
+
+def quarantine(station_id: str) -> str:
+    """Name the hash of a station's frames that nobody understood."""
+    return f"s:{{{station_id}}}:quarantine"
+
+
+def history(station_id: str) -> str:
+    """Name the stream of what a station reported beside its current state."""
+    return f"s:{{{station_id}}}:history"
+
+
+def seen(station_id: str, digest: str) -> str:
+    """Name the kept answer to a call that must not count twice."""
+    return f"s:{{{station_id}}}:seen:{digest}"
+
+
+def tag(id_tag: str) -> str:
+    """Name the record of an id tag."""
+    return f"t:{{{id_tag}}}:record"
+
+
+def holders(id_tag: str) -> str:
+    """Name the hash of transactions that an id tag holds at the moment (`station/start key` -> since ms)."""
+    return f"t:{{{id_tag}}}:holders"

@@ -1,0 +1,24 @@
+"""How records become bytes: one msgpack encoder, one cached decoder a type."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_encoder = msgspec.msgpack.Encoder()
+pack = _encoder.encode
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind)
+
+
+def unpack(data: bytes, kind: type[T]) -> T:
+    """Decode `data` as `kind`; raises `msgspec.MsgspecError` where it is something else."""
+    value: T = _decoder(kind).decode(data)
+    return value

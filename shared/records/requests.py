@@ -1,0 +1,98 @@
+"""What operators ask of a station's commit: bodies of REQUEST entries on the station's uplink.
+
+The operators' listener validates, appends the entry, and waits for the worker's `Reply` over its node's downlink.
+A request is idempotent by `request_id`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request"):
+    """What every request has; `by` names the operator's token for the audit trail, never its secret."""
+
+    request_id: str
+    by: str = ""
+
+
+class CreateStation(Request, frozen=True, tag="create_station"):
+    """Make a station known, or fail with 409 where it is. `key_hash`: stored credential, see `shared.credentials`."""
+
+    key_hash: str = ""
+    name: str = ""
+    group: str = ""
+    time_zone: str = ""
+    boot_policy: str = ""
+    minimum_profile: int = 0
+    subprotocol: str = ""
+    ping: bool = True
+    blocked: bool = False
+    quirk_profile: dict[str, str] = {}
+
+
+class UpdateStation(Request, frozen=True, tag="update_station"):
+    """Change the fields that are not None; 404 where the station is unknown."""
+
+    key_hash: str | None = None
+    name: str | None = None
+    group: str | None = None
+    time_zone: str | None = None
+    boot_policy: str | None = None
+    minimum_profile: int | None = None
+    subprotocol: str | None = None
+    ping: bool | None = None
+    blocked: bool | None = None
+    quirk_profile: dict[str, str] | None = None
+
+
+class DeleteStation(Request, frozen=True, tag="delete_station"):
+    """Forget a station: closes its socket, keeps its transactions; 409 with an open transaction unless `force`."""
+
+    force: bool = False
+
+
+class Disconnect(Request, frozen=True, tag="disconnect"):
+    """Close the station's socket (1012); 409 where it has none."""
+
+    reason: str = "operator"
+
+
+class SendCommand(Request, frozen=True, tag="send_command"):
+    """Queue a command; the reply's body is its record."""
+
+    command_id: str
+    action: str
+    payload: str
+    """JSON text, validated by the listener."""
+    expires_at: int = 0
+
+
+class CancelCommand(Request, frozen=True, tag="cancel_command"):
+    """Cancel a command that was not sent; 409 otherwise."""
+
+    command_id: str
+
+
+class ReplayQuarantined(Request, frozen=True, tag="replay_quarantined"):
+    """Run a quarantined frame through the pipeline again, without an answer to the station."""
+
+    quarantine_id: str
+
+
+class DropQuarantined(Request, frozen=True, tag="drop_quarantined"):
+    """Forget a quarantined frame."""
+
+    quarantine_id: str
+
+
+AnyRequest = (
+    CreateStation
+    | UpdateStation
+    | DeleteStation
+    | Disconnect
+    | SendCommand
+    | CancelCommand
+    | ReplayQuarantined
+    | DropQuarantined
+)

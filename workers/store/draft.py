@@ -1,0 +1,201 @@
+"""A decision in the making: everything that one entry changes, collected without IO.
+
+Services read the state through the draft (so they see their own changes), and write through it. Nothing happens until
+the consumer commits it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from shared import envelopes
+from shared.records.commands import CommandRecord, Commands
+from shared.records.events import Event, StationFlagged
+from shared.records.history import Fact
+from shared.records.packing import pack
+from shared.records.stations import Connectors, SessionRecord, StationRecord
+from shared.records.transactions import Charging
+
+from .outbox import Delivery, Outbox, Timer
+from .view import StationView
+from .wants import Want
+
+Argument = str | int | bytes
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a decision comes from: the uplink entry."""
+
+    entry_id: str
+    """Stream id of the uplink entry."""
+    partition: int
+    received_at: int
+    """The entry's own time (Redis ms)."""
+    node: str
+    epoch: int
+    call_seq: int
+    """0 for what is no CALL."""
+
+
+class Draft:
+    """What one entry changes. `now` is Redis TIME of the batch in ms."""
+
+    __slots__ = (
+        "_events", "answer", "changed", "counts", "deliveries", "effects", "flags", "now", "origin", "policy",
+        "releases", "timers", "view", "writes",
+    )  # fmt: skip
+
+    def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
+        self.view = view
+        self.origin = origin
+        self.now = now
+        self.policy = policy
+        self.answer: bytes | None = None
+        """The frame that answers the CALL, or None where none goes out."""
+        self.changed: dict[str, Any] = {}
+        self.writes: list[tuple[Argument, ...]] = []
+        self._events: list[Event] = []
+        self.effects: list[list[Argument]] = []
+        self.deliveries: list[tuple[str, envelopes.Item]] = []
+        self.timers: list[Timer] = []
+        self.releases: list[tuple[str, str]] = []
+        self.counts: list[tuple[str, tuple[str, ...], float]] = []
+        self.flags: list[str] = []
+
+    # ── reading: the state with this draft's changes ─────────────────────────────────────────────────────────────
+
+    @property
+    def station_id(self) -> str:
+        return self.view.station_id
+
+    @property
+    def late(self) -> bool:
+        """True for an entry of an epoch that a newer session has replaced."""
+        return 0 < self.origin.epoch < self.session.epoch
+
+    @property
+    def station(self) -> StationRecord | None:
+        found: StationRecord | None = self.changed["st"] if "st" in self.changed else self.view.station
+        return found
+
+    @property
+    def session(self) -> SessionRecord:
+        found: SessionRecord = self.changed.get("se") or self.view.session
+        return found
+
+    @property
+    def connectors(self) -> Connectors:
+        found: Connectors = self.changed.get("co") or self.view.connectors
+        return found
+
+    @property
+    def charging(self) -> Charging:
+        found: Charging = self.changed.get("ch") or self.view.charging
+        return found
+
+    @property
+    def commands(self) -> Commands:
+        found: Commands = self.changed.get("cm") or self.view.commands
+        return found
+
+    def get(self, want: Want) -> Any:
+        """Return what was loaded for `want`; raises `Missing`, upon which the consumer loads it and decides again."""
+        return self.view.get(want)
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def put(self, section: StationRecord | SessionRecord | Connectors | Charging | Commands | None) -> None:
+        """Replace a section of the state. (`forget` removes all of them.)"""
+        self.changed[_FIELD[type(section)]] = section
+
+    def forget(self) -> None:
+        """Remove every section: the station is deleted."""
+        self.changed.update(dict.fromkeys(_FIELD.values()))
+
+    def write(self, command: str, key: str, *args: Argument) -> None:
+        """Run `command key args` with the commit; `key` must carry the station's hash tag."""
+        self.writes.append((command, key, *args))
+
+    def effect(self, *command: Argument) -> None:
+        """Run an idempotent command on fleet-wide keys after the commit."""
+        self.effects.append(list(command))
+
+    def emit(self, event: Event) -> None:
+        """Publish an event after the commit; its id is set here."""
+        origin = self.origin
+        source = f"{origin.epoch}:{origin.call_seq}" if origin.call_seq else origin.entry_id
+        event.id = f"{self.view.station_id}:{source}:{len(self._events)}"
+        self._events.append(event)
+
+    def deliver(self, node: str, item: envelopes.Item) -> None:
+        """Send an item to a node after the commit."""
+        self.deliveries.append((node, item))
+
+    def wake(self, name: str, subject: str, due_ms: int) -> None:
+        """Let a WAKEUP entry `(name, subject)` come to this station at `due_ms`; setting it again moves it."""
+        self.timers.append(Timer(due_ms, name, subject))
+
+    def release(self, id_tag: str, holder: str) -> None:
+        """Free a place under an id tag's concurrent limit."""
+        self.releases.append((id_tag, holder))
+
+    def count(self, metric: str, *labels: str, amount: float = 1) -> None:
+        """Raise a metric of `shared.metrics` by its name once this decision is committed."""
+        self.counts.append((metric, labels, amount))
+
+    def flag(self, quirk: str, detail: str = "") -> None:
+        """Note a deviation on the station: counted each time, remembered and announced the first time.
+
+        `quirk` is of a closed set (a metric label), `detail` names the field.
+        """
+        self.counts.append(("quirks_total", (quirk,), 1))
+        flag = f"{quirk}:{detail}" if detail else quirk
+        self.flags.append(flag)
+        station = self.station
+        if station is None or flag in station.flags or len(station.flags) >= MAX_FLAGS:
+            return
+        self.put(msgspec.structs.replace(station, flags={**station.flags, flag: self.origin.received_at}))
+        self.emit(StationFlagged(station_id=self.station_id, at=self.origin.received_at, flag=flag))
+
+    def remember(self, fact: Fact, key: str, keep: int = 1000) -> None:
+        """Append a fact to the station's history stream `key`, bounded to about `keep` entries."""
+        self.write("XADD", key, "MAXLEN", "~", keep, "*", "h", pack(fact))
+
+    def save_command(self, record: CommandRecord, key: str) -> None:
+        """Write a command's record."""
+        self.write("SET", key, pack(record))
+
+    # ── for the commit ───────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        return tuple(self._events)
+
+    def outbox(self) -> Outbox:
+        """Pack what is owed after the commit, the answer among it."""
+        origin = self.origin
+        deliveries = [Delivery(node, msgspec.Raw(envelopes.encode(item))) for node, item in self.deliveries]
+        if self.answer is not None:
+            answer = envelopes.Answer(self.station_id, origin.epoch, origin.call_seq, self.answer)
+            deliveries.append(Delivery(origin.node, msgspec.Raw(envelopes.encode(answer))))
+        return Outbox(
+            events=[msgspec.Raw(pack(event)) for event in self._events],
+            effects=self.effects,
+            deliveries=deliveries,
+            timers=self.timers,
+            releases=self.releases,
+        )
+
+
+MAX_FLAGS = 100
+"""Flags remembered per station: a station that makes up field names can't fill its record."""
+
+_FIELD: dict[type, str] = {
+    StationRecord: "st",
+    SessionRecord: "se",
+    Connectors: "co",
+    Charging: "ch",
+    Commands: "cm",
+}

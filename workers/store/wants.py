@@ -1,0 +1,89 @@
+"""What a decision needs beyond the station's state, as data: the consumer loads it, the decider asks for it.
+
+A decider first sees what `dispatch` asked for in advance; where it finds that it needs more it raises `Missing`, the
+consumer loads that and decides again. So deciders stay free of IO.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class WantTag(msgspec.Struct, frozen=True):
+    """The `IdTag` record of `id_tag` (lower case), or None."""
+
+    id_tag: str
+
+
+class WantTransaction(msgspec.Struct, frozen=True):
+    """The closed `Transaction` of this station, or None."""
+
+    transaction_id: int
+
+
+class WantStart(msgspec.Struct, frozen=True):
+    """The transaction id (int) that a start's business key led to, or None."""
+
+    start_key: str
+
+
+class WantReadings(msgspec.Struct, frozen=True):
+    """All `Reading`s of a transaction as a tuple (0: the station's samples of no transaction, the newest 1,000)."""
+
+    transaction_id: int
+
+
+class WantSeen(msgspec.Struct, frozen=True):
+    """The kept answer (bytes) to a call with this digest, or None."""
+
+    digest: str
+
+
+class WantCommand(msgspec.Struct, frozen=True):
+    """A `CommandRecord`, or None."""
+
+    command_id: str
+
+
+class WantQuarantined(msgspec.Struct, frozen=True):
+    """A `Quarantined` frame, or None."""
+
+    quarantine_id: str
+
+
+class WantPresence(msgspec.Struct, frozen=True):
+    """`(node, epoch)` of the live presence key, or None."""
+
+
+class WantTransactionId(msgspec.Struct, frozen=True):
+    """A fresh, durable transaction id (int): the same for every further decision about the same entry."""
+
+
+class WantSlot(msgspec.Struct, frozen=True):
+    """True where the tag granted `holder` a place under its concurrent limit (idempotent by holder), else False."""
+
+    id_tag: str
+    holder: str
+    limit: int
+
+
+Want = (
+    WantTag
+    | WantTransaction
+    | WantStart
+    | WantReadings
+    | WantSeen
+    | WantCommand
+    | WantQuarantined
+    | WantPresence
+    | WantTransactionId
+    | WantSlot
+)
+
+
+class Missing(Exception):
+    """A decision needs `want`, which was not loaded; the consumer loads it and decides again."""
+
+    def __init__(self, want: Want) -> None:
+        super().__init__(want)
+        self.want = want
