@@ -89,9 +89,3 @@ class StationView:
             return self.loaded[want]
         except KeyError:
             raise Missing(want) from None
-
-    def after(self, token: bytes, changed: dict[str, Any]) -> StationView:
-        """Return the state that a commit of `changed` under `token` leaves: what the station's next entry sees."""
-        view = StationView(self.station_id, token, self._raw)
-        view._decoded = {**self._decoded, **changed}
-        return view

@@ -1,0 +1,49 @@
+"""The Lua scripts of `lua/`, as commands for a `Lane`.
+
+Each is loaded when a lane connects. `flags=allow-oom` stands in those that must run when Redis is full: what drains it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
+from typing import Any, Final
+
+import hiredis
+
+SCRIPTS: Final[dict[str, Script]] = {}
+"""Name -> script, every one of them."""
+
+
+class Script:
+    """One script of `lua/`; its header says what KEYS, ARGV and the reply are."""
+
+    __slots__ = ("name", "sha", "source")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.source = resources.files(__package__).joinpath("lua", f"{name}.lua").read_text()
+        self.sha = hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()
+        SCRIPTS[name] = self
+
+    def command(self, keys: Sequence[Any], args: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the command that runs it."""
+        return ("EVALSHA", self.sha, len(keys), *keys, *args)
+
+
+def sources() -> list[str]:
+    """Return the text of every script, in the order of `SCRIPTS`."""
+    return [script.source for script in SCRIPTS.values()]
+
+
+def is_missing(error: hiredis.ReplyError) -> bool:
+    """Tell whether Redis says that it does not know a script."""
+    return str(error).startswith("NOSCRIPT")
+
+
+COMMIT: Final = Script("commit")
+ACQUIRE_SLOT: Final = Script("acquire_slot")
+SWEEP_TIMERS: Final = Script("sweep_timers")
+APPLY_COMMANDS: Final = Script("apply_commands")
+REMOVE_CONSUMER: Final = Script("remove_consumer")

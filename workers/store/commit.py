@@ -1,0 +1,126 @@
+"""Commits decisions: one script call each, pipelined, with four results."""
+
+from __future__ import annotations
+
+import enum
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+import msgspec
+
+from shared.bus import keys
+from shared.bus.lane import Command, Lane
+from shared.bus.scripts import COMMIT
+from shared.records.packing import pack
+
+from .draft import Draft
+from .outbox import Outbox, decode, encode
+
+
+class Result(enum.IntEnum):
+    """What a commit came to; the numbers are the script's."""
+
+    COMMITTED = 1
+    DUPLICATE = 2
+    """Committed before; its outbox may not be emitted yet."""
+    STALE = 3
+    """Committed before and settled."""
+    CONFLICT = 4
+    """The state is another than the decision was made on: load and decide again."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """A commit's result, and what it owes the world."""
+
+    result: Result
+    outbox: Outbox | None
+    outbox_field: str = ""
+    """The field to delete once emitted; empty where the session's next CALL overwrites it, or none was written."""
+
+
+def changes_state(draft: Draft) -> bool:
+    """Tell whether the commit must check and renew the version token."""
+    return bool(draft.changed or draft.writes)
+
+
+async def commit_many(lane: Lane, drafts: Sequence[Draft]) -> list[Outcome]:
+    """Commit each decision on its own, in one pipeline.
+
+    Raises `LaneLost` (nothing is known then) and ReplyError where Redis refuses a commit.
+    """
+    outcomes: list[Outcome | None] = []
+    commands: list[Command] = []
+    boxes: list[tuple[int, Outbox, str]] = []
+    for place, draft in enumerate(drafts):
+        outbox = draft.outbox()
+        if not draft.origin.call_seq and not changes_state(draft):
+            outcomes.append(Outcome(Result.COMMITTED, outbox))  # Nothing to fence: emitting it twice changes nothing.
+            continue
+        if draft.view.token is None and not draft.changed:
+            outcomes.append(Outcome(Result.STALE, None))  # The station was deleted meanwhile: leave no trace of it.
+            continue
+        command, field = _command(draft, outbox)
+        commands.append(command)
+        boxes.append((place, outbox, field))
+        outcomes.append(None)
+    replies = await lane.execute(commands) if commands else []
+    for (place, outbox, field), reply in zip(boxes, replies, strict=True):
+        if isinstance(reply, hiredis.ReplyError):
+            raise reply
+        outcomes[place] = _outcome(reply, outbox, field)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+def _outcome(reply: list[Any], outbox: Outbox, field: str) -> Outcome:
+    result = Result(reply[0])
+    if result is Result.COMMITTED:
+        return Outcome(result, outbox, field)
+    if result is Result.DUPLICATE:
+        return Outcome(result, decode(reply[1]), field)
+    return Outcome(result, None)
+
+
+def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str]:
+    """Return the script call, and the outbox field to delete after the emission."""
+    origin, view = draft.origin, draft.view
+    if origin.call_seq:
+        fence, box, after = f"f:{origin.epoch}", f"o:{origin.epoch}", ""
+        fields: list[Any] = [fence, origin.call_seq, box, encode(outbox)]
+    else:
+        fence, box = "", f"o:{origin.entry_id}"
+        fields, after = [box, encode(outbox)], box
+    state = keys.state(view.station_id)
+    expected: str | bytes = ""
+    operations = list(draft.writes)
+    if changes_state(draft):
+        expected = view.token if view.token is not None else "-"
+        gone = [field for field, section in draft.changed.items() if section is None]
+        if gone:
+            operations.append(("HDEL", state, *gone))
+        if "st" in gone:
+            operations.append(("HDEL", state, "v"))
+        else:
+            fields += ("v", secrets.token_bytes(8))
+        for field, section in draft.changed.items():
+            if section is not None:
+                fields += (field, pack(section))
+    touched, arguments = _operations(state, operations)
+    head = (fence, origin.call_seq, box, expected, len(fields))
+    return COMMIT.command(touched, (*head, *fields, *arguments)), after
+
+
+def _operations(first: str, operations: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[Any]]:
+    """Flatten commands into the keys and arguments that `commit.lua` and `apply_commands.lua` take."""
+    touched: dict[Any, int] = {first: 1} if first else {}
+    arguments: list[Any] = []
+    for name, key, *rest in operations:
+        index = touched.setdefault(key, len(touched) + 1)
+        arguments += (len(rest), name, index, *rest)
+    return list(touched), arguments
+
+
+def flatten(operations: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[Any]]:
+    """Return (keys, arguments) of commands for `apply_commands.lua`."""
+    return _operations("", operations)

@@ -1,0 +1,145 @@
+"""Reads what a batch needs: every station's state and every want, in one pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import hiredis
+import msgspec
+
+from shared.bus import keys
+from shared.bus.lane import Command, Lane
+from shared.bus.scripts import ACQUIRE_SLOT
+from shared.records.commands import CommandRecord
+from shared.records.packing import unpack
+from shared.records.quarantine import Quarantined
+from shared.records.tags import IdTag
+from shared.records.transactions import Reading, Transaction
+
+from . import wants
+from .view import FIELDS, StationView
+from .wants import Want
+
+Parser = Callable[[Any], Any]
+Need = tuple[str, str, Iterable[Want]]
+"""Entry id, station, what its decision wants: the same want of two entries is two (each start gets its own id)."""
+READINGS_WITHOUT_TRANSACTION: Final = 1000
+
+
+class TransactionIds:
+    """Hands out transaction ids from a block that is durable before its first use.
+
+    `appendfsync always` makes the reply to INCRBY imply that the block is on disk. A block is dropped when the lane has
+    reconnected: a Redis that came back without the block's last write would hand the same ids out again.
+    """
+
+    BLOCK: Final = 100
+    LARGEST: Final = 2**31 - 1
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._next = self._end = 0
+        self._connects = 0
+
+    async def take(self) -> int:
+        """Return an id that nobody had; raises OverflowError when 31 bits are used up."""
+        if self._next >= self._end or self._connects != self._lane.connects:
+            last = int(await self._lane.one("INCRBY", keys.META_TRANSACTION_ID, self.BLOCK))
+            if last > self.LARGEST:
+                raise OverflowError("transaction ids are used up: OCPP 1.6 has 31 bits")
+            self._next, self._end, self._connects = last - self.BLOCK + 1, last + 1, self._lane.connects
+        self._next += 1
+        return self._next - 1
+
+
+class Loaded:
+    """What a round read: `now_ms`, a view per station, and the wants per entry."""
+
+    __slots__ = ("now_ms", "views", "wanted")
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+        self.views: dict[str, StationView] = {}
+        self.wanted: dict[str, dict[Want, Any]] = {}
+
+
+class Loader:
+    """Loads views and wants over one lane."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._ids = TransactionIds(lane)
+
+    async def load(self, stations: Iterable[str], needed: Iterable[Need]) -> Loaded:
+        """Read Redis TIME, the state of each station and what each entry needs, in one round trip.
+
+        Raises `LaneLost`, and ReplyError where Redis refuses a read.
+        """
+        names = list(dict.fromkeys(stations))
+        commands: list[Command] = [("TIME",), *(("HMGET", keys.state(name), *FIELDS) for name in names)]
+        reads: list[tuple[str, Want, Parser]] = []
+        identifiers: list[tuple[str, Want]] = []
+        for entry_id, station, some in needed:
+            for want in some:
+                if type(want) is wants.WantTransactionId:
+                    identifiers.append((entry_id, want))
+                    continue
+                command, parser = _READS[type(want)](station, want)
+                commands.append(command)
+                reads.append((entry_id, want, parser))
+        replies = await self._lane.execute(commands)
+        for reply in replies:
+            if type(reply) is hiredis.ReplyError:
+                raise reply
+        seconds, micros = replies[0]
+        loaded = Loaded(int(seconds) * 1000 + int(micros) // 1000)
+        for name, fields in zip(names, replies[1:], strict=False):
+            loaded.views[name] = StationView(name, fields[0], dict(zip(FIELDS, fields, strict=True)))
+        for (entry_id, want, parser), reply in zip(reads, replies[1 + len(names) :], strict=True):
+            loaded.wanted.setdefault(entry_id, {})[want] = parser(reply)
+        for entry_id, want in identifiers:
+            loaded.wanted.setdefault(entry_id, {})[want] = await self._ids.take()
+        return loaded
+
+
+def _as(kind: type[Any]) -> Parser:
+    return lambda reply: None if reply is None else unpack(reply, kind)
+
+
+def _readings(entries: list[Any]) -> tuple[Reading, ...]:
+    return tuple(unpack(fields[1], Reading) for _, fields in entries)
+
+
+def _presence(reply: bytes | None) -> tuple[str, int] | None:
+    if reply is None:
+        return None
+    node, _, epoch = reply.decode().rpartition("/")
+    return node, int(epoch)
+
+
+def _read_readings(station: str, want: wants.WantReadings) -> tuple[Command, Parser]:
+    if want.transaction_id:
+        return ("XRANGE", keys.meter(station, want.transaction_id), "-", "+"), _readings
+    newest = ("XREVRANGE", keys.samples(station), "+", "-", "COUNT", READINGS_WITHOUT_TRANSACTION)
+    return newest, lambda entries: _readings(entries[::-1])
+
+
+def _read_slot(_: str, want: wants.WantSlot) -> tuple[Command, Parser]:
+    return ACQUIRE_SLOT.command([keys.holders(want.id_tag)], [want.holder, want.limit]), lambda reply: bool(reply == 1)
+
+
+_READS: Final[dict[type[msgspec.Struct], Callable[[str, Any], tuple[Command, Parser]]]] = {
+    wants.WantTag: lambda _, want: (("GET", keys.tag(want.id_tag)), _as(IdTag)),
+    wants.WantTransaction: lambda s, want: (("GET", keys.transaction(s, want.transaction_id)), _as(Transaction)),
+    wants.WantStart: lambda s, want: (
+        ("HGET", keys.starts(s), want.start_key),
+        lambda reply: None if reply is None else int(reply),
+    ),
+    wants.WantReadings: _read_readings,
+    wants.WantSeen: lambda s, want: (("GET", keys.seen(s, want.digest)), lambda reply: reply),
+    wants.WantCommand: lambda s, want: (("GET", keys.command(s, want.command_id)), _as(CommandRecord)),
+    wants.WantQuarantined: lambda s, want: (("HGET", keys.quarantine(s), want.quarantine_id), _as(Quarantined)),
+    wants.WantPresence: lambda s, _: (("GET", keys.presence(s)), _presence),
+    wants.WantSlot: _read_slot,
+}
