@@ -94,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_interval_s: Annotated[
         int, _policy("Heartbeat interval told to a station that is accepted.", "s", ge=1, le=86400)
     ] = 60
-    boot_hold_s: Annotated[
+    boot_retry_s: Annotated[
         int, _policy("Wait told to a station that is pending or rejected before it boots again.", "s", ge=1, le=86400)
     ] = 30
 
@@ -163,6 +163,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 8.0
     lone_attempts: Annotated[int, _worker("Tries of an entry alone before it goes to quarantine.", ge=1, le=100)] = 3
 
+    boot_hold_s: Annotated[
+        float,
+        _charging("Commands wait for the answer to a boot, or so long after a connect without one.", "s", ge=0, le=600),
+    ] = 30.0
     command_timeout_s: Annotated[
         float, _charging("A command that the station does not answer for so long is timed out.", "s", gt=0, le=3600)
     ] = 30.0
