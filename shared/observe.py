@@ -1,8 +1,8 @@
 """What a process shows of itself: `/metrics`, `/healthz`, `/readyz`, and the lag of its event loop.
 
 `/healthz` tells that the loop turns and never asks Redis: a restart mends a hung process, not a missing Redis.
-`/readyz` tells whether work should be sent here: 200, or 503 with the reasons. The operators' listener of an edge adds these
-routes to its own application (`add_routes`); a worker serves them alone (`serve`).
+`/readyz` tells whether work should be sent here: 200, or 503 with the reasons. The operators' listener of an edge adds
+these routes to its own application (`add_routes`); a worker serves them alone (`serve`).
 """
 
 import asyncio

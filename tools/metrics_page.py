@@ -11,8 +11,8 @@ def markdown() -> str:
     lines = [
         "# Metrics",
         "",
-        "Generated from `shared/metrics.py`. Every process serves its own at `/metrics`; beside them come the process's own",
-        "(`process_*`, `python_gc_*`). No label ever holds a station, an id tag or an address.",
+        "Generated from `shared/metrics.py`. Every process serves its own at `/metrics`; beside them come the",
+        "process's own (`process_*`, `python_gc_*`). No label ever holds a station, an id tag or an address.",
         "",
         "| metric | type | labels | what it tells |",
         "|---|---|---|---|",

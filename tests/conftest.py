@@ -1,0 +1,57 @@
+"""Fixtures for every test: one real Valkey per test process, emptied before each test that asks for it."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import redis
+import redis.asyncio
+
+from shared import metrics, series
+from shared.settings import Settings, load
+from tests.support import ValkeyServer, running_valkey
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Valkey for the whole session, durable as in production; a test that kills one starts its own."""
+    with running_valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(valkey_server: ValkeyServer) -> str:
+    """The URL of a Valkey without any key in it, its configuration as at its start."""
+    with redis.Redis.from_url(valkey_server.url) as client:
+        client.flushall()
+        client.script_flush()
+    return valkey_server.url
+
+
+@pytest.fixture
+async def redis_client(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
+    """A plain client of the empty Valkey, bytes in and out."""
+    client = redis.asyncio.Redis.from_url(redis_url)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+def settings(redis_url: str) -> Settings:
+    """Settings of a process under test: the empty Valkey, any free port."""
+    return load(
+        {
+            "AMPSTREAM_REDIS_URL": redis_url,
+            "AMPSTREAM_STATION_PORT": "0",
+            "AMPSTREAM_HTTP_PORT": "0",
+            "AMPSTREAM_WORKER_PORT": "0",
+        }
+    )
+
+
+@pytest.fixture(autouse=True)
+def _fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin each test with every metric at 0, and let an undeclared label value fail it."""
+    monkeypatch.setattr(series, "STRICT", True)
+    metrics.REGISTRY.reset()

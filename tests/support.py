@@ -1,0 +1,94 @@
+"""What tests share: waiting for a condition, free ports, and a real Valkey."""
+
+import asyncio
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from ampstream.up import valkey
+
+Result = TypeVar("Result")
+
+
+async def wait_until(
+    condition: Callable[[], Result | Awaitable[Result]], timeout_s: float = 5.0, interval_s: float = 0.01
+) -> Result:
+    """Return the condition's first true result; fail when there is none in time."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = condition()
+        result = await found if isinstance(found, Awaitable) else found
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not true within {timeout_s:g} s: {condition}")
+        await asyncio.sleep(interval_s)
+
+
+def wait_until_sync(condition: Callable[[], Result], timeout_s: float = 5.0, interval_s: float = 0.02) -> Result:
+    """Return the condition's first true result without a loop; fail when there is none in time."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not true within {timeout_s:g} s: {condition}")
+        time.sleep(interval_s)
+    return result
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listened on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class ValkeyServer:
+    """A real Valkey in a directory of its own, with Ampstream's own configuration."""
+
+    def __init__(self, directory: Path, *, fsync: str = "always", env: dict[str, str] | None = None) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.unix_url = valkey.url(directory)
+        self._fsync = fsync
+        self._env = env
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers; the data of an earlier start is there."""
+        config = valkey.write_config(self.directory, port=self.port, fsync=self._fsync)
+        with (self.directory / "valkey.log").open("ab") as log:
+            self.process = subprocess.Popen(valkey.command(config), stdout=log, stderr=log, env=self._env)
+        valkey.wait_ready(self.url)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def stop(self) -> None:
+        """End it in order."""
+        if self.process is not None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+        self.kill()
+
+
+@contextlib.contextmanager
+def running_valkey(
+    directory: Path, *, fsync: str = "always", env: dict[str, str] | None = None
+) -> Iterator[ValkeyServer]:
+    """Run a Valkey for the length of the block."""
+    server = ValkeyServer(directory, fsync=fsync, env=env)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
