@@ -1,0 +1,19 @@
+"""The handlers of OCPP 1.6, one module per functional block; importing the package registers all of them.
+
+    boot.py, heartbeat.py   BootNotification, Heartbeat
+    status.py               StatusNotification
+    reports.py              firmware, diagnostics and log statuses
+    security.py             SecurityEventNotification, SignCertificate
+    data_transfer.py        DataTransfer
+    authorize.py, transactions.py, meter_values.py   Authorize; StartTransaction, StopTransaction; MeterValues
+
+Every module of the package is imported: a handler needs no further list.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
