@@ -1,0 +1,15 @@
+"""Reads for the operators' listener: few round trips, all of them bounded, nothing written.
+
+    cursors.py       Position: where a list goes on, as an opaque text that is checked when it comes back
+    reading.py       what all share: replies without errors, pages of a sorted set
+    stations.py      stations one by one and in order, with filters; their connectors
+    transactions.py  transactions by start, newest first; their meter values
+    commands.py      what is queued for a station, what is outstanding
+    tags.py          id tags in order, and their writes (no station's state, so no commit of a station)
+    tokens.py        operators' tokens, read and written
+    quarantine.py    frames that nobody understood, newest first
+    events.py        the event stream behind a position, and whether something was lost in between
+    summary.py       a few numbers about everything
+
+A list that filters looks at a bounded number of records per call: its page may be short, or empty, and still go on.
+"""
