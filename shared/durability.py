@@ -48,7 +48,7 @@ class Problem(msgspec.Struct, frozen=True):
         return f"{self.subject} is {self.found}, must be {self.wanted}: {self.why} ({self.mend})"
 
 
-def check(info: Mapping[str, Any], config: Mapping[str, Any], *, replica_barrier: int = 0) -> list[Problem]:
+def check(info: Mapping[Any, Any], config: Mapping[Any, Any], *, replica_barrier: int = 0) -> list[Problem]:
     """Return what is wrong with a server, worst first.
 
     `info` is `INFO server` and `config` the answer to `CONFIG GET`, keys and values as `str` or `bytes`; a key that is
@@ -70,7 +70,7 @@ def blocking(problems: Iterable[Problem], *, require_durable: bool) -> list[Prob
     return [each for each in problems if each.level == "fail" and (require_durable or each.kind != "durability")]
 
 
-def server_name(info: Mapping[str, Any]) -> str:
+def server_name(info: Mapping[Any, Any]) -> str:
     """Return what runs, e.g. `Valkey 9.1.2` or `Redis 7.2.5`."""
     known = {_text(key): _text(value) for key, value in info.items()}
     if "valkey_version" in known:

@@ -8,8 +8,9 @@
 A new setting is one field in `model`; reading, checking, `ampstream settings` and `docs/settings.md` follow from it.
 """
 
+from shared.settings import show
 from shared.settings.load import Loaded, SettingsError, load, load_with_sources
 from shared.settings.model import Settings
 from shared.settings.secret import Secret, SecretUrl
 
-__all__ = ["Loaded", "Secret", "SecretUrl", "Settings", "SettingsError", "load", "load_with_sources"]
+__all__ = ["Loaded", "Secret", "SecretUrl", "Settings", "SettingsError", "load", "load_with_sources", "show"]

@@ -1,7 +1,5 @@
 """The check of Redis's durability settings."""
 
-from typing import Any
-
 import pytest
 import redis
 
@@ -17,7 +15,7 @@ GOOD_CONFIG = {
 VALKEY = {"redis_version": "7.2.4", "valkey_version": "9.1.2"}
 
 
-def subjects(info: dict[str, Any], config: dict[str, Any], replica_barrier: int = 0) -> list[str]:
+def subjects(info: dict[str, str], config: dict[str, str], replica_barrier: int = 0) -> list[str]:
     """What the check complains of."""
     return [problem.subject for problem in durability.check(info, config, replica_barrier=replica_barrier)]
 
