@@ -40,6 +40,8 @@ class StationRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """Deviations seen: flag -> time it was first seen (ms)."""
     statuses: dict[str, str] = {}
     """Last reported statuses that are no connector's: `firmware`, `diagnostics`, `log`, `signed_firmware`."""
+    quarantined: dict[str, int] = {}
+    """Its frames in quarantine: id -> bytes, the oldest first; what the quota is counted by."""
     name: str = ""
     group: str = ""
 
@@ -59,6 +61,8 @@ class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     boot_epoch: int = 0
     """The epoch whose boot was answered last: commands flow once it is this session's, or once `hold_until` passed."""
     hold_until: int = 0
+    triggered: tuple[str, ...] = ()
+    """What a station that is not accepted was asked for by TriggerMessage, and may send therefore (OCPP 1.6 §4.2)."""
     epochs: tuple[int, ...] = ()
     """The last epochs, newest first; fences and outbox fields of older ones are dropped."""
 
