@@ -21,6 +21,15 @@ class Estimate(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Why the transaction was provably over, in words."""
 
 
+class TagAnswer(msgspec.Struct, array_like=True, frozen=True):
+    """What the station was told of an id tag, so that a repetition is told the same."""
+
+    status: str
+    expires_at: int = 0
+    """0: never."""
+    group: str = ""
+
+
 class Transaction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One charging session as the station reported it. Open ones live in the state's section `ch`, closed ones alone."""
 
@@ -38,11 +47,15 @@ class Transaction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """Digest of the start's business key (connector, idTag, timestamp, meterStart)."""
     authorization: str = "Accepted"
     """The status that the start was answered with."""
+    expires_at: int = 0
+    """The tag's expiry as the start was answered with; 0: none."""
     reservation_id: int = 0
     state: TransactionState = "open"
     stopped_at: int = 0
     stop_received_at: int = 0
     stop_id_tag: str = ""
+    stop_answer: TagAnswer | None = None
+    """What the stop was answered with, where it named a tag."""
     stop_reason: str = ""
     meter_stop_wh: int | None = None
     energy_wh: int = 0
@@ -69,6 +82,10 @@ class Charging(msgspec.Struct, frozen=True, omit_defaults=True):
     reconciliations: dict[int, Reconciliation] = {}
     pool: int = 0
     """The connector 0 meter register last seen, Wh (stations with one connector report their main meter there)."""
+    last_sample_at: dict[int, int] = {}
+    """Connector -> newest timestamp of its samples without a transaction: later ones need no look at the history."""
+    estimated: tuple[int, ...] = ()
+    """The newest transactions whose end is an estimate: a stop that names no transaction may be theirs."""
 
 
 class Reconciliation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -118,3 +135,8 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     meter_stop_wh: int
     reason: str
     data: Any = None
+
+
+def sort_time(transaction: Transaction) -> int:
+    """Return the time (ms) under which the indexes hold a transaction: its start, or its receipt where that can't be."""
+    return transaction.received_at if "clock_suspect" in transaction.flags else transaction.started_at

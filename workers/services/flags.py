@@ -1,0 +1,67 @@
+"""The flags that a transaction may carry, and what each means.
+
+The same names, as flags of the station, are counted in `quirks_total`; both sets are closed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+CLOCK_SUSPECT: Final = "clock_suspect"
+START_KEY_REUSED: Final = "start_key_reused"
+SUPERSEDED: Final = "superseded_by_start"
+OUT_OF_ORDER: Final = "out_of_order"
+UNREADABLE_START: Final = "unreadable_start"
+METER_START_INVALID: Final = "meter_start_invalid"
+METER_STOP_INVALID: Final = "meter_stop_invalid"
+METER_STOP_LOW: Final = "meter_stop_below_sample"
+REGISTER_BACK: Final = "register_went_back"
+REGISTER_JUMPED: Final = "register_jumped"
+SESSION_REGISTER: Final = "session_register"
+ENERGY_IMPLAUSIBLE: Final = "energy_implausible"
+STOP_MATCHED: Final = "stop_matched"
+STOP_CONFLICT: Final = "stop_conflict"
+STOP_TAG_DIFFERS: Final = "stop_tag_differs"
+STOPPED_BEFORE_START: Final = "stopped_before_start"
+LATE_SAMPLES: Final = "late_samples"
+CONFLICTING_SAMPLES: Final = "conflicting_samples"
+UNKNOWN_TRANSACTION: Final = "unknown_transaction"
+BUILT_FROM_STOP: Final = "built_from_stop"
+ORPHAN_STOP: Final = "orphan_stop"
+ESTIMATED: Final = "estimated"
+CORRECTED: Final = "corrected"
+VALUE_RANGE: Final = "value_out_of_range"
+
+MEANINGS: Final[dict[str, str]] = {
+    CLOCK_SUSPECT: "the station's time cannot be right; see received_at",
+    START_KEY_REUSED: "a start equal to that of an ended transaction, at a time that cannot be right: taken as a new one",
+    SUPERSEDED: "ended because the connector started another transaction",
+    OUT_OF_ORDER: "its start came after that of a later transaction on the connector",
+    UNREADABLE_START: "its StartTransaction could not be understood and was answered Invalid",
+    METER_START_INVALID: "the start carried no meter value that can be; the first one known took its place",
+    METER_STOP_INVALID: "the stop carried no meter value that can be; the last known one took its place",
+    METER_STOP_LOW: "the stop's meter value was below the last sample, which took its place",
+    REGISTER_BACK: "the energy register went back",
+    REGISTER_JUMPED: "a sample of the energy register was beyond what any station delivers, and was not counted",
+    SESSION_REGISTER: "the station counts energy from 0 in each session",
+    ENERGY_IMPLAUSIBLE: "more energy than any station delivers in that time",
+    STOP_MATCHED: "the stop named no transaction of this station, and this was the one it fits",
+    STOP_CONFLICT: "a second stop differs from the first, which stays; the second is in the history",
+    STOP_TAG_DIFFERS: "stopped by a tag that is neither the starting one nor of its group",
+    STOPPED_BEFORE_START: "by the station's clock it ended before it began",
+    LATE_SAMPLES: "samples came after its end",
+    CONFLICTING_SAMPLES: "a sample came again with another value; both are kept",
+    UNKNOWN_TRANSACTION: "meter values named no transaction of this station, and belong to its connector's",
+    BUILT_FROM_STOP: "its start was lost; it was built from the stop",
+    ORPHAN_STOP: "its start is unknown, so is its energy",
+    ESTIMATED: "its end is, or was, an estimate",
+    CORRECTED: "the station's own stop replaced an estimate",
+    VALUE_RANGE: "a number was beyond every range that it could have",
+}
+"""Flag -> meaning; the documentation's table is made from it."""
+
+
+def union(flags: tuple[str, ...], *names: str) -> tuple[str, ...]:
+    """Return `flags` with `names` that are not among them, in order."""
+    new = [name for name in dict.fromkeys(names) if name not in flags]
+    return (*flags, *new) if new else flags
