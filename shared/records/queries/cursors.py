@@ -9,7 +9,7 @@ import zlib
 import msgspec
 
 
-class BadCursor(ValueError):
+class CursorError(ValueError):
     """A text that is no cursor, or one of another list."""
 
 
@@ -41,12 +41,12 @@ def encode(query: int, position: Position) -> str:
 
 
 def decode(query: int, text: str) -> Position:
-    """Return the position that `text` holds; raises `BadCursor` that says what is wrong with it."""
+    """Return the position that `text` holds; raises `CursorError` that says what is wrong with it."""
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         cursor = _decoder.decode(packed)
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise BadCursor("is no cursor; take it from `next` as it is") from None
+        raise CursorError("is no cursor; take it from `next` as it is") from None
     if cursor.query != query:
-        raise BadCursor("belongs to a list with other filters; begin again without it")
+        raise CursorError("belongs to a list with other filters; begin again without it")
     return cursor.position
