@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+from shared.settings import Settings
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -16,16 +18,39 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_interval_s: int = 60
     boot_retry_interval_s: int = 60
     """The interval given with Pending and Rejected."""
-    boot_hold_s: int = 30
+    boot_hold_s: float = 30
     """Commands wait for the boot's answer, or this long after a connect without a boot (QUIRKS: Wallbox, EN+)."""
-    command_timeout_s: int = 30
+    command_timeout_s: float = 30
     command_expiry_s: int = 7 * 24 * 3600
-    call_timeout_s: int = 20
+    call_timeout_s: float = 20
     """A CALL unanswered for so long closes its socket; repeated calls are recognised for twice this."""
-    reconcile_after_s: int = 600
+    reconcile_after_s: float = 600
     """How long a reconciliation waits for queued stops before it closes what is provably over."""
-    reconcile_ask_s: int = 20
+    reconcile_ask_s: float = 20
     """When a reconciliation asks by TriggerMessage after the boot or reconnect."""
     default_time_zone: str = "UTC"
     quarantine_bytes_per_station: int = 1_000_000
     history_entries_per_station: int = 1_000
+
+
+_REGISTRATIONS: Final[dict[str, Literal["accepted", "pending", "rejected"]]] = {
+    "accept": "accepted",
+    "pending": "pending",
+    "reject": "rejected",
+}
+
+
+def of_settings(settings: Settings) -> Policy:
+    """Return the part of a process's settings that decisions see."""
+    return Policy(
+        unknown_stations=settings.unknown_stations,
+        unknown_tags=settings.unknown_tags,
+        boot_policy=_REGISTRATIONS[settings.boot_policy],
+        heartbeat_interval_s=settings.heartbeat_interval_s,
+        boot_retry_interval_s=settings.boot_retry_s,
+        boot_hold_s=settings.boot_hold_s,
+        command_timeout_s=settings.command_timeout_s,
+        call_timeout_s=settings.call_timeout_s,
+        reconcile_after_s=settings.reconcile_after_s,
+        quarantine_bytes_per_station=settings.quarantine_station_bytes,
+    )

@@ -24,6 +24,10 @@ from typing import Final
 
 GROUP: Final = "workers"
 EVENTS: Final = "events"
+SPOILT: Final = "spoilt"
+"""Stream of uplink entries that were no envelope: a defect, or somebody else's writing."""
+SWEEPER: Final = "lock:sweeper"
+"""Which worker sweeps at the moment."""
 META_SCHEMA: Final = "meta:schema"
 META_PARTITIONS: Final = "meta:partitions"
 META_TRANSACTION_ID: Final = "meta:transaction_id"
@@ -44,6 +48,8 @@ TRANSACTIONS_OPEN: Final = "idx:transactions:open"
 """Sorted set of `<id>` of open transactions by start (ms)."""
 TRANSACTION_OWNERS: Final = "idx:transactions:owners"
 """Hash: transaction id -> station id."""
+NEVER_SEEN: Final = "idx:never_seen"
+"""Set: stations that an operator created and that never dialled in."""
 CONNECTORS: Final = "idx:connectors"
 """Hash: `<station>/<connector>` -> status."""
 TAGS: Final = "idx:tags"
@@ -78,7 +84,7 @@ def downlink(node: str) -> str:
 
 
 def deadlines(node: str) -> str:
-    """Name the sorted set of a node's presence deadlines (station id/epoch by Redis ms)."""
+    """Name the sorted set of a node's presence deadlines (`<station>/<epoch>` by Redis ms)."""
     return f"deadlines:{{{node}}}"
 
 

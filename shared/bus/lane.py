@@ -193,9 +193,7 @@ class Lane:
             self._wire.transport.close()
             await self._wire.closed
 
-    async def _replies(
-        self, wire: _Wire, future: asyncio.Future[list[Any]], timeout_s: float | None
-    ) -> list[Any]:
+    async def _replies(self, wire: _Wire, future: asyncio.Future[list[Any]], timeout_s: float | None) -> list[Any]:
         try:
             async with asyncio.timeout(self.timeout_s if timeout_s is None else timeout_s):
                 return await future
@@ -236,7 +234,9 @@ class Lane:
                     context = ssl.create_default_context() if address.tls else None
                     _, wire = await loop.create_connection(_Wire, address.host, address.port, ssl=context)
         except (OSError, TimeoutError) as error:
-            raise LaneLost(f"Redis at {address.path or f'{address.host}:{address.port}'}: {error or 'timeout'}") from None
+            raise LaneLost(
+                f"Redis at {address.path or f'{address.host}:{address.port}'}: {error or 'timeout'}"
+            ) from None
         return wire
 
     async def _greet(self, wire: _Wire) -> None:

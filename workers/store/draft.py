@@ -44,7 +44,7 @@ class Draft:
 
     __slots__ = (
         "_events", "answer", "changed", "counts", "deliveries", "effects", "flags", "now", "origin", "policy",
-        "releases", "timers", "view", "writes",
+        "releases", "result", "timers", "view", "writes",
     )  # fmt: skip
 
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
@@ -63,6 +63,8 @@ class Draft:
         self.releases: list[tuple[str, str]] = []
         self.counts: list[tuple[str, tuple[str, ...], float]] = []
         self.flags: list[str] = []
+        self.result = "ok"
+        """For the metrics: `ok`, `late`, `invalid` or `quarantined`."""
 
     # ── reading: the state with this draft's changes ─────────────────────────────────────────────────────────────
 

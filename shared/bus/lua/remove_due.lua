@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Removes the timers of a partition that were turned into uplink entries, unless they were set anew meanwhile.
+-- Removes due members of a sorted set that were turned into uplink entries, unless they were set anew meanwhile.
 --
--- KEYS[1]  wakeups:{partition}
+-- KEYS[1]  wakeups:{partition} or deadlines:{node}
 -- ARGV     member, score as it was read, member, score ...
 --
 -- Returns how many were removed.

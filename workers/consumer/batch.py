@@ -1,0 +1,143 @@
+"""Decides and commits entries: load, decide, commit, until nothing is missing and nothing conflicts.
+
+A batch runs in rounds with one entry per station, so that each decision sees what the one before it left. Within a round,
+a decision that needs more is decided again once that is loaded, and one that conflicts once its state is loaded anew.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+
+from shared.bus.lane import Lane
+from shared.policy import Policy
+from workers.dispatch import Entry, decide
+from workers.store.commit import Outcome, Result, commit_many
+from workers.store.draft import Draft
+from workers.store.loading import Loader
+from workers.store.view import StationView
+from workers.store.wants import Missing, Want, WantTransactionId
+
+MAX_TURNS: Final = 32
+"""A decision that still misses something or conflicts after so many turns is a defect, or somebody else's storm."""
+
+Decider = Callable[[Entry, StationView, int, Policy], Draft]
+Observe = Callable[[str, float], None]
+
+
+class Unsettled(RuntimeError):
+    """An entry could not be decided and committed in `MAX_TURNS` turns."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """An entry, what was decided and what the commit came to."""
+
+    entry: Entry
+    draft: Draft
+    outcome: Outcome
+    conflicts: int = 0
+
+
+def rounds(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Split entries, in order, so that no round has two of one station."""
+    waiting = list(entries)
+    while waiting:
+        taken: set[str] = set()
+        now, later = [], []
+        for entry in waiting:
+            # Canaries and the like belong to no station.
+            if entry.station and entry.station in taken:
+                later.append(entry)
+            else:
+                taken.add(entry.station)
+                now.append(entry)
+        yield now
+        waiting = later
+
+
+class Batch:
+    """Runs rounds over one lane. `observe(phase, seconds)` is told how long each phase took."""
+
+    def __init__(self, lane: Lane, policy: Policy, observe: Observe, decider: Decider = decide) -> None:
+        self._lane = lane
+        self._policy = policy
+        self._loader = Loader(lane)
+        self._observe = observe
+        self._decide = decider
+
+    async def run(self, entries: Sequence[Entry]) -> list[Done]:
+        """Decide and commit one round; raises `LaneLost`, `Unsettled`, and whatever a decider lets through."""
+        needs = {entry.origin.entry_id: _Needs(entry) for entry in entries}
+        done: dict[str, Done] = {}
+        waiting = list(entries)
+        for _ in range(MAX_TURNS):
+            ready, waiting = await self._decided(waiting, needs)
+            if ready:
+                with timed(self._observe, "commit"):
+                    outcomes = await commit_many(self._lane, [draft for _, draft in ready])
+                for (entry, draft), outcome in zip(ready, outcomes, strict=True):
+                    entry_id = entry.origin.entry_id
+                    if outcome.result is Result.CONFLICT:
+                        needs[entry_id].conflicts += 1
+                        waiting.append(entry)
+                    else:
+                        done[entry_id] = Done(entry, draft, outcome, needs[entry_id].conflicts)
+            if not waiting:
+                return [done[entry.origin.entry_id] for entry in entries]
+        raise Unsettled(f"{len(waiting)} entries neither decided nor committed in {MAX_TURNS} turns")
+
+    async def _decided(
+        self, entries: Sequence[Entry], needs: dict[str, _Needs]
+    ) -> tuple[list[tuple[Entry, Draft]], list[Entry]]:
+        """Load and decide; returns what was decided, and the entries that found something missing."""
+        with timed(self._observe, "load"):
+            loaded = await self._loader.load(
+                (entry.station for entry in entries if entry.station),
+                ((entry.origin.entry_id, entry.station, needs[entry.origin.entry_id].wanted) for entry in entries),
+            )
+        ready: list[tuple[Entry, Draft]] = []
+        missing: list[Entry] = []
+        with timed(self._observe, "decide"):
+            for entry in entries:
+                need = needs[entry.origin.entry_id]
+                view = loaded.views.get(entry.station) or StationView(entry.station, None, {})
+                view.loaded = need.found(loaded.wanted.get(entry.origin.entry_id))
+                try:
+                    ready.append((entry, self._decide(entry, view, loaded.now_ms, self._policy)))
+                except Missing as error:
+                    need.wanted.add(error.want)
+                    missing.append(entry)
+        return ready, missing
+
+
+class _Needs:
+    """What an entry's decision wants, over the turns that it takes."""
+
+    __slots__ = ("_kept", "conflicts", "wanted")
+
+    def __init__(self, entry: Entry) -> None:
+        self.wanted: set[Want] = set(entry.wants())
+        self.conflicts = 0
+        self._kept: dict[Want, Any] = {}
+
+    def found(self, loaded: dict[Want, Any] | None) -> dict[Want, Any]:
+        """Return what was loaded; a transaction id, once taken, serves every further turn."""
+        if loaded is None:
+            return self._kept
+        for want, value in loaded.items():
+            if type(want) is WantTransactionId:
+                self._kept[want] = value
+                self.wanted.discard(want)
+        return {**loaded, **self._kept}
+
+
+@contextmanager
+def timed(observe: Observe, phase: str) -> Iterator[None]:
+    """Tell `observe` how long the block took, in seconds."""
+    started = time.perf_counter()
+    yield
+    observe(phase, time.perf_counter() - started)

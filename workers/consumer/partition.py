@@ -1,0 +1,168 @@
+"""One partition's consumer: reads, hands to the batch, settles; survives a lost Redis.
+
+It reads three kinds of entries, in this order: what this incarnation was given and never settled (after a lost
+connection), what dead or hung consumers hold (each alone: one of them may have killed its worker), and what is new.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import hiredis
+import msgspec
+import structlog
+
+from shared import metrics
+from shared.bus import keys, streams
+from shared.bus.lane import Lane, LaneLost
+from shared.bus.scripts import REMOVE_CONSUMER
+from shared.bus.streams import DELETED
+from shared.policy import Policy
+from shared.settings import Settings
+from workers.dispatch import Entry
+
+from .batch import Batch, Done, rounds
+from .counting import count
+from .emission import Settled, emit_and_settle
+from .poison import Lone, bury
+
+log = structlog.get_logger(__name__)
+
+BLOCK_MS: Final = 500
+CLAIM_COUNT: Final = 64
+SPOILT_KEPT: Final = 1000
+CLAIM_EVERY_S: Final = 1.0
+RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class PartitionConsumer:
+    """Serves one partition with two lanes: one that may block on reading, one shared by all partitions for the rest."""
+
+    def __init__(self, settings: Settings, policy: Policy, partition: int, consumer: str, lane: Lane) -> None:
+        self.partition = partition
+        self.consumer = consumer
+        self.stream = keys.uplink(partition)
+        self._settings = settings
+        self._lane = lane
+        self._reader = Lane(settings.redis_url, name=f"reader-{partition}", timeout_s=settings.redis_timeout_s)
+        self._batch = Batch(lane, policy, _observe)
+        self._lone = Lone(lane, partition, self._batch, Batch(lane, policy, _observe, bury), settings.lone_attempts)
+        self._stopping = False
+        self._next_claim = 0.0
+        self.reading = False
+        """True while Redis answers this consumer."""
+
+    async def run(self) -> None:
+        """Serve until `stop`; a lost or refusing Redis is waited for."""
+        failures = 0
+        while not self._stopping:
+            try:
+                await streams.create_group(self._lane, self.stream)
+                await self._history()
+                self.reading, failures = True, 0
+                while not self._stopping:
+                    await self._turn()
+            except (LaneLost, hiredis.ReplyError) as error:
+                self.reading = False
+                metrics.REDIS_ERRORS.labels(_kind(error)).inc()
+                log.warning("partition waits for Redis", partition=self.partition, error=str(error))
+                await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
+                failures += 1
+
+    def stop(self) -> None:
+        """Let `run` end after the batch at hand."""
+        self._stopping = True
+
+    async def close(self) -> None:
+        """Leave the group where nothing is pending, and close the reader."""
+        try:
+            await self._lane.one(*REMOVE_CONSUMER.command([self.stream], [keys.GROUP, self.consumer]))
+        except (LaneLost, hiredis.ReplyError) as error:
+            log.info("consumer left to the reaper", partition=self.partition, error=str(error))
+        await self._reader.close()
+
+    async def _turn(self) -> None:
+        if time.monotonic() >= self._next_claim:
+            await self._claim()
+            self._next_claim = time.monotonic() + CLAIM_EVERY_S
+        found = await streams.read_new(self._reader, self.stream, self.consumer, self._settings.batch_frames, BLOCK_MS)
+        if found:
+            await self._process(await self._entries(found))
+
+    async def _history(self) -> None:
+        """Process what this incarnation was given and did not settle: Redis was away, so that no entry is suspected."""
+        while found := await streams.read_own(self._lane, self.stream, self.consumer, self._settings.batch_frames):
+            await self._process(await self._entries(found))
+
+    async def _claim(self) -> None:
+        cursor, idle_ms = "0-0", int(self._settings.claim_idle_s * 1000)
+        while not self._stopping:
+            cursor, found, gone = await streams.claim(
+                self._lane, self.stream, self.consumer, idle_ms, cursor, CLAIM_COUNT
+            )
+            if gone:
+                metrics.STREAM_DELETED_PENDING.labels().inc(len(gone))
+                log.error("pending entries are gone from the stream", partition=self.partition, entries=gone[:10])
+            if found:
+                metrics.WORKER_CLAIMS.labels().inc(len(found))
+                log.warning("entries taken over", partition=self.partition, count=len(found))
+                for entry in await self._entries(found):
+                    await self._settle([await self._lone.run(entry)], lone=True)
+            if cursor == "0-0":
+                return
+
+    async def _process(self, entries: Sequence[Entry]) -> None:
+        metrics.WORKER_BATCH_FRAMES.labels().observe(len(entries))
+        for some in rounds(entries):
+            try:
+                done = await self._batch.run(some)
+            except (LaneLost, hiredis.ReplyError):
+                raise
+            except Exception:
+                log.exception("batch failed; its entries are tried alone", partition=self.partition, count=len(some))
+                for entry in some:
+                    await self._settle([await self._lone.run(entry)], lone=True)
+            else:
+                await self._settle(done)
+
+    async def _settle(self, done: Sequence[Done], lone: bool = False) -> None:
+        started = time.perf_counter()
+        settled = [Settled(one.entry.origin.entry_id, one.entry.station, one.outcome) for one in done]
+        await emit_and_settle(self._lane, self.partition, settled, lone)
+        _observe("settle", time.perf_counter() - started)
+        for one in done:
+            count(one, one.draft.now)
+
+    async def _entries(self, found: Sequence[streams.Entry]) -> list[Entry]:
+        """Read envelopes; what is gone or no envelope of ours is counted, logged and settled at once."""
+        entries: list[Entry] = []
+        spoilt: list[str] = []
+        for entry_id, data in found:
+            if data == DELETED:
+                metrics.STREAM_DELETED_PENDING.labels().inc()
+                log.error("a pending entry is gone from the stream", partition=self.partition, entry=entry_id)
+                spoilt.append(entry_id)
+                continue
+            try:
+                entries.append(Entry.read(self.partition, entry_id, data))
+            except msgspec.MsgspecError as error:
+                log.error("no envelope", partition=self.partition, entry=entry_id, error=str(error))
+                await self._lane.one("XADD", keys.SPOILT, "MAXLEN", "~", SPOILT_KEPT, "*", "e", data)
+                spoilt.append(entry_id)
+        if spoilt:
+            await self._lane.execute([("XACK", self.stream, keys.GROUP, *spoilt), ("XDEL", self.stream, *spoilt)])
+        return entries
+
+
+def _observe(phase: str, seconds: float) -> None:
+    metrics.WORKER_PHASE_SECONDS.labels(phase).observe(seconds)
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, LaneLost):
+        return "connection"
+    word = str(error).partition(" ")[0]
+    return {"LOADING": "loading", "READONLY": "readonly", "OOM": "out_of_memory"}.get(word, "other")

@@ -1,0 +1,57 @@
+"""Entries that failed before are processed alone, counted durably before each try, and at last quarantined.
+
+A frame that kills its worker would otherwise kill every worker that claims it. Waiting for Redis is no try.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from shared.bus import keys
+from shared.bus.lane import Lane, LaneLost
+from shared.policy import Policy
+from workers.dispatch import Entry, quarantine
+from workers.store.draft import Draft
+from workers.store.view import StationView
+
+from .batch import Batch, Done
+
+log = structlog.get_logger(__name__)
+REASON: Final = "poison"
+
+
+class Lone:
+    """Tries entries alone; after `limit` failed tries an entry's station is answered and the entry quarantined."""
+
+    def __init__(self, lane: Lane, partition: int, batch: Batch, burial: Batch, limit: int) -> None:
+        self._lane = lane
+        self._partition = partition
+        self._batch = batch
+        self._burial = burial
+        self._limit = limit
+
+    async def run(self, entry: Entry) -> Done:
+        """Return what the entry came to; raises `LaneLost`, after which the try does not count."""
+        counter, entry_id = keys.attempts(self._partition), entry.origin.entry_id
+        while True:
+            attempts = int(await self._lane.one("HINCRBY", counter, entry_id, 1))
+            if attempts > self._limit:
+                log.error("poison entry quarantined", entry=entry_id, station=entry.station, attempts=attempts - 1)
+                (done,) = await self._burial.run([entry])
+                return done
+            try:
+                (done,) = await self._batch.run([entry])
+            except LaneLost:
+                await self._lane.one("HINCRBY", counter, entry_id, -1)
+                raise
+            except Exception:
+                log.exception("entry failed alone", entry=entry_id, station=entry.station, attempt=attempts)
+            else:
+                return done
+
+
+def bury(entry: Entry, view: StationView, now: int, policy: Policy) -> Draft:
+    """Decide that an entry goes to quarantine, its station answered as its action demands."""
+    return quarantine(entry, view, now, policy, REASON, "it failed in every try")

@@ -1,0 +1,82 @@
+"""Housekeeping: bounded streams, no dead consumers, no place held for nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from shared.bus import keys
+from shared.bus.lane import Lane
+from shared.bus.scripts import REMOVE_CONSUMER
+from shared.records.packing import unpack
+from shared.records.transactions import Charging
+from shared.settings import Settings
+
+DEAD_AFTER_MS: Final = 60_000
+SHARE: Final = 0.1
+"""How much of the event stream goes at once when it is too large."""
+
+
+async def trim_events(ctx: dict[Any, Any]) -> int:
+    """Drop events that are older than the retention, and the oldest tenth while the stream is too large."""
+    lane, settings = _lane(ctx), _settings(ctx)
+    seconds, _ = await lane.one("TIME")
+    oldest = (int(seconds) - settings.event_retention_s) * 1000
+    removed = int(await lane.one("XTRIM", keys.EVENTS, "MINID", f"{max(oldest, 0)}-0"))
+    size = await lane.one("MEMORY", "USAGE", keys.EVENTS, "SAMPLES", 0)
+    if size is not None and int(size) > settings.event_max_bytes:
+        length = int(await lane.one("XLEN", keys.EVENTS))
+        removed += int(await lane.one("XTRIM", keys.EVENTS, "MAXLEN", "~", int(length * (1 - SHARE))))
+    return removed
+
+
+async def reap_consumers(ctx: dict[Any, Any]) -> int:
+    """Remove consumers of worker incarnations that are gone and hold nothing."""
+    lane = _lane(ctx)
+    seconds, micros = await lane.one("TIME")
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    await lane.one("ZREMRANGEBYSCORE", keys.WORKERS, "-inf", now_ms - DEAD_AFTER_MS)
+    alive = {name.decode() for name in await lane.one("ZRANGE", keys.WORKERS, 0, -1)}
+    removed = 0
+    for partition in range(ctx["partitions"]):
+        stream = keys.uplink(partition)
+        for consumer in await lane.one("XINFO", "CONSUMERS", stream, keys.GROUP):
+            name = consumer[consumer.index(b"name") + 1].decode()
+            if name not in alive:
+                removed += int(await lane.one(*REMOVE_CONSUMER.command([stream], [keys.GROUP, name])))
+    return removed
+
+
+async def free_places(ctx: dict[Any, Any]) -> int:
+    """Free places under id tags' limits whose holder is no open transaction any more (a worker died in between)."""
+    lane = _lane(ctx)
+    seconds, micros = await lane.one("TIME")
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    freed, cursor = 0, b"0"
+    while True:
+        cursor, found = await lane.one("ZSCAN", keys.TAGS, cursor, "COUNT", 200)
+        tags = [member.decode() for member in found[::2]]
+        held = await lane.execute([("HGETALL", keys.holders(tag)) for tag in tags])
+        for tag, pairs in zip(tags, held, strict=True):
+            for holder, since in zip(pairs[::2], pairs[1::2], strict=True):
+                if now_ms - int(float(since)) > DEAD_AFTER_MS and not await _holds(lane, holder.decode()):
+                    freed += int(await lane.one("HDEL", keys.holders(tag), holder))
+        if cursor == b"0":
+            return freed
+
+
+async def _holds(lane: Lane, holder: str) -> bool:
+    station, _, start_key = holder.rpartition("/")
+    data = await lane.one("HGET", keys.state(station), "ch")
+    if data is None:
+        return False
+    return any(open_.start_key == start_key for open_ in unpack(data, Charging).open.values())
+
+
+def _lane(ctx: dict[Any, Any]) -> Lane:
+    lane: Lane = ctx["lane"]
+    return lane
+
+
+def _settings(ctx: dict[Any, Any]) -> Settings:
+    settings: Settings = ctx["settings"]
+    return settings

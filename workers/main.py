@@ -1,0 +1,213 @@
+"""A worker process: partition consumers, sweeps, gauges and arq, supervised; health and metrics beside them.
+
+It holds nothing: it can be killed, added or replaced at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import hiredis
+
+from shared import metrics, observe
+from shared.bus import keys, streams
+from shared.bus.lane import Lane, LaneLost
+from shared.bus.server import Server, Unfit, verify
+from shared.logs import get_logger
+from shared.policy import Policy, of_settings
+from shared.settings import Settings
+from workers.consumer.partition import PartitionConsumer
+from workers.dispatch import register_metrics
+from workers.jobs import maintenance, runner
+from workers.jobs.reconcile import reconcile
+from workers.jobs.runner import Scheduled
+from workers.sweeps import expiry
+from workers.sweeps.due import Sweep
+from workers.sweeps.fleet import Fleet
+from workers.sweeps.leader import Leadership
+
+log = get_logger(__name__)
+
+HEARTBEAT_S: Final = 1.0
+GAUGES_S: Final = 5.0
+RETRY_S: Final = 0.5
+JOBS: Final = (
+    Scheduled(maintenance.trim_events, frozenset({5})),
+    Scheduled(maintenance.reap_consumers, frozenset({15, 45})),
+    Scheduled(maintenance.free_places, frozenset({25})),
+    Scheduled(reconcile, frozenset(range(0, 60, 10))),
+)
+
+
+async def run(settings: Settings, *, name: str = "") -> None:
+    """Serve until SIGTERM or SIGINT, then end after the batches in hand."""
+    worker = Worker(settings, name or socket.gethostname())
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await worker.serve(stopped)
+
+
+class Worker:
+    """One incarnation; its name is unique, so that nobody takes its pending entries for their own."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.name = f"{name}-{secrets.token_hex(4)}"
+        self._settings = settings
+        self._policy: Policy = of_settings(settings)
+        self._lane = self._new_lane("worker")
+        self._sweep_lane = self._new_lane("sweeper")
+        self._consumers: list[PartitionConsumer] = []
+        self._server: Server | None = None
+        self._unfit = ""
+        self._connects = 0
+
+    def _new_lane(self, name: str) -> Lane:
+        return Lane(self._settings.redis_url, name=name, timeout_s=self._settings.redis_timeout_s)
+
+    async def serve(self, stopped: asyncio.Event) -> None:
+        """Wait for a Redis that may be trusted, serve until `stopped`, then leave in order."""
+        register_metrics()
+        metrics.set_build_info(type(asyncio.get_running_loop()).__module__.partition(".")[0])
+        runner_, port = await observe.serve(self._settings.worker_host, self._settings.worker_port, self._reasons)
+        log.info("worker listens", name=self.name, metrics=f"http://{self._settings.worker_host}:{port}/metrics")
+        try:
+            partitions = await self._ready(stopped)
+            if partitions:
+                await self._work(partitions, stopped)
+        finally:
+            await self._lane.close()
+            await self._sweep_lane.close()
+            await runner_.cleanup()
+        log.info("worker ended", name=self.name)
+
+    async def _ready(self, stopped: asyncio.Event) -> int:
+        """Return the number of partitions once Redis may be trusted; 0 where the worker was stopped first."""
+        waited = False
+        while not stopped.is_set():
+            try:
+                self._server = await verify(self._lane, self._settings)
+                self._connects = self._lane.connects
+                partitions = await streams.partitions(self._lane, self._settings.partitions)
+            except (LaneLost, hiredis.ReplyError, Unfit) as error:
+                self._unfit = str(error)
+                if not waited:
+                    log.warning("waiting for Redis", error=str(error))
+                waited = True
+                await _pause(stopped, RETRY_S)
+            else:
+                self._unfit = ""
+                log.info("worker serves", name=self.name, redis=self._server.name, partitions=partitions)
+                return partitions
+        return 0
+
+    async def _work(self, partitions: int, stopped: asyncio.Event) -> None:
+        self._consumers = [
+            PartitionConsumer(self._settings, self._policy, number, self.name, self._lane)
+            for number in range(partitions)
+        ]
+        consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]
+        leadership = Leadership(self._sweep_lane, self.name)
+        helpers = [
+            asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, leadership))),
+            asyncio.create_task(self._supervised(lambda: self._showing(partitions))),
+            asyncio.create_task(self._supervised(self._beating)),
+            asyncio.create_task(
+                self._supervised(lambda: runner.run(self._settings, self._sweep_lane, partitions, JOBS))
+            ),
+        ]
+        await stopped.wait()
+        log.info("worker drains", name=self.name)
+        for consumer in self._consumers:
+            consumer.stop()
+        await asyncio.wait(consuming, timeout=self._settings.drain_s)
+        for task in (*consuming, *helpers):
+            task.cancel()
+        await asyncio.gather(*consuming, *helpers, return_exceptions=True)
+        for consumer in self._consumers:
+            await consumer.close()
+        await self._leave(leadership)
+
+    async def _supervised(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Run a task and start it again should it end with an error: a defect in one must not stop the others."""
+        while True:
+            try:
+                await task()
+            except (LaneLost, hiredis.ReplyError) as error:
+                log.warning("task waits for Redis", error=str(error))
+            except asyncio.CancelledError:
+                raise
+            except Exception:
+                log.exception("task failed; it starts again")
+            else:
+                return
+            await asyncio.sleep(RETRY_S)
+
+    async def _beating(self) -> None:
+        """Say that this worker lives, and look at the server again whenever the connection is another."""
+        while True:
+            seconds, micros = await self._lane.one("TIME")
+            await self._lane.one("ZADD", keys.WORKERS, int(seconds) * 1000 + int(micros) // 1000, self.name)
+            if self._connects != self._lane.connects:
+                await self._look_again()
+            metrics.WORKER_HEARTBEAT.labels().set(int(seconds) + int(micros) / 1e6)
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _look_again(self) -> None:
+        connects = self._lane.connects
+        try:
+            server = await verify(self._lane, self._settings)
+        except Unfit as error:
+            # Ending is the safe answer: whoever supervises starts us again, and `_ready` waits for a better Redis.
+            log.error("Redis must not be trusted any more", error=str(error))
+            signal.raise_signal(signal.SIGTERM)
+            return
+        if self._server is not None and server.run_id != self._server.run_id:
+            log.warning("Redis is another process than before", redis=server.name, role=server.role)
+        self._server, self._connects = server, connects
+
+    async def _sweeping(self, partitions: int, leadership: Leadership) -> None:
+        woken = asyncio.Event()
+        listening = asyncio.create_task(expiry.listen(self._settings.redis_url, woken))
+        sweep = Sweep(self._sweep_lane, self._settings, partitions)
+        try:
+            while True:
+                if await leadership.mine():
+                    await sweep.run()
+                await _pause(woken, self._settings.sweep_interval_s)
+                woken.clear()
+        finally:
+            listening.cancel()
+
+    async def _showing(self, partitions: int) -> None:
+        fleet = Fleet(self._sweep_lane, partitions)
+        while True:
+            await fleet.refresh()
+            await asyncio.sleep(GAUGES_S)
+
+    async def _leave(self, leadership: Leadership) -> None:
+        try:
+            await leadership.resign()
+            await self._lane.one("ZREM", keys.WORKERS, self.name)
+        except (LaneLost, hiredis.ReplyError) as error:
+            log.info("left without saying so", error=str(error))
+
+    def _reasons(self) -> list[str]:
+        if self._unfit or not self._consumers:
+            return [self._unfit or "starting"]
+        return [f"partition {each.partition} waits for Redis" for each in self._consumers if not each.reading]
+
+
+async def _pause(event: asyncio.Event, seconds: float) -> None:
+    """Wait for the event, but no longer than `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        pass

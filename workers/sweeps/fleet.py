@@ -1,0 +1,85 @@
+"""The gauges of the whole system: from indexes and streams, a handful of commands a round, never a key scan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import hiredis
+
+from shared import metrics
+from shared.bus import keys
+from shared.bus.lane import Command, Lane
+
+
+class Fleet:
+    """Refreshes gauges; every worker does, and every worker shows the same figures."""
+
+    def __init__(self, lane: Lane, partitions: int) -> None:
+        self._lane = lane
+        self._partitions = partitions
+        self._protocols: set[str] = set()
+
+    async def refresh(self) -> None:
+        """Read and set; raises `LaneLost` and ReplyError."""
+        replies = await self._ask(
+            ("ZCARD", keys.STATIONS),
+            ("HVALS", keys.ONLINE),
+            ("ZCARD", keys.TRANSACTIONS_OPEN),
+            ("HVALS", keys.CONNECTORS),
+            ("ZCARD", keys.QUARANTINE),
+            ("SCARD", keys.NEVER_SEEN),
+            ("TIME",),
+        )
+        known, online, active, connectors, quarantined, never_seen, now = replies
+        self._stations(int(known), Counter(protocol.decode() for protocol in online), int(never_seen))
+        metrics.TRANSACTIONS_ACTIVE.labels("ocpp1.6").set(active)
+        metrics.QUARANTINE_MESSAGES.labels().set(quarantined)
+        statuses = Counter(status.decode() for status in connectors)
+        for status in metrics.CONNECTORS.label_sets["status"] or ():
+            metrics.CONNECTORS.labels(status).set(statuses.pop(status, 0))
+        metrics.CONNECTORS.labels(metrics.OTHER).set(sum(statuses.values()))
+        now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+        for partition in range(self._partitions):
+            await self._stream(keys.uplink(partition), now_ms)
+
+    def _stations(self, known: int, online: Counter[str], never_seen: int) -> None:
+        for protocol in self._protocols - set(online):
+            metrics.STATIONS.labels("online", protocol).set(0)
+        for protocol, count in online.items():
+            metrics.STATIONS.labels("online", protocol).set(count)
+        self._protocols |= set(online)
+        # Of those offline no index keeps the protocol.
+        metrics.STATIONS.labels("offline", "none").set(max(known - online.total() - never_seen, 0))
+        metrics.STATIONS.labels("never_seen", "none").set(never_seen)
+
+    async def _stream(self, stream: str, now_ms: int) -> None:
+        length, pending, groups = await self._ask(
+            ("XLEN", stream), ("XPENDING", stream, keys.GROUP), ("XINFO", "GROUPS", stream)
+        )
+        last = _field(groups[0], b"last-delivered-id")
+        unread = await self._lane.one("XRANGE", stream, b"(" + last, "+", "COUNT", 1)
+        count, oldest = int(pending[0]), pending[1]
+        labels = (stream, keys.GROUP)
+        metrics.STREAM_LENGTH.labels(stream).set(length)
+        # Settled entries are deleted: what is in the stream is pending or unread. (XINFO's own lag is null after XDEL.)
+        metrics.STREAM_LAG.labels(*labels).set(max(int(length) - count, 0))
+        metrics.STREAM_LAG_SECONDS.labels(*labels).set(_age_s(unread[0][0], now_ms) if unread else 0)
+        metrics.STREAM_PENDING.labels(*labels).set(count)
+        metrics.STREAM_PENDING_SECONDS.labels(*labels).set(_age_s(oldest, now_ms) if oldest else 0)
+
+    async def _ask(self, *commands: Command) -> list[Any]:
+        replies = await self._lane.execute(commands)
+        for reply in replies:
+            if isinstance(reply, hiredis.ReplyError):
+                raise reply
+        return replies
+
+
+def _field(pairs: list[Any], name: bytes) -> bytes:
+    value: bytes = pairs[pairs.index(name) + 1]
+    return value
+
+
+def _age_s(entry_id: bytes, now_ms: int) -> float:
+    return max(now_ms - int(entry_id.partition(b"-")[0]), 0) / 1000
