@@ -8,6 +8,8 @@
     v16, v2x     the generated types: 1.6; 2.0.1 and 2.1 in one family
     actions      per version: the request types by action, and who sends them
     payloads     raw JSON to a typed message: strict, then lenient with flags
+    lenient      the lenient pass itself
+    quirks       which deviations are tolerated, and how, as data; the names of the flags
     timestamps   what stations write as time, to milliseconds since the epoch, and back
 
 The way of a frame: `frames.decode` → `connection` (the edge) … `frames.decode` → `payloads.parse` (the worker).

@@ -5,7 +5,7 @@
     this file                    the tables of requests, derived, and who sends them, by hand: no schema tells
 
 One type is not backward compatible: 2.1 requires `eventNotificationType` of a VariableMonitoringType (in
-NotifyMonitoringReport), which 2.0.1 does not know. `shared.ocpp.lenient.DEFAULTS` holds what it is then.
+NotifyMonitoringReport), which 2.0.1 does not know. `shared.ocpp.quirks.DEFAULTS` holds what it is then.
 """
 
 from collections.abc import Mapping
