@@ -27,8 +27,8 @@ class FailClosed:
     """The state of one node; `open` tells whether sockets may live, `admits` whether a new one may come."""
 
     __slots__ = (
-        "_append_s", "_closed_at", "_failing_since", "_late", "_overload_s", "_reopen", "_rounds", "_sent", "_silence_s",
-        "memory_full", "open", "reason", "waiting_since",
+        "_append_s", "_closed_at", "_failing_since", "_late", "_overload_s", "_reopen", "_rounds", "_sent",
+        "_silence_s", "memory_full", "open", "reason", "waiting_since",
     )  # fmt: skip
 
     def __init__(self, *, partitions: int, silence_s: float, append_s: float, reopen: int) -> None:
