@@ -68,7 +68,7 @@ class SessionOpened(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SessionClosed(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Why a socket is gone; `ours` is true where Ampstream closed it with 1001 or 1012 (the station is to come back)."""
+    """Why a socket is gone; `ours`: Ampstream closed it with 1001 or 1012, and the station is to come back."""
 
     reason: str
     code: int = 0

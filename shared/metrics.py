@@ -26,6 +26,10 @@ REGISTRY: Final = Registry()
 
 _process: "CollectorRegistry | None" = None
 _actions: Final[set[str]] = {OTHER}
+_entries: Final[set[str]] = {
+    *("answer", "opened", "closed", "expired", "not_written", "wakeup", "request", "canary", "unreadable", OTHER)
+}
+"""What an uplink entry may be: a CALL's action, or a kind."""
 _PROTOCOLS: Final = ("ocpp1.6", "ocpp2.0.1", "ocpp2.1", "none")
 _PROFILES: Final = ("0", "1", "2", "3")
 _FRAME_TYPES: Final = ("call", "callresult", "callerror", "send", OTHER)
@@ -191,7 +195,7 @@ STREAM_DELETED_PENDING: Final = REGISTRY.counter(
 WORKER_MESSAGES: Final = REGISTRY.counter(
     "worker_messages_total",
     "Uplink entries by action and outcome; conflicts are retried, duplicates answered again.",
-    {"action": _actions, "result": ("ok", "duplicate", "stale", "late", "conflict", "invalid", "quarantined")},
+    {"action": _entries, "result": ("ok", "duplicate", "stale", "late", "conflict", "invalid", "quarantined")},
 )
 WORKER_PHASE_SECONDS: Final = REGISTRY.histogram(
     "worker_phase_duration_seconds",
@@ -329,6 +333,7 @@ def register_actions(inbound: Iterable[str], outbound: Iterable[str]) -> None:
     """
     from_station, to_station = sorted(inbound), sorted(outbound)
     _actions.update(from_station, to_station)
+    _entries.update(from_station)
     answers = ("callresult", "callerror")
     EDGE_FRAMES.seed(("in", "call", action) for action in from_station)
     EDGE_FRAMES.seed(("out", kind, action) for kind in answers for action in from_station)

@@ -19,10 +19,11 @@ from shared.bus import keys, streams
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.server import Server, Unfit, verify
 from shared.logs import get_logger
+from shared.ocpp.actions import actions_of
+from shared.ocpp.versions import OCPP16
 from shared.policy import Policy, of_settings
 from shared.settings import Settings
 from workers.consumer.partition import PartitionConsumer
-from workers.dispatch import register_metrics
 from workers.jobs import maintenance, runner
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
@@ -73,7 +74,8 @@ class Worker:
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Wait for a Redis that may be trusted, serve until `stopped`, then leave in order."""
-        register_metrics()
+        actions = actions_of(OCPP16)
+        metrics.register_actions(actions.from_station, actions.from_csms)
         metrics.set_build_info(type(asyncio.get_running_loop()).__module__.partition(".")[0])
         runner_, port = await observe.serve(self._settings.worker_host, self._settings.worker_port, self._reasons)
         log.info("worker listens", name=self.name, metrics=f"http://{self._settings.worker_host}:{port}/metrics")
@@ -165,7 +167,7 @@ class Worker:
             server = await verify(self._lane, self._settings)
         except Unfit as error:
             # Ending is the safe answer: whoever supervises starts us again, and `_ready` waits for a better Redis.
-            log.error("Redis must not be trusted any more", error=str(error))
+            log.error("Redis must not be trusted any more", error=str(error))  # noqa: TRY400 - the text says it all
             signal.raise_signal(signal.SIGTERM)
             return
         if self._server is not None and server.run_id != self._server.run_id:

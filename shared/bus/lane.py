@@ -44,6 +44,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     database: int = 0
 
+    def __str__(self) -> str:
+        return self.path or f"{self.host}:{self.port}"
+
     @classmethod
     def parse(cls, url: str) -> Address:
         """Read `redis://`, `rediss://` or `unix://`; raises ValueError that says what is wrong, never the password."""
@@ -157,7 +160,7 @@ class Lane:
 
     @classmethod
     async def open(cls, url: str, *, name: str, timeout_s: float = REPLY_TIMEOUT_S) -> Lane:
-        """Return a connected lane; raises `LaneLost` where Redis can't be reached and ReplyError where it refuses us."""
+        """Return a connected lane; raises `LaneLost` where Redis can't be reached or refuses us."""
         lane = cls(url, name=name, timeout_s=timeout_s)
         await lane._connected()
         return lane
@@ -234,9 +237,7 @@ class Lane:
                     context = ssl.create_default_context() if address.tls else None
                     _, wire = await loop.create_connection(_Wire, address.host, address.port, ssl=context)
         except (OSError, TimeoutError) as error:
-            raise LaneLost(
-                f"Redis at {address.path or f'{address.host}:{address.port}'}: {error or 'timeout'}"
-            ) from None
+            raise LaneLost(f"Redis at {address}: {str(error) or 'timeout'}") from None
         return wire
 
     async def _greet(self, wire: _Wire) -> None:

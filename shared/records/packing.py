@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -20,5 +21,5 @@ def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
 
 def unpack(data: bytes, kind: type[T]) -> T:
     """Decode `data` as `kind`; raises `msgspec.MsgspecError` where it is something else."""
-    value: T = _decoder(kind).decode(data)
+    value: T = _decoder(cast("Hashable", kind)).decode(data)
     return value

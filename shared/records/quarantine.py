@@ -13,7 +13,7 @@ class Quarantined(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     station_id: str
     received_at: int
     reason: str
-    """A closed set: `not_json`, `bad_envelope`, `bad_payload`, `unknown_action`, `poison`, `handler_failed`, `too_deep`."""
+    """Why, of a closed set: see the label of `shared.metrics.QUARANTINE_ADDED`."""
     detail: str
     frame: bytes
     action: str = ""

@@ -90,9 +90,10 @@ class Connectors(msgspec.Struct, frozen=True, omit_defaults=True):
 class Door(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What an edge must know before the upgrade: the hash `s:{id}:door`, all fields text.
 
-    `key`: stored credential (see `shared.credentials`), empty: none set (security profile 0). `pending_key`: during a rotation.
-    `minimum_profile`: no connection below it. `interval`: heartbeat interval in s. `ping`: `0` where the station
-    never answers pings. `subprotocol`: default for a station that offers none. `blocked`: `1`: refused whatever it shows.
+    `key`: stored credential (see `shared.credentials`), empty: none set (security profile 0). `pending_key`: during a
+    rotation. `minimum_profile`: no connection below it. `interval`: heartbeat interval in s. `ping`: `0` where the
+    station never answers pings. `subprotocol`: default for a station that offers none. `blocked`: `1`: refused
+    whatever it shows.
     """
 
     key: str = ""

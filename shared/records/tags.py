@@ -10,7 +10,7 @@ TagStatus = Literal["accepted", "blocked", "expired", "invalid"]
 
 
 class IdTag(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """An id tag: key `t:{id}:record`; tags are compared in lower case (they are case-insensitive: OCPP 1.6 CiString20)."""
+    """An id tag: key `t:{id}:record`; tags are compared in lower case (OCPP 1.6 CiString20: case-insensitive)."""
 
     id_tag: str
     status: TagStatus = "accepted"

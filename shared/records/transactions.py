@@ -31,7 +31,7 @@ class TagAnswer(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Transaction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One charging session as the station reported it. Open ones live in the state's section `ch`, closed ones alone."""
+    """One charging session as the station reported it; open ones live in section `ch`, closed ones alone."""
 
     transaction_id: int
     station_id: str
@@ -138,5 +138,5 @@ class Stop(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 def sort_time(transaction: Transaction) -> int:
-    """Return the time (ms) under which the indexes hold a transaction: its start, or its receipt where that can't be."""
+    """Return the time (ms) under which indexes hold a transaction: its start, or its receipt."""
     return transaction.received_at if "clock_suspect" in transaction.flags else transaction.started_at

@@ -1,7 +1,8 @@
 """Decides and commits entries: load, decide, commit, until nothing is missing and nothing conflicts.
 
-A batch runs in rounds with one entry per station, so that each decision sees what the one before it left. Within a round,
-a decision that needs more is decided again once that is loaded, and one that conflicts once its state is loaded anew.
+A batch runs in rounds with one entry per station, so that each decision sees what the one before it left. Within a
+round, a decision that needs more is decided again once that is loaded, and one that conflicts once its state is
+loaded anew.
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class PartitionConsumer:
             try:
                 entries.append(Entry.read(self.partition, entry_id, data))
             except msgspec.MsgspecError as error:
-                log.error("no envelope", partition=self.partition, entry=entry_id, error=str(error))
+                log.error("no envelope", partition=self.partition, entry=entry_id, error=str(error))  # noqa: TRY400
                 await self._lane.one("XADD", keys.SPOILT, "MAXLEN", "~", SPOILT_KEPT, "*", "e", data)
                 spoilt.append(entry_id)
         if spoilt:

@@ -25,7 +25,7 @@ async def reconcile(ctx: dict[Any, Any]) -> int:
     woken, cursor = 0, b"0"
     while True:
         cursor, found = await lane.one("ZSCAN", keys.TRANSACTIONS_OPEN, cursor, "COUNT", AT_ONCE)
-        ids = [member for member in found[::2]]
+        ids = list(found[::2])
         owners = await lane.one("HMGET", keys.TRANSACTION_OWNERS, *ids) if ids else []
         stations = {owner.decode() for owner in owners if owner is not None}
         for station in stations:

@@ -61,7 +61,7 @@ async def run(settings: Settings, lane: Lane, partitions: int, jobs: Sequence[Sc
                 await worker.close()
         except asyncio.CancelledError:
             raise
-        except Exception as error:  # arq ends on a lost connection, with whatever redis-py raised
+        except Exception as error:  # noqa: BLE001 - arq ends on a lost connection, with whatever redis-py raised
             log.warning("jobs stopped; they start again", error=f"{type(error).__name__}: {error}")
         await asyncio.sleep(RESTART_S)
 

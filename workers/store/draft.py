@@ -79,7 +79,7 @@ class Draft:
 
     @property
     def station(self) -> StationRecord | None:
-        found: StationRecord | None = self.changed["st"] if "st" in self.changed else self.view.station
+        found: StationRecord | None = self.changed.get("st", self.view.station)
         return found
 
     @property
@@ -109,7 +109,7 @@ class Draft:
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def put(self, section: StationRecord | SessionRecord | Connectors | Charging | Commands | None) -> None:
-        """Replace a section of the state. (`forget` removes all of them.)"""
+        """Replace a section of the state; `forget` removes all of them."""
         self.changed[_FIELD[type(section)]] = section
 
     def forget(self) -> None:

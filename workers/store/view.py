@@ -16,7 +16,6 @@ from .wants import Missing, Want
 Section = StationRecord | SessionRecord | Connectors | Charging | Commands
 S = TypeVar("S", bound=msgspec.Struct)
 
-TOKEN: Final = "v"
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "st": StationRecord,
     "se": SessionRecord,
@@ -25,7 +24,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "cm": Commands,
 }
 """Field of the state hash -> type of the section."""
-FIELDS: Final = (TOKEN, *SECTIONS)
+FIELDS: Final = ("v", *SECTIONS)
 """What the load pipeline asks for, the version token first."""
 
 _EMPTY_SESSION: Final = SessionRecord()

@@ -59,7 +59,7 @@ class Sweep:
         while found := await self._due(keys.wakeups(partition), now_ms):
             entries = []
             for member, score in found:
-                station, name, subject = unpack(member, tuple[str, str, str])  # type: ignore[arg-type]
+                station, name, subject = unpack(member, tuple[str, str, str])
                 body = envelopes.encode(Wakeup(name, subject, score))
                 entries.append(Uplink(envelopes.VERSION, Kind.WAKEUP, station, "", 0, 0, body))
             await self._append_and_remove(keys.wakeups(partition), entries, found)

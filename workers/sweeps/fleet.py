@@ -10,6 +10,7 @@ import hiredis
 from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
+from shared.series import OTHER
 
 
 class Fleet:
@@ -38,7 +39,7 @@ class Fleet:
         statuses = Counter(status.decode() for status in connectors)
         for status in metrics.CONNECTORS.label_sets["status"] or ():
             metrics.CONNECTORS.labels(status).set(statuses.pop(status, 0))
-        metrics.CONNECTORS.labels(metrics.OTHER).set(sum(statuses.values()))
+        metrics.CONNECTORS.labels(OTHER).set(sum(statuses.values()))
         now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
         for partition in range(self._partitions):
             await self._stream(keys.uplink(partition), now_ms)

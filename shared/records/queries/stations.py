@@ -23,13 +23,14 @@ _NO_SESSION: Final = SessionRecord()
 
 
 class StationNow(msgspec.Struct, frozen=True, kw_only=True):
-    """A station's sections, and what is left of its presence (ms; 0: none)."""
+    """A station's sections, and what is left of its presence (ms; 0: none) at `read_at` (Redis ms)."""
 
     station: StationRecord
     session: SessionRecord
     connectors: tuple[ConnectorRecord, ...] = ()
     door: Door = Door()
     presence_ttl_ms: int = 0
+    read_at: int = 0
 
     @property
     def state(self) -> StationState:
@@ -77,15 +78,16 @@ async def station(lane: Lane, station_id: str) -> StationNow | None:
 
 async def stations(lane: Lane, station_ids: Sequence[str]) -> list[StationNow | None]:
     """Return the stations of these ids in their order, None for what is not known; one round trip."""
-    commands: list[Command] = []
+    commands: list[Command] = [("TIME",)]
     for station_id in station_ids:
         commands += (
             ("HMGET", keys.state(station_id), "st", "se", "co"),
             ("PTTL", keys.presence(station_id)),
             ("HGETALL", keys.door(station_id)),
         )
-    found = await replies(lane, commands)
-    return [_now(*found[n : n + 3]) for n in range(0, len(found), 3)]
+    (seconds, microseconds), *found = await replies(lane, commands)
+    now = int(seconds) * 1000 + int(microseconds) // 1000
+    return [_now(now, *found[n : n + 3]) for n in range(0, len(found), 3)]
 
 
 async def page(lane: Lane, wanted: StationFilter, after: str, limit: int) -> tuple[list[StationNow], str]:
@@ -162,7 +164,7 @@ def _state(session: SessionRecord, presence_ttl_ms: int) -> StationState:
     return "offline" if session.opened_at else "never_seen"
 
 
-def _now(sections: list[bytes | None], ttl: int, door: list[bytes]) -> StationNow | None:
+def _now(now: int, sections: list[bytes | None], ttl: int, door: list[bytes]) -> StationNow | None:
     record, session, connectors = sections
     if record is None:
         return None
@@ -172,6 +174,7 @@ def _now(sections: list[bytes | None], ttl: int, door: list[bytes]) -> StationNo
         connectors=_connectors(connectors),
         door=_door(door),
         presence_ttl_ms=max(ttl, 0),
+        read_at=now,
     )
 
 

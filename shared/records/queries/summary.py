@@ -23,6 +23,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     stations: int
     online: int
+    never_seen: int
     transactions: int
     transactions_open: int
     energy_wh: int
@@ -44,6 +45,7 @@ class Tally:
                 ("TIME",),
                 ("ZCARD", keys.STATIONS),
                 ("HLEN", keys.ONLINE),
+                ("SCARD", keys.NEVER_SEEN),
                 ("ZCARD", keys.TRANSACTIONS),
                 ("ZCARD", keys.TRANSACTIONS_OPEN),
                 ("ZCARD", keys.QUARANTINE),
@@ -53,10 +55,11 @@ class Tally:
         return Summary(
             stations=found[1],
             online=found[2],
-            transactions=found[3],
-            transactions_open=found[4],
+            never_seen=found[3],
+            transactions=found[4],
+            transactions_open=found[5],
             energy_wh=await self._energy(lane, now - DAY_MS),
-            quarantine=found[5],
+            quarantine=found[6],
             now=now,
         )
 
