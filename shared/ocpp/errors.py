@@ -17,7 +17,6 @@
 """
 
 # The names are the standard's codes and say what happened; "Error" behind each would say it twice.
-# ruff: noqa: N818
 from __future__ import annotations
 
 from enum import StrEnum
