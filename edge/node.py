@@ -13,9 +13,9 @@ from typing import Final
 import hiredis
 
 from edge.downlink import Downlink
-from edge.gate import Gate
 from edge.pulse import Pulse
 from edge.sink import NoStations, Sink
+from edge.stations.failclosed import FailClosed
 from edge.uplink import Appender
 from shared import envelopes, metrics
 from shared.bus import keys, streams
@@ -43,7 +43,12 @@ class Node:
         self.draining = False
         self.sink: Sink = NoStations()
         """Where items for stations go; the stations' listener puts itself here."""
-        self.gate = Gate(settings, self.clock.monotonic())
+        self.gate = FailClosed(
+            partitions=partitions,
+            silence_s=settings.silence_close_s,
+            append_s=settings.append_close_s,
+            reopen=settings.reopen_canaries,
+        )
         self.appender = Appender(lane, self.gate, self.clock)
         self.downlink = Downlink(self)
         self.pulse = Pulse(self)
@@ -91,12 +96,12 @@ class Node:
     def not_ready(self) -> list[str]:
         """Say why no work should be sent here; empty when all is well."""
         reasons = ["draining"] if self.draining else []
-        return reasons + self.gate.reasons() + self.pulse.problems
+        return reasons + self.gate.reasons(self.clock.monotonic()) + self.pulse.problems
 
     async def stop(self) -> None:
         """Finish the appends, then leave: the downlink goes when nothing is left in it."""
         self.draining = True
         await self.pulse.stop()
         await self.appender.flush(STOP_S)
-        await self.downlink.stop()
+        await self.downlink.stop(STOP_S)
         await self.lane.close()

@@ -5,7 +5,7 @@ after its attempts (DESIGN, Fail closed).
 
     OPEN    ── no answer at all for `silence_s` while one is due ──┐
             ── appends failing for `append_s` ─────────────────────┼─> CLOSED: sockets are closed, upgrades get 503
-            ── Redis nearly full ──────────────────────────────────┘
+            ── Redis nearly full, or not durable any more ──────────┘
     CLOSED  ── `reopen` rounds of canaries answered in time, room in Redis ──> OPEN
 
 Late answers are overload, not failure: while a partition's canary is older than half of `silence_s`, upgrades of its
@@ -28,16 +28,18 @@ class FailClosed:
 
     __slots__ = (
         "_append_s", "_closed_at", "_failing_since", "_late", "_overload_s", "_reopen", "_rounds", "_sent",
-        "_silence_s", "memory_full", "open", "reason", "waiting_since",
+        "_silence_s", "memory_full", "not_durable", "open", "reason", "waiting_since",
     )  # fmt: skip
 
     def __init__(self, *, partitions: int, silence_s: float, append_s: float, reopen: int) -> None:
         self.open = True
         self.reason = ""
-        """Why it is closed, or was last: `silence`, `appends` or `memory`."""
+        """Why it is closed, or was last: `silence`, `appends`, `memory` or `durability`."""
         self.waiting_since: float | None = None
         """Since when an answer is due and none of any kind has come."""
         self.memory_full = False
+        self.not_durable = False
+        """Redis could lose what is answered: another server came up, or its settings changed."""
         self._silence_s = silence_s
         self._append_s = append_s
         self._overload_s = silence_s / 2
@@ -91,7 +93,7 @@ class FailClosed:
     def tick(self, now: float) -> Transition | None:
         """Return the transition that is due now, None where all stays as it is."""
         if not self.open:
-            if len(self._rounds) < self._reopen or self.memory_full or self._failing_since is not None:
+            if len(self._rounds) < self._reopen or self._why_close(now, ignore_silence=True):
                 return None
             self.open = True
             self.waiting_since = None
@@ -122,12 +124,14 @@ class FailClosed:
         late = [str(partition) for partition in range(len(self._sent)) if self.overloaded(partition, now)]
         return [f"answers are late on partition {', '.join(late)}"] if late else []
 
-    def _why_close(self, now: float) -> str:
+    def _why_close(self, now: float, *, ignore_silence: bool = False) -> str:
+        if self.not_durable:
+            return "durability"
         if self.memory_full:
             return "memory"
         if self._failing_since is not None and now - self._failing_since >= self._append_s:
             return "appends"
-        if self.waiting_since is not None and now - self.waiting_since >= self._silence_s:
+        if not ignore_silence and self.waiting_since is not None and now - self.waiting_since >= self._silence_s:
             return "silence"
         return ""
 

@@ -1,0 +1,104 @@
+"""How long a station is believed to be there without a sign of life, and how signs are told to Redis.
+
+A touch refreshes the presence key (its expiry wakes the sweeper) and the deadline in this node's set (the sweep is the
+guarantee). Touches of one tick go in one pipeline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import hiredis
+
+from shared.bus import keys
+from shared.bus.lane import LaneLost
+from shared.bus.scripts import CLOSE_SESSION, SET_DEADLINES, TOUCH_PRESENCE
+from shared.logs import get_logger
+
+if TYPE_CHECKING:
+    from edge.node import Node
+    from shared.settings import Settings
+
+TOUCHES_PER_TTL: Final = 3
+MAX_TOUCHES: Final = 500
+"""Touches in one pipeline."""
+
+_log = get_logger("edge.presence")
+
+
+class Lifetime:
+    """The rule that turns intervals into a TTL (DESIGN, Presence)."""
+
+    __slots__ = ("_grace_s", "_max_s", "_min_s", "default_s", "ping_s")
+
+    def __init__(self, settings: Settings) -> None:
+        self._grace_s = settings.presence_grace_s
+        self._min_s = settings.presence_min_s
+        self._max_s = settings.presence_max_s
+        self.default_s = float(settings.heartbeat_interval_s)
+        """The heartbeat interval of a station that was not told one."""
+        self.ping_s = settings.ping_interval_s
+
+    def ttl_s(self, heartbeat_s: float, *, pongs: bool) -> float:
+        """Return the TTL for a heartbeat interval (0: the default), with pings sent and answered or not."""
+        interval = heartbeat_s or self.default_s
+        if pongs and self.ping_s:
+            interval = min(interval, self.ping_s)
+        return min(max(2 * interval + self._grace_s, self._min_s), self._max_s)
+
+
+class Presence:
+    """Tells Redis which stations of this node gave a sign of life; `stale` is called for those that moved on."""
+
+    def __init__(self, node: Node, stale: Callable[[str, int], None]) -> None:
+        self._node = node
+        self._stale = stale
+        self._deadlines = keys.deadlines(node.name)
+        self._touches: list[tuple[str, int, int]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def touch(self, station_id: str, epoch: int, ttl_ms: int) -> None:
+        """Note a sign of life; `flush` sends it."""
+        self._touches.append((station_id, epoch, ttl_ms))
+
+    def flush(self) -> None:
+        """Send the noted touches, unless the last ones are still under way."""
+        if self._touches and (self._task is None or self._task.done()):
+            self._task = asyncio.create_task(self._send(), name="touches")
+
+    async def close(self, station_id: str, epoch: int) -> None:
+        """Forget a station that closed its socket itself: it is gone at once."""
+        member = f"{station_id}/{epoch}"
+        commands = [
+            CLOSE_SESSION.command([keys.session(station_id), keys.presence(station_id)], [epoch]),
+            ("ZREM", self._deadlines, member),
+        ]
+        try:
+            await self._node.lane.execute(commands)
+        except LaneLost as error:
+            # The CLOSED entry is on the uplink already; what stays behind runs out by itself.
+            _log.info("presence left to expire", station=station_id, reason=str(error))
+
+    async def _send(self) -> None:
+        while self._touches:
+            batch, self._touches = self._touches[:MAX_TOUCHES], self._touches[MAX_TOUCHES:]
+            name = self._node.name
+            commands = [
+                TOUCH_PRESENCE.command([keys.session(station), keys.presence(station)], [name, epoch, ttl_ms])
+                for station, epoch, ttl_ms in batch
+            ]
+            pairs = [part for station, epoch, ttl_ms in batch for part in (f"{station}/{epoch}", ttl_ms)]
+            commands.append(SET_DEADLINES.command([self._deadlines], pairs))
+            try:
+                replies = await self._node.lane.execute(commands)
+            except LaneLost as error:
+                # The next sign of life touches again: a third of the TTL is gone at most.
+                _log.warning("touches lost", stations=len(batch), reason=str(error))
+                return
+            for (station, epoch, _), reply in zip(batch, replies, strict=False):
+                if reply == 0:
+                    self._stale(station, epoch)
+                elif isinstance(reply, hiredis.ReplyError):
+                    _log.warning("touch refused", station=station, reason=str(reply))
