@@ -1,0 +1,171 @@
+"""Sessions: who holds a station's socket, by epoch. What reports an older epoch changes nothing.
+
+    never ──opened──> open ──closed by the station, expired──> closed ──opened, or heard again──> open
+                       └──closed by Ampstream──> reconnecting ──opened──> open, ──expired──> closed
+
+The edge's scripts give out epochs; here they are told of. A CALL of a newer epoch than the session's tells as well.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from shared.bus import keys
+from shared.envelopes import Close, SessionClosed, SessionOpened
+from shared.records.events import StationConnected, StationCreated, StationDisconnected, StationOffline
+from shared.records.stations import SessionRecord, StationRecord
+from workers.store.draft import Draft
+from workers.store.wants import WantPresence
+
+from . import commands, reconciliation
+
+KEPT_EPOCHS: Final = 8
+"""Fences of so many sessions are kept: a report older than that is known by its business key alone."""
+GO_AWAY: Final = 1012
+_CAUSES: Final = frozenset({"expiry", "sweep", "node"})
+_EXPIRED: Final = "expiry"
+
+
+def opened(draft: Draft, body: SessionOpened) -> None:
+    """Take in a registered session: the station is online, and what an older session left is settled."""
+    session, epoch = draft.session, draft.origin.epoch
+    if epoch < session.epoch:
+        return
+    if epoch > session.epoch:
+        if not _is_welcome(draft):
+            draft.deliver(draft.origin.node, Close(draft.station_id, epoch, GO_AWAY, "unknown station"))
+            return
+        _begin(draft, body.subprotocol, body.address, body.security_profile)
+    else:  # A CALL told of the session before this entry did.
+        known = {"subprotocol": body.subprotocol, "address": body.address, "security_profile": body.security_profile}
+        draft.put(msgspec.structs.replace(session, **known))
+    _raise_profile(draft, session, body.security_profile)
+    for note in body.notes:
+        quirk, _, detail = note.partition(":")
+        draft.flag(quirk, detail)
+
+
+def heard(draft: Draft) -> bool:
+    """Take a CALL or an answer as a sign of its session; False where the station is not known and not welcome."""
+    session, epoch = draft.session, draft.origin.epoch
+    if epoch == session.epoch:
+        if session.connection != "open" and session.close_reason == _EXPIRED:
+            _come_back(draft, session)
+        return True
+    if epoch < session.epoch:
+        return True
+    if not _is_welcome(draft):
+        return False
+    _begin(draft, session.subprotocol, "", session.security_profile)
+    return True
+
+
+def closed(draft: Draft, body: SessionClosed) -> None:
+    """Take in that the session's socket is gone: offline at once, or expected back where Ampstream closed it."""
+    session = draft.session
+    if draft.origin.epoch != session.epoch or session.connection != "open":
+        return
+    at = draft.origin.received_at
+    draft.emit(
+        StationDisconnected(
+            station_id=draft.station_id, at=at, epoch=session.epoch, reason=body.reason, reconnecting=body.ours
+        )
+    )
+    state = "reconnecting" if body.ours else "closed"
+    draft.put(msgspec.structs.replace(session, connection=state, closed_at=at, close_reason=body.reason or "close"))
+    if body.ours:
+        draft.count("presence_transitions_total", "reconnecting", "close")
+    else:
+        _offline(draft, "close", "close")
+
+
+def expired(draft: Draft, note: str) -> None:
+    """Take in that the session's presence deadline passed, unless a sign of life came since; `note` says who noticed."""
+    session = draft.session
+    if draft.origin.epoch != session.epoch or session.connection not in ("open", "reconnecting"):
+        return
+    presence = draft.get(WantPresence())
+    if presence is not None and presence[1] == session.epoch:
+        return
+    at = draft.origin.received_at
+    draft.put(msgspec.structs.replace(session, connection="closed", closed_at=at, close_reason=_EXPIRED))
+    _offline(draft, "expiry", note if note in _CAUSES else _EXPIRED)
+
+
+def _is_welcome(draft: Draft) -> bool:
+    """Tell whether the station is known, and make it known where unknown stations are accepted."""
+    if draft.station is not None:
+        return True
+    if draft.policy.unknown_stations != "accept":
+        return False
+    at = draft.origin.received_at
+    draft.put(StationRecord(station_id=draft.station_id, created_at=at))
+    draft.emit(StationCreated(station_id=draft.station_id, at=at, by="connect"))
+    draft.effect("ZADD", keys.STATIONS, 0, draft.station_id)
+    return True
+
+
+def _begin(draft: Draft, subprotocol: str, address: str, security_profile: int) -> None:
+    old, origin = draft.session, draft.origin
+    epochs = (origin.epoch, *old.epochs)
+    draft.put(
+        SessionRecord(
+            epoch=origin.epoch,
+            node=origin.node,
+            subprotocol=subprotocol,
+            address=address,
+            security_profile=security_profile,
+            connection="open",
+            opened_at=origin.received_at,
+            boot_epoch=old.boot_epoch,
+            hold_until=origin.received_at + draft.policy.boot_hold_s * 1000,
+            epochs=epochs[:KEPT_EPOCHS],
+        )
+    )
+    for epoch in epochs[KEPT_EPOCHS:]:
+        draft.write("HDEL", keys.state(draft.station_id), f"f:{epoch}", f"o:{epoch}")
+    if old.connection == "open":
+        # The edge that registered this session tells the old one as well; twice is harmless, never would not be.
+        draft.deliver(old.node, Close(draft.station_id, old.epoch, GO_AWAY, "superseded"))
+    _online(draft)
+    commands.session_changed(draft)
+    if draft.charging.open:
+        reconciliation.on_return(draft, "reconnect")
+
+
+def _come_back(draft: Draft, session: SessionRecord) -> None:
+    """Open a session again whose deadline had passed: its socket lives."""
+    draft.put(msgspec.structs.replace(session, connection="open", closed_at=0, close_reason=""))
+    _online(draft)
+
+
+def _online(draft: Draft) -> None:
+    session = draft.session
+    draft.emit(
+        StationConnected(
+            station_id=draft.station_id,
+            at=draft.origin.received_at,
+            epoch=session.epoch,
+            node=session.node,
+            protocol=session.subprotocol,
+            address=session.address,
+        )
+    )
+    draft.effect("HSET", keys.ONLINE, draft.station_id, session.subprotocol)
+    if draft.view.session.connection != "open":
+        draft.count("presence_transitions_total", "online", "connect")
+
+
+def _offline(draft: Draft, cause: str, noticed_by: str) -> None:
+    at, epoch = draft.origin.received_at, draft.session.epoch
+    draft.emit(StationOffline(station_id=draft.station_id, at=at, epoch=epoch, cause=cause))
+    draft.effect("HDEL", keys.ONLINE, draft.station_id)
+    draft.count("presence_transitions_total", "offline", noticed_by)
+
+
+def _raise_profile(draft: Draft, old: SessionRecord, security_profile: int) -> None:
+    """Let no later connection fall below a security profile that the station has used (OCPP 1.6 white paper, A05)."""
+    if security_profile > old.security_profile:
+        draft.write("HSET", keys.door(draft.station_id), "minimum_profile", str(security_profile))
