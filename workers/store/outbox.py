@@ -6,10 +6,9 @@ commands that may run twice, timers are members of a set, answers are matched by
 
 from __future__ import annotations
 
-import msgspec
+from typing import Any
 
-Effect = tuple[str | int | bytes, ...]
-"""An idempotent Redis command on fleet-wide keys: ZADD, ZREM, SADD, SREM, HSET, HDEL, SET, DEL."""
+import msgspec
 
 
 class Delivery(msgspec.Struct, array_like=True, frozen=True):
@@ -31,7 +30,8 @@ class Outbox(msgspec.Struct, array_like=True):
     """What a commit owes the world."""
 
     events: list[msgspec.Raw] = []
-    effects: list[list[str | int | bytes]] = []
+    effects: list[list[Any]] = []
+    """Idempotent Redis commands on fleet-wide keys: ZADD, ZREM, SADD, SREM, HSET, HDEL, SET, DEL."""
     deliveries: list[Delivery] = []
     timers: list[Timer] = []
     releases: list[tuple[str, str]] = []
