@@ -1,0 +1,135 @@
+"""Sweeping timers and presence deadlines into uplink entries, against a real Valkey."""
+
+import pytest
+
+from shared import envelopes
+from shared.bus import keys
+from shared.bus.lane import Lane
+from shared.envelopes import Kind, Uplink
+from shared.records.packing import pack
+from shared.settings import Settings
+from workers.sweeps.due import PAUSE_MS, Sweep
+from workers.sweeps.leader import Leadership
+
+PARTITIONS = 2
+
+
+@pytest.fixture
+async def lane(redis_url: str):
+    lane = await Lane.open(redis_url, name="test")
+    yield lane
+    await lane.close()
+
+
+@pytest.fixture
+async def sweep(lane: Lane, settings: Settings) -> Sweep:
+    """A sweep that has just swept: it was not paused."""
+    sweep = Sweep(lane, settings, PARTITIONS)
+    await sweep.run()
+    return sweep
+
+
+async def now_of(lane: Lane) -> int:
+    """Redis TIME in ms."""
+    seconds, micros = await lane.one("TIME")
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+async def appended(lane: Lane) -> list[Uplink]:
+    """Every entry on every uplink."""
+    found = [await lane.one("XRANGE", keys.uplink(partition), "-", "+") for partition in range(PARTITIONS)]
+    return [envelopes.decode_uplink(fields[1]) for entries in found for _, fields in entries]
+
+
+async def set_timer(lane: Lane, station: str, due_ms: int) -> None:
+    """Put a timer where a commit's emission puts it."""
+    partition = keys.partition_of(station, PARTITIONS)
+    await lane.one("ZADD", keys.wakeups(partition), due_ms, pack((station, "reconcile", "7")))
+
+
+async def put_deadline(lane: Lane, due_ms: int, *, heartbeat_ms: int) -> None:
+    """A station of a node that was last heard of at `heartbeat_ms`."""
+    await lane.one("ZADD", keys.NODES, heartbeat_ms, "edge-1")
+    await lane.one("ZADD", keys.deadlines("edge-1"), due_ms, "CP1/99")
+
+
+async def test_due_timer_wakes_its_station_once(lane: Lane, sweep: Sweep) -> None:
+    """A timer that is due becomes one WAKEUP entry; one that is not due stays."""
+    now = await now_of(lane)
+    await set_timer(lane, "CP1", now - 1)
+    await set_timer(lane, "CP2", now + 60_000)
+    await sweep.run()
+    await sweep.run()
+    (entry,) = await appended(lane)
+    assert (entry.kind, entry.station) == (Kind.WAKEUP, "CP1")
+    assert await lane.one("ZCARD", keys.wakeups(keys.partition_of("CP2", PARTITIONS))) == 1
+
+
+async def test_more_timers_than_one_read_takes(lane: Lane, sweep: Sweep) -> None:
+    """A thousand due timers are swept in one round."""
+    now = await now_of(lane)
+    for number in range(1000):
+        await set_timer(lane, f"CP{number}", now - 1000 + number % 900)
+    assert await sweep.run() == 1000
+    assert len({entry.station for entry in await appended(lane)}) == 1000
+
+
+async def test_timer_set_anew_survives_the_removal(lane: Lane) -> None:
+    """A timer that is moved between the reading and the removing is not lost."""
+    await set_timer(lane, "CP1", 10)
+    member = pack(("CP1", "reconcile", "7"))
+    key = keys.wakeups(keys.partition_of("CP1", PARTITIONS))
+    await lane.one("ZADD", key, 5000, member)
+    from shared.bus.scripts import REMOVE_DUE
+
+    assert await lane.one(*REMOVE_DUE.command([key], [member, 10])) == 0
+    assert await lane.one("ZSCORE", key, member) == b"5000"
+
+
+async def test_passed_deadline_is_told_to_the_station(lane: Lane, sweep: Sweep) -> None:
+    """A presence deadline that passed becomes an EXPIRED entry with its epoch."""
+    now = await now_of(lane)
+    await put_deadline(lane, now - 1, heartbeat_ms=now)
+    assert await sweep.run() == 1
+    (entry,) = await appended(lane)
+    assert (entry.kind, entry.station, entry.epoch, entry.node) == (Kind.EXPIRED, "CP1", 99, "edge-1")
+    assert await lane.one("ZCARD", keys.deadlines("edge-1")) == 0
+
+
+async def test_pause_of_the_sweep_holds_stations(lane: Lane, settings: Settings) -> None:
+    """After a pause of the sweep nobody is offline at once: each station gets one TTL more."""
+    now = await now_of(lane)
+    await put_deadline(lane, now - 1, heartbeat_ms=now)
+    await lane.one("HSET", keys.door("CP1"), "interval", 100)
+    assert await Sweep(lane, settings, PARTITIONS).run() == 0
+    held_until = int(await lane.one("ZSCORE", keys.deadlines("edge-1"), "CP1/99"))
+    assert 205_000 < held_until - now < 215_000
+
+
+async def test_silence_of_a_live_node_holds_its_stations(lane: Lane, sweep: Sweep) -> None:
+    """A node that was silent for seconds and is back could not touch its stations: they are held."""
+    now = await now_of(lane)
+    await put_deadline(lane, now + 60_000, heartbeat_ms=now - PAUSE_MS - 1000)
+    await sweep.run()
+    await put_deadline(lane, now - 1, heartbeat_ms=now)
+    assert await sweep.run() == 0
+    assert await lane.one("ZCARD", keys.deadlines("edge-1")) == 1
+
+
+async def test_dead_node_is_forgotten_after_its_stations(lane: Lane, sweep: Sweep) -> None:
+    """A dead node stays until its last station's deadline passed; then its downlink goes too."""
+    now = await now_of(lane)
+    await put_deadline(lane, now - 1, heartbeat_ms=now - 60_000)
+    await lane.one("XADD", keys.downlink("edge-1"), "*", "e", b"x")
+    assert await sweep.run() == 1
+    await sweep.run()
+    assert await lane.one("ZCARD", keys.NODES) == 0
+    assert await lane.one("EXISTS", keys.downlink("edge-1")) == 0
+
+
+async def test_one_leader_at_a_time(lane: Lane) -> None:
+    """Only one worker sweeps, and another takes over when it resigns."""
+    first, second = Leadership(lane, "a"), Leadership(lane, "b")
+    assert [await first.mine(), await second.mine(), await first.mine()] == [True, False, True]
+    await first.resign()
+    assert await second.mine()
