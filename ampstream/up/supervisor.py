@@ -40,6 +40,7 @@ class Supervisor:
         where a stage does not serve in time, with the last lines of the log.
         """
         life, _held = self._pipe()
+        self.write_state()
         for specs in self.plan.stages:
             stage = [Child(spec, life, self._lock, self._tell) for spec in specs]
             self._stages.append(stage)
