@@ -57,6 +57,8 @@ class Transaction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     stop_answer: TagAnswer | None = None
     """What the stop was answered with, where it named a tag."""
     stop_reason: str = ""
+    reported_stop: tuple[int, int] | None = None
+    """Timestamp (ms) and meterStop as the station's own stop had them: the same again is a repetition."""
     meter_stop_wh: int | None = None
     energy_wh: int = 0
     """`meter_stop_wh - meter_start_wh` once closed; by the last register sample while open; never negative."""

@@ -34,7 +34,7 @@ VALUE_RANGE: Final = "value_out_of_range"
 
 MEANINGS: Final[dict[str, str]] = {
     CLOCK_SUSPECT: "the station's time cannot be right; see received_at",
-    START_KEY_REUSED: "a start equal to that of an ended transaction, at a time that cannot be right: taken as a new one",
+    START_KEY_REUSED: "equal to an ended transaction's start, at a time that cannot be right: taken as a new one",
     SUPERSEDED: "ended because the connector started another transaction",
     OUT_OF_ORDER: "its start came after that of a later transaction on the connector",
     UNREADABLE_START: "its StartTransaction could not be understood and was answered Invalid",

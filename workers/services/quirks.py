@@ -1,4 +1,4 @@
-"""What needs a choice per model, as data: rules by vendor, model and firmware, and by station where an operator set them.
+"""What needs a choice per model, as data: rules by vendor, model and firmware, and by station as operators set them.
 
 A rule is a name and a value, both texts; `RULES` says which exist and what they mean. `PROFILES` gives them to models,
 `StationRecord.quirk_profile` to a single station, which wins. An unknown name or value has no effect.
@@ -25,10 +25,14 @@ RULES: Final[dict[str, dict[str, str]]] = {
     "meter_in": {"kwh": "meterStart and meterStop are kWh"},
     "register": {"session": "the energy register counts from 0 in each session"},
     "main_meter": {"transaction": "samples of connector 0 belong to the only open transaction"},
+    "trigger_boot": {"never": "TriggerMessage(BootNotification) makes it reboot: it is not asked"},
+    "read_configuration": {"never": "it reboots when its configuration is read: it is not asked"},
 }
 """Rule -> value -> meaning; the documentation's table is made from it."""
 
-FREE_VEND_TAGS: Final = frozenset({"", "0", "00000000", "free", "freevend", "free_vend", "noauth", "no_auth", "unknown"})
+FREE_VEND_TAGS: Final = frozenset(
+    {"", "0", "00000000", "free", "freevend", "free_vend", "noauth", "no_auth", "unknown"}
+)
 """What stations send as id tag where nobody has to identify himself."""
 
 
@@ -41,9 +45,7 @@ class Profile(msgspec.Struct, frozen=True):
     firmware: str = ".*"
 
 
-PROFILES: Final[tuple[Profile, ...]] = (
-    Profile({"main_meter": "transaction"}, vendor="keba.*"),
-)
+PROFILES: Final[tuple[Profile, ...]] = (Profile({"main_meter": "transaction"}, vendor="keba.*"),)
 """All that match apply, later ones win."""
 
 

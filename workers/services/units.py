@@ -61,7 +61,7 @@ _DEFAULTS: Final[dict[str, str]] = {
 }
 
 
-def normalise(raw: str | int | float, unit: str, measurand: str) -> Normal:
+def normalise(raw: str | float, unit: str, measurand: str) -> Normal:
     """Return `raw` in the unit that is kept for `unit`, or for the measurand where the sample has none."""
     known = _UNITS.get(unit)
     if known is None:
@@ -87,7 +87,7 @@ def default_unit(measurand: str) -> str:
     return _DEFAULTS.get(head, "")
 
 
-def _with_other_unit(raw: str | int | float, unit: str, measurand: str) -> Normal:
+def _with_other_unit(raw: str | float, unit: str, measurand: str) -> Normal:
     """Handle what is no standard spelling: no unit, temperatures, other spellings, unknown ones."""
     if not unit:
         default = default_unit(measurand)
@@ -114,7 +114,7 @@ def _shifted_text(text: str, shift: int) -> int | float | None:
     return float(f"{whole}{fraction[:shift]}.{fraction[shift:]}")
 
 
-def _exactly(raw: str | int | float, unit: str, shift: int, flags: tuple[str, ...]) -> Normal:
+def _exactly(raw: str | float, unit: str, shift: int, flags: tuple[str, ...]) -> Normal:
     """Handle signs, exponents, blanks, decimal commas and long numbers."""
     number, flags = _decimal(raw, flags)
     if number is None:
@@ -122,7 +122,7 @@ def _exactly(raw: str | int | float, unit: str, shift: int, flags: tuple[str, ..
     return _plain(number.scaleb(shift, _CONTEXT)), unit, flags
 
 
-def _celsius(raw: str | int | float, unit: str) -> Normal:
+def _celsius(raw: str | float, unit: str) -> Normal:
     """Convert Kelvin exactly, Fahrenheit to a hundredth of a degree."""
     number, flags = _decimal(raw, ())
     if number is None:
@@ -133,7 +133,7 @@ def _celsius(raw: str | int | float, unit: str) -> Normal:
     return _plain(round(scaled, 2)), "Celsius", flags
 
 
-def _decimal(raw: str | int | float, flags: tuple[str, ...]) -> tuple[Decimal | None, tuple[str, ...]]:
+def _decimal(raw: str | float, flags: tuple[str, ...]) -> tuple[Decimal | None, tuple[str, ...]]:
     text = raw.strip() if isinstance(raw, str) else str(raw)
     if text.count(",") == 1 and "." not in text:
         text, flags = text.replace(",", "."), (*flags, "decimal_comma")
