@@ -6,8 +6,8 @@
     draft = world.run(lambda draft: service(draft))  # a service alone, committed
     world.advance(30)                                # seconds; due timers come as WAKEUP entries
 
-State goes through msgpack on every commit, so a record that can't be stored fails here. Redis is a dictionary that knows
-the handful of commands that decisions use; anything else raises, rather than pass untested.
+State goes through msgpack on every commit, so a record that can't be stored fails here. Redis is a dictionary that
+knows the handful of commands that decisions use; anything else raises, rather than pass untested.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Memory:
         self.data: dict[str, Any] = {}
         self._stream_ids = itertools.count(1)
 
-    def run(self, name: str, key: str | bytes, *args: Any) -> Any:
+    def run(self, name: Any, key: Any, *args: Any) -> Any:
         """Run one command; raises AttributeError for one that is not known here."""
         return getattr(self, f"_{name.lower()}")(key.decode() if isinstance(key, bytes) else key, *args)
 
@@ -157,7 +157,8 @@ class World:
     def origin(self, *, epoch: int | None = None, call_seq: int = 0, received_at: int | None = None) -> Origin:
         """Make the origin of a new entry, received now."""
         at = self.now if received_at is None else received_at
-        return Origin(f"{at}-{next(self._entry_ids)}", 0, at, self.node, self.epoch if epoch is None else epoch, call_seq)
+        entry_id = f"{at}-{next(self._entry_ids)}"
+        return Origin(entry_id, 0, at, self.node, self.epoch if epoch is None else epoch, call_seq)
 
     def run(self, decider: Callable[[Draft], Any], origin: Origin | None = None) -> Draft:
         """Let a service decide on a draft of its own, load what it misses, and commit."""
@@ -181,7 +182,8 @@ class World:
             try:
                 return attempt(view)
             except Missing as error:
-                assert error.want not in loaded, f"{error.want} was loaded, and is asked for again"
+                if error.want in loaded:
+                    raise AssertionError(f"{error.want} was loaded, and is asked for again") from error
                 loaded[error.want] = self.load(error.want)
         raise AssertionError("the decision never ends")
 
@@ -213,8 +215,8 @@ class World:
         if draft.changed or draft.writes:
             self._token = str(next(self._entry_ids)).encode()
         for name, key, *args in draft.writes:
-            assert f"{{{self.station_id}}}" in str(key), f"{name} {key} is not the station's own"
-            self.memory.run(name, str(key), *args)
+            assert f"{{{self.station_id}}}" in _text(key), "a write that is not the station's own"
+            self.memory.run(name, key, *args)
         for field, section in draft.changed.items():
             self._sections[field] = None if section is None else pack(section)
         if "st" in draft.changed and draft.changed["st"] is None:
@@ -222,7 +224,7 @@ class World:
             self.memory.data.pop(state, None)
         outbox = draft.outbox()
         for effect in outbox.effects:
-            self.memory.run(*effect)  # type: ignore[arg-type]
+            self.memory.run(*effect)
         for timer in outbox.timers:
             self.timers[timer.name, timer.subject] = timer.due_ms
         for tag, holder in outbox.releases:
@@ -239,12 +241,12 @@ class World:
         from workers.dispatch import Entry
 
         made = self.origin(**origin)
-        uplink = Uplink(
-            envelopes.VERSION, kind, self.station_id, made.node, made.epoch, made.call_seq, frame, note
-        )
+        uplink = Uplink(envelopes.VERSION, kind, self.station_id, made.node, made.epoch, made.call_seq, frame, note)
         return Entry.read(made.partition, made.entry_id, envelopes.encode(uplink))
 
-    def open(self, epoch: int | None = None, *, node: str = "edge-1", subprotocol: str = "ocpp1.6", **body: Any) -> Draft:
+    def open(
+        self, epoch: int | None = None, *, node: str = "edge-1", subprotocol: str = "ocpp1.6", **body: Any
+    ) -> Draft:
         """Register a session and let its OPENED entry be decided."""
         self.epoch = max(self.epoch + 1, self.now) if epoch is None else epoch
         self.node, self.call_seq = node, 0

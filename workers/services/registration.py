@@ -12,14 +12,13 @@ import msgspec
 from shared.bus import keys
 from shared.envelopes import Adjust
 from shared.records.events import StationBooted
-from shared.records.history import Fact
 from shared.records.stations import Registration, SessionRecord, StationRecord
 from workers.store.draft import Draft
 
 from . import acceptance, reconciliation
 
 SETTLE_MS: Final = 1000
-"""Commands wait this long after a boot was answered: the answer is out first, and the station has read it (QUIRKS 2)."""
+"""Commands wait so long after a boot was answered: the answer is out first, and the station has read it (QUIRKS 2)."""
 MAX_TEXT: Final = 255
 """Characters kept of each text of a boot: twenty allowed, more in the field (QUIRKS 8)."""
 
@@ -73,13 +72,6 @@ def boot(draft: Draft, report: Boot) -> Verdict:
     if accepted and draft.charging.open:
         reconciliation.on_return(draft, "boot")
     return verdict
-
-
-def late_boot(draft: Draft, report: Boot) -> None:
-    """Keep a boot of an older session in the history; it tells nothing of the present."""
-    data = msgspec.to_builtins(report)
-    fact = Fact(kind="late_boot", received_at=draft.origin.received_at, late=True, data=data)
-    draft.remember(fact, keys.history(draft.station_id), draft.policy.history_entries_per_station)
 
 
 def _record(draft: Draft, station: StationRecord, report: Boot, verdict: Verdict) -> None:

@@ -1,4 +1,4 @@
-"""What stations report beside charging: firmware, diagnostics and logs; security events; certificate requests; vendor data.
+"""What stations report beside charging: firmware, diagnostics, logs, security events, certificates, vendor data.
 
 Each goes to the station's history, which is bounded, and out as an event; a status that is no news does neither.
 """
@@ -10,7 +10,13 @@ from typing import Any, Final
 import msgspec
 
 from shared.bus import keys
-from shared.records.events import CertificateRequested, DataTransferred, DiagnosticsStatus, FirmwareStatus, SecurityEvent
+from shared.records.events import (
+    CertificateRequested,
+    DataTransferred,
+    DiagnosticsStatus,
+    FirmwareStatus,
+    SecurityEvent,
+)
 from shared.records.history import Fact
 from workers.store.draft import Draft
 
@@ -37,9 +43,7 @@ def firmware(draft: Draft, status: str, request_id: int | None = None, *, signed
     if _status(draft, "signed_firmware" if signed else "firmware", status, request_id):
         at = draft.origin.received_at
         draft.count("firmware_updates_total", status)
-        draft.emit(
-            FirmwareStatus(station_id=draft.station_id, at=at, status=status[:MAX_TEXT], request_id=request_id)
-        )
+        draft.emit(FirmwareStatus(station_id=draft.station_id, at=at, status=status[:MAX_TEXT], request_id=request_id))
 
 
 def diagnostics(draft: Draft, status: str, request_id: int | None = None, *, log: bool = False) -> None:
@@ -104,7 +108,5 @@ def _status(draft: Draft, name: str, status: str, request_id: int | None) -> boo
 
 
 def _remember(draft: Draft, kind: str, data: Any, reported_at: int = 0) -> None:
-    fact = Fact(
-        kind=kind, received_at=draft.origin.received_at, reported_at=reported_at, late=draft.late, data=data
-    )
+    fact = Fact(kind=kind, received_at=draft.origin.received_at, reported_at=reported_at, late=draft.late, data=data)
     draft.remember(fact, keys.history(draft.station_id), draft.policy.history_entries_per_station)

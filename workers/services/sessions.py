@@ -82,7 +82,7 @@ def closed(draft: Draft, body: SessionClosed) -> None:
 
 
 def expired(draft: Draft, note: str) -> None:
-    """Take in that the session's presence deadline passed, unless a sign of life came since; `note` says who noticed."""
+    """Take in that the presence deadline passed, unless a sign of life came since; `note` says who noticed."""
     session = draft.session
     if draft.origin.epoch != session.epoch or session.connection not in ("open", "reconnecting"):
         return

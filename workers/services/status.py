@@ -36,14 +36,11 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 def report(draft: Draft, status: StatusReport) -> None:
-    """Take in a status. One of an older session, or of an impossible connector, goes to the history alone."""
+    """Take in a status of the present; one of an impossible connector goes to the history alone."""
     connector = status.connector_id
     if not 0 <= connector <= MAX_CONNECTOR:
         draft.flag("connector_range", "connectorId")
-        _to_history(draft, status, "odd_status")
-        return
-    if draft.late:
-        _to_history(draft, status, "late_status")
+        _keep_odd(draft, status)
         return
     record = _record(draft, status)
     previous = draft.connectors.by_id.get(connector)
@@ -69,9 +66,7 @@ def _record(draft: Draft, status: StatusReport) -> ConnectorRecord:
 
 def _differs(previous: ConnectorRecord, record: ConnectorRecord) -> bool:
     """Tell whether anything but the times changed: a repeated status keeps the time since which it holds."""
-    unchanged = msgspec.structs.replace(
-        record, reported_at=previous.reported_at, received_at=previous.received_at
-    )
+    unchanged = msgspec.structs.replace(record, reported_at=previous.reported_at, received_at=previous.received_at)
     return unchanged != previous
 
 
@@ -95,12 +90,11 @@ def _change(draft: Draft, record: ConnectorRecord, previous: ConnectorRecord | N
     )
 
 
-def _to_history(draft: Draft, status: StatusReport, kind: str) -> None:
+def _keep_odd(draft: Draft, status: StatusReport) -> None:
     fact = Fact(
-        kind=kind,
+        kind="odd_status",
         received_at=draft.origin.received_at,
         reported_at=status.reported_at,
-        late=draft.late,
         data=msgspec.to_builtins(status),
     )
     draft.remember(fact, keys.history(draft.station_id), draft.policy.history_entries_per_station)

@@ -1,8 +1,8 @@
-"""A station's own times, read with its zone; what deviates is flagged, and nothing is refused for it (QUIRKS 4 to 6)."""
+"""A station's own times, read with its zone; what deviates is flagged, nothing is refused for it (QUIRKS 4 to 6)."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import zoneinfo
 from functools import lru_cache
 
@@ -28,9 +28,9 @@ def now_text(draft: Draft) -> str:
 
 
 @lru_cache(maxsize=1024)
-def zone_of(name: str) -> datetime.tzinfo:
+def zone_of(name: str) -> dt.tzinfo:
     """Return the zone of an IANA name; UTC for one that this machine does not know."""
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return datetime.UTC
+        return dt.UTC

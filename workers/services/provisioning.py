@@ -1,0 +1,162 @@
+"""Stations as operators want them: created, changed, deleted, disconnected.
+
+What an edge must know before an upgrade goes to the station's door in the same commit. Each function returns the body
+of its reply or raises `Refused`; a refused request changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, cast
+
+import msgspec
+
+from shared.bus import keys
+from shared.envelopes import Close
+from shared.records.events import StationCreated, StationDeleted, StationOffline, StationUpdated
+from shared.records.requests import CreateStation, DeleteStation, Disconnect, UpdateStation
+from shared.records.stations import Registration, StationRecord
+from workers.store.draft import Draft
+
+from . import closing, commands, flags
+
+GO_AWAY: Final = 1012
+"""The station is to dial again: one that was closed with 1000 might not (QUIRKS 29)."""
+POLICY_VIOLATION: Final = 1008
+_RECORD_FIELDS: Final = ("name", "group", "time_zone", "boot_policy", "quirk_profile")
+_DOOR_FIELDS: Final = {
+    "key_hash": "key",
+    "minimum_profile": "minimum_profile",
+    "subprotocol": "subprotocol",
+    "ping": "ping",
+    "blocked": "blocked",
+}
+"""Field of a request -> field of the door."""
+
+
+class Refused(Exception):
+    """A request that the present state does not allow; `status` is the reply's."""
+
+    def __init__(self, status: int, detail: str) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+
+
+def create(draft: Draft, request: CreateStation) -> dict[str, Any]:
+    """Make a station known; 409 where it is."""
+    if draft.station is not None:
+        raise Refused(409, "the station exists")
+    at = draft.origin.received_at
+    policy = cast("Registration | None", request.boot_policy or None)
+    draft.put(
+        StationRecord(
+            station_id=draft.station_id,
+            created_at=at,
+            provisioned=True,
+            boot_policy=policy,
+            time_zone=request.time_zone,
+            quirk_profile=request.quirk_profile,
+            name=request.name,
+            group=request.group,
+        )
+    )
+    draft.write("DEL", keys.door(draft.station_id))
+    _write_door(draft, {field: getattr(request, field) for field in _DOOR_FIELDS})
+    draft.effect("ZADD", keys.STATIONS, 0, draft.station_id)
+    draft.emit(StationCreated(station_id=draft.station_id, at=at, by=request.by or "operator"))
+    return {"station_id": draft.station_id}
+
+
+def update(draft: Draft, request: UpdateStation) -> dict[str, Any]:
+    """Change the fields that are set; 404 where the station is unknown. A station that is blocked loses its socket."""
+    station = _known(draft)
+    wanted = {field: value for field in _RECORD_FIELDS if (value := getattr(request, field)) is not None}
+    if "boot_policy" in wanted:
+        wanted["boot_policy"] = wanted["boot_policy"] or None  # Empty: the fleet's again.
+    if wanted:
+        draft.put(msgspec.structs.replace(station, **wanted))
+    door = {field: value for field in _DOOR_FIELDS if (value := getattr(request, field)) is not None}
+    if door:
+        _write_door(draft, door)
+    if request.blocked and draft.session.connection == "open":
+        _close(draft, POLICY_VIOLATION, "blocked")
+    changed = tuple(sorted((*wanted, *door)))
+    if changed:
+        draft.emit(StationUpdated(station_id=draft.station_id, at=draft.origin.received_at, fields=changed))
+    return {"station_id": draft.station_id, "changed": list(changed)}
+
+
+def delete(draft: Draft, request: DeleteStation) -> dict[str, Any]:
+    """Forget a station but for its transactions and its quarantine; 409 with an open transaction, unless forced.
+
+    Forced, open transactions are closed with their last known meter value: nobody is left to report their end.
+    """
+    _known(draft)
+    if draft.charging.open and not request.force:
+        raise Refused(409, "the station has an open transaction; `force` closes it with its last known meter value")
+    for transaction in list(draft.charging.open.values()):
+        closing.assume_over(draft, transaction, "reconciled", flags.ESTIMATED, "its station was deleted")
+    commands.cancel_all(draft, "the station was deleted")
+    session = draft.session
+    if session.connection in ("open", "reconnecting"):
+        _close(draft, POLICY_VIOLATION, "deleted")
+        draft.emit(
+            StationOffline(
+                station_id=draft.station_id, at=draft.origin.received_at, epoch=session.epoch, cause="deleted"
+            )
+        )
+    _forget(draft)
+    draft.emit(StationDeleted(station_id=draft.station_id, at=draft.origin.received_at))
+    return {"station_id": draft.station_id}
+
+
+def disconnect(draft: Draft, request: Disconnect) -> dict[str, Any]:
+    """Close the station's socket with 1012; 409 where it has none, 404 where it is unknown."""
+    _known(draft)
+    session = draft.session
+    if session.connection != "open":
+        raise Refused(409, "the station is not connected")
+    _close(draft, GO_AWAY, request.reason[:64])
+    return {"station_id": draft.station_id, "epoch": session.epoch}
+
+
+def _known(draft: Draft) -> StationRecord:
+    if draft.station is None:
+        raise Refused(404, "no such station")
+    return draft.station
+
+
+def _close(draft: Draft, code: int, reason: str) -> None:
+    session = draft.session
+    draft.deliver(session.node, Close(draft.station_id, session.epoch, code, reason))
+
+
+def _write_door(draft: Draft, fields: dict[str, Any]) -> None:
+    pairs: list[str] = []
+    for field, value in fields.items():
+        pairs += (_DOOR_FIELDS[field], _door_text(field, value))
+    draft.write("HSET", keys.door(draft.station_id), *pairs)
+
+
+def _door_text(field: str, value: Any) -> str:
+    """Return a value as the door holds it: texts, and what is usual is empty."""
+    if field == "ping":
+        return "" if value else "0"
+    if field == "blocked":
+        return "1" if value else ""
+    return str(value) if value else ""
+
+
+def _forget(draft: Draft) -> None:
+    """Remove the station's state, its door and its place in the indexes. Its transactions' keys stay."""
+    station_id = draft.station_id
+    draft.effect("ZREM", keys.STATIONS, station_id)
+    draft.effect("HDEL", keys.ONLINE, station_id)
+    if draft.connectors.by_id:
+        draft.effect("HDEL", keys.CONNECTORS, *(f"{station_id}/{number}" for number in draft.connectors.by_id))
+    gone = (keys.door, keys.session, keys.presence, keys.history, keys.samples)
+    for name in gone:
+        draft.write("DEL", name(station_id))
+    for epoch in draft.session.epochs:
+        draft.write("HDEL", keys.state(station_id), f"f:{epoch}", f"o:{epoch}")
+    draft.forget()

@@ -1,0 +1,134 @@
+"""What operators ask of a station's commit: each request gets one `Reply`, an HTTP status and a JSON body.
+
+A redelivered request gets the reply that it had. Errors are problem documents (RFC 9457). The replay of a quarantined
+frame needs handlers and lives in `workers.dispatch.replay`.
+"""
+
+from __future__ import annotations
+
+import http
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from shared.bus import keys
+from shared.envelopes import Reply
+from shared.records.commands import CommandRecord
+from shared.records.history import Fact
+from shared.records.packing import pack, unpack
+from shared.records.requests import (
+    CancelCommand,
+    CreateStation,
+    DeleteStation,
+    Disconnect,
+    DropQuarantined,
+    Request,
+    SendCommand,
+    UpdateStation,
+)
+from workers.store.draft import Draft
+from workers.store.wants import WantCommand, WantQuarantined
+
+from . import commands, duplicates, provisioning, quarantine
+from .provisioning import Refused
+
+_PROBLEMS: Final = {404: "not_found", 409: "conflict", 422: "refused", 500: "internal"}
+_encode_json = msgspec.json.Encoder().encode
+body = _encode_json
+"""Encode a reply's body."""
+
+
+def serve(draft: Draft, request: Request) -> None:
+    """Decide a request and deliver its reply to the node that asked."""
+    if repeated(draft, request):
+        return
+    status, server = _SERVERS[type(request)]
+    try:
+        found = server(draft, request)
+    except Refused as refused:  # Raised before anything is changed.
+        reply(draft, request, refused.status, problem(refused.status, refused.detail))
+        return
+    _note(draft, request)
+    reply(draft, request, status, b"" if found is None else body(found))
+
+
+def repeated(draft: Draft, request: Request) -> bool:
+    """Give the reply again that a redelivered request had; False where it is new."""
+    kept = duplicates.kept(draft, duplicates.request_digest(request.request_id))
+    if kept is None:
+        return False
+    status, text = unpack(kept, tuple[int, bytes])
+    draft.deliver(draft.origin.node, Reply(request.request_id, status, text))
+    return True
+
+
+def reply(draft: Draft, request: Request, status: int, text: bytes) -> None:
+    """Deliver the request's reply and keep it for a redelivery."""
+    draft.deliver(draft.origin.node, Reply(request.request_id, status, text))
+    if draft.changed or draft.writes:
+        duplicates.keep_reply(draft, duplicates.request_digest(request.request_id), pack((status, text)))
+
+
+def problem(status: int, detail: str) -> bytes:
+    """Return a problem document."""
+    kind = _PROBLEMS[status]
+    title = http.HTTPStatus(status).phrase
+    return body({"type": f"urn:ampstream:problem:{kind}", "title": title, "status": status, "detail": detail})
+
+
+# ── commands and quarantine ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _send_command(draft: Draft, request: SendCommand) -> CommandRecord | None:
+    if draft.station is None:
+        raise Refused(404, "no such station")
+    if commands.record_of(draft, request.command_id) is not None:
+        raise Refused(409, "a command has this id already")
+    if len(draft.commands.queue) >= commands.MAX_QUEUE:
+        raise Refused(409, f"{commands.MAX_QUEUE} commands wait for this station already")
+    commands.enqueue(
+        draft,
+        request.action,
+        request.payload,
+        "operator",
+        expires_at=request.expires_at,
+        command_id=request.command_id,
+    )
+    return commands.record_of(draft, request.command_id)
+
+
+def _cancel_command(draft: Draft, request: CancelCommand) -> CommandRecord:
+    cancelled = commands.cancel(draft, request.command_id)
+    if cancelled is not None:
+        return cancelled
+    if draft.get(WantCommand(request.command_id)) is None:
+        raise Refused(404, "no such command")
+    raise Refused(409, "the command was sent, or has ended")
+
+
+def _drop(draft: Draft, request: DropQuarantined) -> None:
+    if draft.get(WantQuarantined(request.quarantine_id)) is None:
+        raise Refused(404, "no such quarantined frame")
+    quarantine.remove(draft, request.quarantine_id)
+
+
+def _note(draft: Draft, request: Request) -> None:
+    """Keep who asked for what in the station's history."""
+    if draft.station is None:
+        return
+    data = {"request": request.__struct_config__.tag, "request_id": request.request_id, "by": request.by}
+    fact = Fact(kind="request", received_at=draft.origin.received_at, data=data)
+    draft.remember(fact, keys.history(draft.station_id), draft.policy.history_entries_per_station)
+
+
+_SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = {
+    CreateStation: (201, provisioning.create),
+    UpdateStation: (200, provisioning.update),
+    DeleteStation: (200, provisioning.delete),
+    Disconnect: (202, provisioning.disconnect),
+    SendCommand: (202, _send_command),
+    CancelCommand: (200, _cancel_command),
+    DropQuarantined: (200, _drop),
+}
+"""Request -> status of the reply where it succeeds, and who serves it."""
