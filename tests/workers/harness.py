@@ -193,7 +193,7 @@ class World:
             return next(self._transaction_ids)
         if isinstance(want, wants.WantSlot):
             held = self.slots.setdefault(want.id_tag, set())
-            granted = want.holder in held or len(held) < want.limit
+            granted = want.holder in held or not want.limit or len(held) < want.limit
             if granted:
                 held.add(want.holder)
             return granted

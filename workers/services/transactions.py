@@ -96,6 +96,8 @@ def start_unreadable(draft: Draft, hint: StartReport, text: bytes) -> Started:
     if earlier is not None:
         return _answer(earlier)
     marks = flags.union(_marks(draft, hint), flags.UNREADABLE_START)
+    if not hint.connector_id and len(connectors := [one for one in draft.connectors.by_id if one]) == 1:
+        hint = msgspec.structs.replace(hint, connector_id=connectors[0])
     number = draft.get(WantTransactionId())
     opened = _opened(draft, hint, quirks_of(draft.station), number, key, marks)
     answer = TagAnswer("Invalid")
