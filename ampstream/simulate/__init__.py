@@ -1,0 +1,28 @@
+"""Charging stations that nobody has to buy: a fleet of them in one process, or one that a test plays by hand.
+
+A fleet (`ampstream simulate`):
+
+    command        the click command
+    fleet          many stations on one loop: dialling, failover between edges, the status line
+    chargepoint    one simulated 1.6 station: boot, heartbeat, one CALL at a time, reconnects
+    session        one connector: plug in, authorise, start, meter values, stop, unplug
+    backlog        the queue of transaction messages, with the standard's retries
+    answers        what a station answers to the CSMS's calls
+    configuration  its configuration keys
+    profiles       how cars and networks behave: steady, commuter, storm, replay
+    physics        what a car draws: power, energy and state of charge as functions of time
+    models         vendors and models, and what their outlets deliver
+    wheel          timers of the whole fleet on one timer of the loop
+
+The stations' own record, and what it proves:
+
+    ledger         every logical start, meter value and stop, on disk before it is sent, and every answer
+    audit          ledger against what the system stored: violations of the invariants I1, I2, I3, I5, I6
+    snapshot       what the system stored, through its API
+
+The way onto the wire:
+
+    websocket      a thin client: one protocol object per connection
+    wsframes       RFC 6455 without IO
+    station        one station that a test scripts frame by frame
+"""

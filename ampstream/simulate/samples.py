@@ -1,0 +1,102 @@
+"""Meter readings as a station reports them (OCPP 1.6 §7.43): which measurands is a configuration key's choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from ampstream.simulate.physics import Charge
+from shared.ocpp.timestamps import format_time
+from shared.ocpp.v16.datatypes import MeterValue, SampledValue
+from shared.ocpp.v16.enums import Location, Measurand, Phase, ReadingContext, UnitOfMeasure
+
+_LINES: Final = (Phase.L1, Phase.L2, Phase.L3)
+_LINE_TO_NEUTRAL: Final = (Phase.L1_N, Phase.L2_N, Phase.L3_N)
+
+
+class Look(msgspec.Struct, frozen=True):
+    """The meter at one moment; without a charge nothing flows."""
+
+    register_wh: int
+    charge: Charge | None = None
+    elapsed_s: float = 0.0
+
+
+@lru_cache(maxsize=64)
+def measurands(text: str) -> tuple[Measurand, ...]:
+    """Read a configuration value like `Energy.Active.Import.Register,SoC`."""
+    return tuple(Measurand(part.strip()) for part in text.split(",") if part.strip())
+
+
+def meter_value(
+    at_ms: int, look: Look, wanted: tuple[Measurand, ...], context: ReadingContext = ReadingContext.SAMPLE_PERIODIC
+) -> MeterValue:
+    """Return one reading; the energy register is always in it, for it is what is billed."""
+    if Measurand.ENERGY_ACTIVE_IMPORT_REGISTER not in wanted:
+        wanted = (Measurand.ENERGY_ACTIVE_IMPORT_REGISTER, *wanted)
+    sampled = [value for measurand in wanted if measurand in _SAMPLERS for value in _SAMPLERS[measurand](look, context)]
+    return MeterValue(timestamp=format_time(at_ms), sampled_value=tuple(sampled))
+
+
+def _energy(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    yield SampledValue(
+        value=str(look.register_wh),
+        context=context,
+        measurand=Measurand.ENERGY_ACTIVE_IMPORT_REGISTER,
+        unit=UnitOfMeasure.WH,
+    )
+
+
+def _power(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    power = look.charge.power_w(look.elapsed_s) if look.charge else 0.0
+    yield SampledValue(
+        value=f"{power:.0f}", context=context, measurand=Measurand.POWER_ACTIVE_IMPORT, unit=UnitOfMeasure.W
+    )
+
+
+def _current(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    if look.charge is None:
+        return
+    value = f"{look.charge.current_a(look.elapsed_s):.2f}"
+    for phase in _phases(look.charge, _LINES):
+        yield SampledValue(
+            value=value, context=context, measurand=Measurand.CURRENT_IMPORT, phase=phase, unit=UnitOfMeasure.A
+        )
+
+
+def _voltage(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    if look.charge is None:
+        return
+    value = f"{look.charge.voltage_v(look.elapsed_s):.1f}"
+    for phase in _phases(look.charge, _LINE_TO_NEUTRAL):
+        yield SampledValue(value=value, context=context, measurand=Measurand.VOLTAGE, phase=phase, unit=UnitOfMeasure.V)
+
+
+def _soc(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    # Only the DC protocols tell the station how full the battery is.
+    if look.charge is None or look.charge.outlet.current != "DC":
+        return
+    yield SampledValue(
+        value=f"{look.charge.soc(look.elapsed_s):.0f}",
+        context=context,
+        measurand=Measurand.SOC,
+        location=Location.EV,
+        unit=UnitOfMeasure.PERCENT,
+    )
+
+
+def _phases(charge: Charge, names: tuple[Phase, ...]) -> tuple[Phase | None, ...]:
+    """Name the phases that carry current; a DC outlet is metered as one."""
+    return (None,) if charge.outlet.current == "DC" else names[: charge.phases]
+
+
+_SAMPLERS: Final[dict[Measurand, Callable[[Look, ReadingContext], Iterator[SampledValue]]]] = {
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: _energy,
+    Measurand.POWER_ACTIVE_IMPORT: _power,
+    Measurand.CURRENT_IMPORT: _current,
+    Measurand.VOLTAGE: _voltage,
+    Measurand.SOC: _soc,
+}
