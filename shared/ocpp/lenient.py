@@ -86,10 +86,13 @@ class Walk:
         """Return (True, value) of a member, (False, None) where an optional one is absent."""
         name = field.encode_name
         here = join(path, name)
-        if name not in members or members[name] is None:
+        value = members.get(name)
+        if value == "" and not field.required and isinstance(field.type, inspect.EnumType):
+            value = None
+        if value is None:
             return self.absent(owner, field, name in members, here)
         try:
-            value = self.read(field.type, members[name], here)
+            return True, self.read(field.type, value, here)
         except PayloadError:
             scalar = not isinstance(field.type, (inspect.StructType, inspect.VarTupleType))
             if field.required and (owner, name) in DEFAULTS:
@@ -99,10 +102,6 @@ class Walk:
                 raise
             self.flag("dropped", here)
             return False, None
-        if value == "" and not field.required and isinstance(field.type, inspect.EnumType):
-            self.flag("null", here)
-            return False, None
-        return True, value
 
     def absent(self, owner: str, field: inspect.Field, is_null: bool, path: str) -> tuple[bool, Any]:
         """Return what stands for a member that lacks or is null."""
