@@ -109,3 +109,16 @@ def test_bad_url_is_refused(url: str) -> None:
     """A URL of another kind, or with a port or database that is no number, is an error that says so."""
     with pytest.raises(ValueError, match="Redis URL"):
         Address.parse(url)
+
+
+def test_lane_runs_on_uvloop(redis_url: str) -> None:
+    """The loop of production serves the lane as asyncio's own does."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def talk() -> None:
+        lane = await Lane.open(redis_url, name="uv")
+        assert await lane.execute([("SET", "a", 1), ("GET", "a")]) == [b"OK", b"1"]
+        await lane.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(talk())
