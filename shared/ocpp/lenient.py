@@ -8,6 +8,7 @@ written for clarity: about 100 µs for a MeterValues.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import cache
@@ -25,6 +26,8 @@ _OVERLONG_FACTOR: Final = 4
 _OVERLONG_AT_LEAST: Final = 1000
 _MAX_STRAY_ENUM: Final = 100
 _MAX_DIGITS: Final = 30
+_GREATEST: Final = 10**308
+_DIGITS = re.compile(r"[+-]?[0-9]+")
 _TRUE = frozenset(("true", "1", "yes"))
 _FALSE = frozenset(("false", "0", "no"))
 
@@ -122,7 +125,7 @@ class Walk:
             value = "true" if value else "false"
             self.flag("text", path)
         elif isinstance(value, (int, float)):
-            value = str(value) if abs(value) < 10**_MAX_DIGITS else f"{float(value):g}"
+            value = str(_bounded(value, path))
             self.flag("text", path)
         if not isinstance(value, str):
             raise PayloadError(ErrorCode.TYPE_CONSTRAINT_VIOLATION, path, "a string is expected")
@@ -149,22 +152,21 @@ class Walk:
 
     def integer(self, info: inspect.IntType, value: Any, path: str) -> int:
         """Return an integer; a fraction is cut off, so that no energy is counted that was not delivered."""
-        if not isinstance(value, int) or isinstance(value, bool):
-            if not (isinstance(value, float) and value.is_integer() and self._whole_floats):
-                self.flag("number", path)
-            value = _number(value, path)
-            # Digits beyond a float's precision, as in a long transaction id, must survive.
-            value = value if isinstance(value, int) else math.trunc(value)
-        self.bounds(info, value, path)
-        return int(value)
+        number = _number(value, path)
+        # Integers stay exact: a float has not digits enough for a long transaction id.
+        result = number if isinstance(number, int) else math.trunc(number)
+        if number is not value or not (result is value or (self._whole_floats and number == result)):
+            self.flag("number", path)
+        self.bounds(info, result, path)
+        return result
 
     def number(self, info: inspect.FloatType, value: Any, path: str) -> float:
         """Return a number."""
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        number = _number(value, path)
+        if number is not value:
             self.flag("number", path)
-        value = _number(value, path)
-        self.bounds(info, value, path)
-        return float(value)
+        self.bounds(info, number, path)
+        return float(number)
 
     def bounds(self, info: inspect.IntType | inspect.FloatType, value: float, path: str) -> None:
         """Flag a number outside its bounds."""
@@ -241,22 +243,22 @@ def _by_letters(cls: type[Enum]) -> dict[str, Enum]:
 
 
 def _number(value: Any, path: str) -> int | float:
-    """Return a finite number, also from a string; integers stay exact."""
-    try:
-        if isinstance(value, str) and len(value) <= _MAX_DIGITS:
-            value = value.strip()
-            return int(value) if value.lstrip("+-").isdecimal() else _finite(float(value))
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return value if isinstance(value, int) else _finite(value)
-    except (ValueError, OverflowError):
-        pass
+    """Return a finite number within bounds, also from a string; integers stay exact."""
+    if isinstance(value, str) and len(value) <= _MAX_DIGITS:
+        try:
+            return _bounded(int(value) if _DIGITS.fullmatch(value.strip()) else float(value), path)
+        except ValueError:
+            pass
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        return _bounded(value, path)
     raise PayloadError(ErrorCode.TYPE_CONSTRAINT_VIOLATION, path, "a number is expected")
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError
-    return value
+def _bounded(value: float, path: str) -> int | float:
+    # A larger one would overflow a float, which is an exception elsewhere. Written so that NaN fails too.
+    if abs(value) < _GREATEST:
+        return value
+    raise PayloadError(ErrorCode.TYPE_CONSTRAINT_VIOLATION, path, "a number of sensible size is expected")
 
 
 def json_path(cls: type[msgspec.Struct], path: Sequence[str]) -> str:

@@ -43,6 +43,10 @@ class Case:
         """Return the name that pytest shows."""
         return f"{self.version.name}-{self.name}"
 
+    def _repr_pretty_(self, printer: Any, _cycle: bool) -> None:
+        """Keep Hypothesis from printing the whole schema."""
+        printer.text(repr(self))
+
 
 def exact_multiple(_validator: Any, step: Any, value: Any, _schema: Any) -> Iterator[jsonschema.ValidationError]:
     """Judge `multipleOf` in decimals: what jsonschema does with floats refuses 8.1."""
