@@ -1,1 +1,11 @@
-"""What edge and workers both stand on; it imports neither."""
+"""What edge and workers both stand on; it imports neither.
+
+- `ocpp`: OCPP-J without IO: frames, connection state, errors, message types
+- `records`: what is stored, and how it is read
+- `bus`: Redis: connections, keys, streams, scripts; it carries bytes
+- `envelopes`: what travels between edge and workers
+- `settings`, `policy`: the configuration of a process, and the part of it that decisions see
+- `durability`: what Redis must be before it is trusted
+- `clock`, `logs`: injected time, and lines without secrets
+- `metrics`, `series`, `observe`: the catalogue, the cheap counters under it, and the routes that show them
+"""

@@ -14,10 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ampstream.up.child import Child
+from shared import metrics
 from shared.bus.lane import Lane, LaneLost
 from shared.records.queries.summary import Tally
 
-_ANSWERS: Final = re.compile(rb"^ampstream_edge_ack_duration_seconds_count(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
+_ANSWERS: Final = re.compile(rf"^{metrics.EDGE_ACK_SECONDS.name}_count(?:{{[^}}]*}})? (\S+)$".encode(), re.MULTILINE)
 
 
 class Figures(msgspec.Struct, frozen=True):
