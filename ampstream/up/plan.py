@@ -145,10 +145,10 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
 
 def _simulator(options: Options, settings: Settings, base: dict[str, str], logs: Path) -> Spec:
     urls = [part for index in range(options.edges) for part in ("--url", station_url(settings, index))]
-    count = str(options.stations)
+    command, count = (sys.executable, "-m", "ampstream", "simulate"), str(options.stations)
     return Spec(
         name="simulator",
-        command=(sys.executable, "-m", "ampstream", "simulate", "--stations", count, *urls),
+        command=(*command, "--stations", count, "--ledger", str(options.data / "stations.ledger"), *urls),
         log=logs / "simulator.log",
         environ=base,
         probe=_running,
