@@ -12,7 +12,6 @@ from shared import envelopes
 from shared.envelopes import Kind, Uplink
 from shared.ocpp import frames, payloads
 from shared.ocpp.errors import BadEnvelope, FrameError, OcppError
-from shared.ocpp.messages import Request
 from shared.records import requests
 from shared.series import OTHER
 from workers.handlers.registry import Handler
@@ -129,9 +128,14 @@ class Entry:
         return () if isinstance(parsed, OcppError) else tuple(handler.wants(self.station, parsed.value))
 
 
+def _answer_wants(entry: Entry) -> tuple[Want, ...]:
+    answer = entry.answer
+    return () if isinstance(answer, FrameError) else (WantCommand(answer.message_id),)
+
+
 def _request_wants(entry: Entry) -> tuple[Want, ...]:
-    request: Request[Any] = entry.body
-    seen = WantSeen(duplicates.request_digest(entry.body.request_id))
+    request: requests.Request = entry.body
+    seen = WantSeen(duplicates.request_digest(request.request_id))
     if isinstance(request, (requests.ReplayQuarantined, requests.DropQuarantined)):
         return (seen, WantQuarantined(request.quarantine_id))
     if isinstance(request, (requests.SendCommand, requests.CancelCommand)):
@@ -141,7 +145,7 @@ def _request_wants(entry: Entry) -> tuple[Want, ...]:
 
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 _WANTS: Final[Mapping[int, Any]] = {
-    Kind.ANSWER: lambda entry: (WantCommand(entry.answer.message_id),),
+    Kind.ANSWER: _answer_wants,
     Kind.EXPIRED: lambda _: (WantPresence(),),
     Kind.NOT_WRITTEN: lambda entry: (WantCommand(entry.body.command_id),),
     Kind.REQUEST: _request_wants,

@@ -76,7 +76,7 @@ def enqueue(
     commands = draft.commands
     if _is_waiting(commands, command_id):
         return command_id
-    expires_at = expires_at or draft.now + draft.policy.command_expiry_s * 1000
+    expires_at = expires_at or draft.now + draft.policy.command_expiry_ms
     record = CommandRecord(
         command_id=command_id,
         station_id=draft.station_id,
@@ -202,7 +202,7 @@ def _send(draft: Draft, queued: Queued) -> None:
     if record is None:
         draft.put(_without(draft.commands, queued.command_id))
         return
-    epoch, timeout_ms = draft.session.epoch, draft.policy.command_timeout_s * 1000
+    epoch, timeout_ms = draft.session.epoch, draft.policy.command_timeout_ms
     outstanding = Outstanding(record.command_id, record.action, epoch, draft.now, draft.now + timeout_ms)
     draft.put(msgspec.structs.replace(_without(draft.commands, record.command_id), outstanding=outstanding))
     draft.wake(TIMEOUT_TIMER, record.command_id, outstanding.deadline_at)

@@ -36,7 +36,7 @@ def kept(draft: Draft, name: str) -> bytes | None:
 
 def keep_answer(draft: Draft, name: str, answer: bytes) -> None:
     """Keep the answer to a CALL for twice the call timeout."""
-    _keep(draft, name, answer, 2000 * draft.policy.call_timeout_s)
+    _keep(draft, name, answer, 2 * draft.policy.call_timeout_ms)
 
 
 def keep_reply(draft: Draft, name: str, reply: bytes) -> None:

@@ -120,7 +120,7 @@ def _begin(draft: Draft, subprotocol: str, address: str, security_profile: int) 
             connection="open",
             opened_at=origin.received_at,
             boot_epoch=old.boot_epoch,
-            hold_until=origin.received_at + draft.policy.boot_hold_s * 1000,
+            hold_until=origin.received_at + draft.policy.boot_hold_ms,
             epochs=epochs[:KEPT_EPOCHS],
         )
     )
