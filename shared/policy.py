@@ -10,7 +10,7 @@ from shared.settings import Settings
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator set for the whole fleet; times in seconds."""
+    """What an operator set for the whole fleet."""
 
     unknown_stations: Literal["accept", "reject"] = "reject"
     unknown_tags: Literal["accept", "reject"] = "reject"
@@ -18,15 +18,15 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_interval_s: int = 60
     boot_retry_interval_s: int = 60
     """The interval given with Pending and Rejected."""
-    boot_hold_s: float = 30
+    boot_hold_ms: int = 30_000
     """Commands wait for the boot's answer, or this long after a connect without a boot (QUIRKS: Wallbox, EN+)."""
-    command_timeout_s: float = 30
-    command_expiry_s: int = 7 * 24 * 3600
-    call_timeout_s: float = 20
+    command_timeout_ms: int = 30_000
+    command_expiry_ms: int = 7 * 24 * 3600 * 1000
+    call_timeout_ms: int = 20_000
     """A CALL unanswered for so long closes its socket; repeated calls are recognised for twice this."""
-    reconcile_after_s: float = 600
+    reconcile_after_ms: int = 600_000
     """How long a reconciliation waits for queued stops before it closes what is provably over."""
-    reconcile_ask_s: float = 20
+    reconcile_ask_ms: int = 20_000
     """When a reconciliation asks by TriggerMessage after the boot or reconnect."""
     default_time_zone: str = "UTC"
     quarantine_bytes_per_station: int = 1_000_000
@@ -40,6 +40,10 @@ _REGISTRATIONS: Final[dict[str, Literal["accepted", "pending", "rejected"]]] = {
 }
 
 
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
 def of_settings(settings: Settings) -> Policy:
     """Return the part of a process's settings that decisions see."""
     return Policy(
@@ -48,9 +52,10 @@ def of_settings(settings: Settings) -> Policy:
         boot_policy=_REGISTRATIONS[settings.boot_policy],
         heartbeat_interval_s=settings.heartbeat_interval_s,
         boot_retry_interval_s=settings.boot_retry_s,
-        boot_hold_s=settings.boot_hold_s,
-        command_timeout_s=settings.command_timeout_s,
-        call_timeout_s=settings.call_timeout_s,
-        reconcile_after_s=settings.reconcile_after_s,
+        boot_hold_ms=_ms(settings.boot_hold_s),
+        command_timeout_ms=_ms(settings.command_timeout_s),
+        call_timeout_ms=_ms(settings.call_timeout_s),
+        reconcile_after_ms=_ms(settings.reconcile_after_s),
+        reconcile_ask_ms=min(Policy().reconcile_ask_ms, _ms(settings.reconcile_after_s / 4)),
         quarantine_bytes_per_station=settings.quarantine_station_bytes,
     )

@@ -27,13 +27,12 @@ from workers.dispatch import Entry
 from .batch import Batch, Done, rounds
 from .counting import count
 from .emission import Settled, emit_and_settle
-from .poison import Lone, bury
+from .poison import SPOILT_KEPT, Lone, bury
 
 log = structlog.get_logger(__name__)
 
 BLOCK_MS: Final = 500
 CLAIM_COUNT: Final = 64
-SPOILT_KEPT: Final = 1000
 CLAIM_EVERY_S: Final = 1.0
 RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
+import hiredis
 import structlog
 
 from shared.bus import keys
 from shared.bus.lane import Lane, LaneLost
+from shared.envelopes import encode
 from shared.policy import Policy
 from workers.dispatch import Entry, quarantine
+from workers.store.commit import Outcome, Result
 from workers.store.draft import Draft
 from workers.store.view import StationView
 
@@ -20,6 +23,7 @@ from .batch import Batch, Done
 
 log = structlog.get_logger(__name__)
 REASON: Final = "poison"
+SPOILT_KEPT: Final = 1000
 
 
 class Lone:
@@ -39,17 +43,29 @@ class Lone:
             attempts = int(await self._lane.one("HINCRBY", counter, entry_id, 1))
             if attempts > self._limit:
                 log.error("poison entry quarantined", entry=entry_id, station=entry.station, attempts=attempts - 1)
-                (done,) = await self._burial.run([entry])
-                return done
+                return await self._bury(entry)
             try:
                 (done,) = await self._batch.run([entry])
-            except LaneLost:
+            except (LaneLost, hiredis.ReplyError):
                 await self._lane.one("HINCRBY", counter, entry_id, -1)
                 raise
             except Exception:
                 log.exception("entry failed alone", entry=entry_id, station=entry.station, attempt=attempts)
             else:
                 return done
+
+    async def _bury(self, entry: Entry) -> Done:
+        try:
+            (done,) = await self._burial.run([entry])
+        except (LaneLost, hiredis.ReplyError):
+            raise
+        except Exception:
+            # Even the station's own record can't be read: keep the entry whole, and let the partition go on.
+            log.exception("entry can't be quarantined; it is kept aside", entry=entry.origin.entry_id)
+            await self._lane.one("XADD", keys.SPOILT, "MAXLEN", "~", SPOILT_KEPT, "*", "e", encode(entry.uplink))
+            draft = Draft(StationView(entry.station, None, {}), entry.origin, entry.origin.received_at, Policy())
+            return Done(entry, draft, Outcome(Result.STALE, None))
+        return done
 
 
 def bury(entry: Entry, view: StationView, now: int, policy: Policy) -> Draft:

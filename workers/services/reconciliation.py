@@ -4,7 +4,7 @@
 
 The record is in the station's state, its timer wakes `reconcile`; a job that finds an overdue record may wake it too.
 Provably over: the connector was reported Available after the transaction's last sign of life, and no stop came within
-`reconcile_after_s`. (A newer start on the connector ends it at once, see `transactions`.) A boot alone proves nothing:
+`reconcile_after_ms`. (A newer start on the connector ends it at once, see `transactions`.) A boot alone proves nothing:
 what is not provably over stays open, and the next return looks again. The station's own stop, however late, replaces
 the estimate.
 """
@@ -52,7 +52,7 @@ def asks(subprotocol: str) -> Callable[[Asker], Asker]:
 
 def on_return(draft: Draft, trigger: str) -> None:
     """Begin to look at each open transaction; `trigger` is `boot` or `reconnect`."""
-    now, wait = draft.now, draft.policy.reconcile_after_s * 1000
+    now, wait = draft.now, draft.policy.reconcile_after_ms
     for transaction_id in draft.charging.open:
         running = draft.charging.reconciliations.get(transaction_id)
         started_at = running.started_at if running is not None else now
@@ -64,7 +64,7 @@ def on_return(draft: Draft, trigger: str) -> None:
             available_at=running.available_at if running is not None else 0,
         )
         _put(draft, record)
-        ask_at = now + draft.policy.reconcile_ask_s * 1000
+        ask_at = now + draft.policy.reconcile_ask_ms
         draft.wake(TIMER, str(transaction_id), min(ask_at, record.deadline_at))
         if running is None:
             draft.emit(
@@ -139,8 +139,8 @@ def _conclude(draft: Draft, record: Reconciliation, transaction: Transaction) ->
         return  # It may hold a stop that it can't deliver: its return begins again.
     since = record.available_at or _available_since(draft, transaction.connector_id)
     if since > transaction.last_activity_at:
-        waited = draft.policy.reconcile_after_s
-        evidence = f"connector {transaction.connector_id} is Available and no stop came within {waited} s"
+        waited = draft.policy.reconcile_after_ms / 1000
+        evidence = f"connector {transaction.connector_id} is Available and no stop came within {waited:g} s"
         assume_over(draft, transaction, "reconciled", flags.ESTIMATED, evidence)
 
 
