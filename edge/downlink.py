@@ -125,12 +125,12 @@ class Downlink:
         except msgspec.MsgspecError as error:
             self._gap(f"an entry can't be read: {error}")
             return
-        sink, gate = node.sink, node.gate
+        sink, gate, heard = node.sink, node.gate, False
         for item in items:
             # Answers first: nearly all items are.
             if isinstance(item, Answer):
-                gate.answered(node.clock.monotonic())
                 sink.answer(item)
+                heard = True
             elif isinstance(item, Pong):
                 gate.canary_answered(item.partition, item.number, node.clock.monotonic())
             elif isinstance(item, Reply):
@@ -141,6 +141,8 @@ class Downlink:
                 sink.close(item)
             else:
                 sink.adjust(item)
+        if heard:
+            gate.answered(node.clock.monotonic())
 
     def _gap(self, reason: str) -> None:
         _log.warning("gap in the downlink", reason=reason)

@@ -7,14 +7,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import hiredis
 
-from shared import durability, envelopes, metrics
+from shared import envelopes, metrics
 from shared.bus import keys
 from shared.bus.lane import LaneLost
 from shared.bus.scripts import BEAT_NODE
+from shared.bus.server import Unfit, parse_info, verify
 from shared.envelopes import Canary, Kind, Uplink
 from shared.logs import get_logger
 
@@ -29,10 +30,6 @@ MEMORY_HYSTERESIS: Final = 0.05
 _log = get_logger("edge.pulse")
 
 
-class NotDurable(Exception):
-    """Redis is not what Ampstream needs; the message has a line for each problem."""
-
-
 class Pulse:
     """Keeps one node's promises to Redis, and its knowledge of Redis fresh."""
 
@@ -42,8 +39,8 @@ class Pulse:
         self._canary_due = 0.0
         self._task: asyncio.Task[None] | None = None
         self._beat_task: asyncio.Task[None] | None = None
-        self._run_id = ""
-        self._role = ""
+        self._server = ("", "")
+        """Run id and role of the Redis that was checked last."""
         self._redis_ms = 0
         self._redis_at = 0.0
         self.problems: list[str] = []
@@ -52,11 +49,9 @@ class Pulse:
     async def start(self) -> None:
         """Beat once, so that the node is known and Redis is checked, then go on by the clock.
 
-        Raises `NotDurable` where Redis could lose what was answered, LaneLost where it can't be reached.
+        Raises LaneLost where Redis can't be reached. One that is not durable closes the gate (`problems` says why).
         """
         await self.beat()
-        if self.problems:
-            raise NotDurable("; ".join(self.problems))
         self._task = asyncio.create_task(self._run(), name="pulse")
 
     async def stop(self) -> None:
@@ -101,9 +96,9 @@ class Pulse:
             if isinstance(reply, hiredis.ReplyError):
                 raise reply
         self._redis_ms, self._redis_at = int(time), begun
-        known = _read_info(info)
+        known = parse_info(info)
         self._watch_memory(known)
-        await self._watch_durability(known)
+        await self._watch_server(known)
         await node.downlink.inspect(upkeep[-1], position)
 
     async def _run(self) -> None:
@@ -135,24 +130,20 @@ class Pulse:
         elif used >= limit * share:
             gate.memory_full = True
 
-    async def _watch_durability(self, info: dict[str, str]) -> None:
-        """Check Redis's settings where another server answers than before, or the same one in another role."""
-        node, run_id, role = self._node, info.get("run_id", ""), info.get("role", "")
-        if (run_id, role) == (self._run_id, self._role) and not self.problems:
+    async def _watch_server(self, info: dict[str, str]) -> None:
+        """Check Redis where another one answers than before, or the same one in another role."""
+        node, now_is = self._node, (info.get("run_id", ""), info.get("role", ""))
+        if now_is == self._server and not self.problems:
             return
-        config = await node.lane.execute([("CONFIG", "GET", key) for key in durability.CONFIG_KEYS])
-        found = {reply[0]: reply[1] for reply in config if isinstance(reply, list) and len(reply) == 2}
-        checked = durability.check(info, found)
-        blocking = durability.blocking(checked, require_durable=node.settings.require_durable)
-        self.problems = [str(problem) for problem in blocking]
-        node.gate.not_durable = bool(blocking)
-        self._run_id, self._role = run_id, role
-        for problem in checked:
-            _log.warning("Redis is not as it should be", problem=str(problem), serves=problem not in blocking)
-        _log.info("Redis", server=durability.server_name(info), run_id=run_id, role=role, durable=not blocking)
-
-
-def _read_info(reply: Any) -> dict[str, str]:
-    """Read INFO's text into its fields."""
-    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else str(reply)
-    return dict(line.split(":", 1) for line in text.splitlines() if ":" in line and not line.startswith("#"))
+        try:
+            server = await verify(node.lane, node.settings)
+        except Unfit as unfit:
+            found = [str(problem) for problem in unfit.problems]
+            if found != self.problems:
+                _log.error("Redis could lose what is answered: not serving", problems=found)
+            self.problems = found
+        else:
+            self.problems = []
+            _log.info("Redis may be trusted", server=server.name, run_id=server.run_id, role=server.role)
+        node.gate.not_durable = bool(self.problems)
+        self._server = now_is

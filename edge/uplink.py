@@ -62,12 +62,16 @@ class Appender:
 
     def append(self, stream: str, entry: bytes, owner: Owner | None, then: Callable[[], None] | None = None) -> None:
         """Append a packed envelope; `then` runs once Redis has it, `owner.append_failed` where that is not sure."""
+        self.send(("XADD", stream, b"*", envelopes.FIELD, entry), owner, then)
+
+    def send(self, command: Command, owner: Owner | None = None, then: Callable[[], None] | None = None) -> None:
+        """Run any command in the order of the appends."""
         batch = self._gathering
         if batch is None:
             batch = self._gathering = _Batch(self._monotonic())
         if then is not None:
             batch.followers.append((len(batch.commands), then))
-        batch.commands.append(("XADD", stream, b"*", envelopes.FIELD, entry))
+        batch.commands.append(command)
         batch.owners.append(owner)
         if not self._scheduled:
             self._scheduled = True

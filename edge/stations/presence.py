@@ -1,4 +1,4 @@
-"""How long a station is believed to be there without a sign of life, and how signs are told to Redis.
+"""Tells Redis which stations of this node gave a sign of life.
 
 A touch refreshes the presence key (its expiry wakes the sweeper) and the deadline in this node's set (the sweep is the
 guarantee). Touches of one tick go in one pipeline.
@@ -19,34 +19,11 @@ from shared.logs import get_logger
 
 if TYPE_CHECKING:
     from edge.node import Node
-    from shared.settings import Settings
 
-TOUCHES_PER_TTL: Final = 3
 MAX_TOUCHES: Final = 500
 """Touches in one pipeline."""
 
 _log = get_logger("edge.presence")
-
-
-class Lifetime:
-    """The rule that turns intervals into a TTL (DESIGN, Presence)."""
-
-    __slots__ = ("_grace_s", "_max_s", "_min_s", "default_s", "ping_s")
-
-    def __init__(self, settings: Settings) -> None:
-        self._grace_s = settings.presence_grace_s
-        self._min_s = settings.presence_min_s
-        self._max_s = settings.presence_max_s
-        self.default_s = float(settings.heartbeat_interval_s)
-        """The heartbeat interval of a station that was not told one."""
-        self.ping_s = settings.ping_interval_s
-
-    def ttl_s(self, heartbeat_s: float, *, pongs: bool) -> float:
-        """Return the TTL for a heartbeat interval (0: the default), with pings sent and answered or not."""
-        interval = heartbeat_s or self.default_s
-        if pongs and self.ping_s:
-            interval = min(interval, self.ping_s)
-        return min(max(2 * interval + self._grace_s, self._min_s), self._max_s)
 
 
 class Presence:

@@ -1,0 +1,168 @@
+"""An edge process: the stations' listener, the operators' listener, or both on one event loop.
+
+wait for a Redis that may be trusted → listen → (SIGTERM, SIGINT) → drain → leave
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import resource
+import signal
+from collections.abc import Iterable
+from typing import Final
+
+import hiredis
+from aiohttp import web
+
+from edge.node import Node
+from edge.stations.draining import drain
+from edge.stations.hub import Hub
+from edge.stations.listener import Listener
+from shared import metrics, observe
+from shared.bus.lane import LaneLost
+from shared.credentials import load_pepper
+from shared.logs import get_logger
+from shared.ocpp.actions import actions_of
+from shared.ocpp.versions import OCPP16
+from shared.settings import Settings
+
+RETRY_S: Final = 0.5
+SPARE_DESCRIPTORS: Final = 500
+GARBAGE: Final = (50_000, 20, 100)
+"""Sessions live long and free themselves; the collector need not walk thousands of them for every 700 new objects."""
+
+_log = get_logger("edge")
+
+
+async def run(settings: Settings, *, stations: bool = True, operators: bool = True) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal cuts the draining short.
+
+    Raises OSError where a port is taken.
+    """
+    first, second = _on_signals()
+    actions = actions_of(OCPP16)
+    metrics.register_actions(actions.from_station, actions.from_csms)
+    metrics.set_build_info(observe.loop_name())
+    gc.set_threshold(*GARBAGE)
+    node = await _connect(settings, first)
+    if node is None:
+        return
+    edge = Edge(node, settings)
+    try:
+        if stations:
+            _raise_descriptor_limit(settings.max_connections)
+            await edge.serve_stations(actions.from_station)
+        if operators:
+            await edge.serve_operators()
+        _log.info("edge serves", node=node.name, partitions=node.partitions, loop=observe.loop_name())
+        await edge.until(first)
+    finally:
+        await edge.leave(second)
+    _log.info("edge ended", node=node.name)
+
+
+class Edge:
+    """The listeners of one node, and what runs beside them."""
+
+    def __init__(self, node: Node, settings: Settings) -> None:
+        self._node = node
+        self._settings = settings
+        self._hub: Hub | None = None
+        self._listener: Listener | None = None
+        self._operators: web.AppRunner | None = None
+        self._lag = asyncio.create_task(observe.watch_loop_lag(), name="loop lag")
+
+    async def serve_stations(self, actions: Iterable[str]) -> int:
+        """Listen for stations; returns the port."""
+        node = self._node
+        pepper = await load_pepper(node.lane)
+        self._hub = Hub(node, frozenset(actions))
+        node.sink = self._hub
+        self._hub.start()
+        self._listener = Listener(node, self._hub, pepper)
+        await self._listener.start()
+        return self._listener.port
+
+    async def serve_operators(self) -> int:
+        """Listen for operators; returns the port."""
+        # Only a process that serves operators pays for the API's modules.
+        from edge.operators.app import make_app
+
+        settings = self._settings
+        self._operators = web.AppRunner(make_app(self._node, settings), access_log=None, handle_signals=False)
+        await self._operators.setup()
+        await web.TCPSite(self._operators, settings.operator_host, settings.http_port, shutdown_timeout=1.0).start()
+        port = int(self._operators.addresses[0][1])
+        _log.info("listening for operators", host=settings.operator_host, port=port)
+        return port
+
+    async def until(self, stopped: asyncio.Event) -> None:
+        """Serve until `stopped`."""
+        await stopped.wait()
+
+    async def leave(self, hurry: asyncio.Event) -> None:
+        """Let no station in, finish and close the sessions, tell the workers, go; `hurry` cuts the first part short."""
+        node, hub = self._node, self._hub
+        node.draining = True
+        if hub is not None:
+            draining = asyncio.create_task(drain(hub, self._settings.drain_s))
+            hurried = asyncio.create_task(hurry.wait())
+            await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
+            for task in (draining, hurried):
+                task.cancel()
+            await asyncio.gather(draining, hurried, return_exceptions=True)
+            await hub.stop()
+        if self._listener is not None:
+            await self._listener.stop()
+        await node.stop()
+        if self._operators is not None:
+            await self._operators.cleanup()
+        self._lag.cancel()
+        await asyncio.gather(self._lag, return_exceptions=True)
+
+
+def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Return what the first and the second SIGTERM or SIGINT set."""
+    first, second = asyncio.Event(), asyncio.Event()
+
+    def received() -> None:
+        (second if first.is_set() else first).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, received)
+    return first, second
+
+
+async def _connect(settings: Settings, stopped: asyncio.Event) -> Node | None:
+    """Return a node once Redis answers and may be trusted, None where the process was stopped first."""
+    said = ""
+    while not stopped.is_set():
+        try:
+            node = await Node.start(settings)
+        except (LaneLost, hiredis.ReplyError) as error:
+            reason = str(error)
+        else:
+            if not node.pulse.problems:
+                return node
+            reason = "; ".join(node.pulse.problems)
+            await node.stop()
+        if reason != said:
+            _log.warning("waiting for Redis", reason=reason)
+            said = reason
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), RETRY_S)
+    return None
+
+
+def _raise_descriptor_limit(connections: int) -> None:
+    """Let this process have a descriptor for each station, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+        if allowed < wanted:
+            _log.warning("too few descriptors for max_connections", allowed=allowed, wanted=wanted)

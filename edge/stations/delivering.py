@@ -1,0 +1,77 @@
+"""What goes to the socket: answers to the CALL in flight, and CALLs of ours, each written once or reported.
+
+A station that does not read fills its transport's buffer, then a bounded queue here, then is closed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from edge.stations import forwarding
+from edge.stations.wire import TEXT
+from shared.envelopes import Command
+
+if TYPE_CHECKING:
+    from edge.stations.session import Session
+
+TRY_AGAIN: Final = 1012
+
+
+class Outgoing(NamedTuple):
+    """A frame that waits for room in the transport; `command` where it is a CALL of ours."""
+
+    frame: bytes
+    command: Command | None
+
+
+def answer(session: Session, frame: bytes, now: float) -> None:
+    """Write the answer to the CALL in flight, and let the next one go."""
+    meters = session.meters
+    _send(session, frame, None)
+    if meters is not None:
+        session.hub.meters.answered(meters, frame, now - session.received_at)
+    if not session.ended:
+        forwarding.answered(session, now)
+
+
+def command(session: Session, item: Command) -> None:
+    """Write a CALL of ours; the hub has checked epoch and deadline."""
+    session.command_id = item.command_id
+    _send(session, item.frame, item)
+
+
+def resume(session: Session) -> None:
+    """Write what waited, as long as the transport takes it; a command whose time passed is reported instead."""
+    out, hub = session.out, session.hub
+    while out and not session.stalled and not session.ended:
+        waiting = out.popleft()
+        hub.meters.queued.dec()
+        if waiting.command is not None and hub.is_late(waiting.command):
+            hub.not_written(waiting.command, "deadline")
+            continue
+        session.write(TEXT, waiting.frame)
+
+
+def abandon(session: Session) -> None:
+    """Report the commands that never reached the socket; the answers among what waited are gone with it."""
+    out, hub = session.out, session.hub
+    if out:
+        hub.meters.queued.dec(len(out))
+        for waiting in out:
+            if waiting.command is not None:
+                hub.not_written(waiting.command, "closed")
+        out.clear()
+
+
+def _send(session: Session, frame: bytes, item: Command | None) -> None:
+    if not session.stalled:
+        session.write(TEXT, frame)
+        return
+    out = session.out
+    if out is None:
+        out = session.out = deque()
+    out.append(Outgoing(frame, item))
+    session.hub.meters.queued.inc()
+    if len(out) > session.hub.outbound_queue:
+        session.close(TRY_AGAIN, "the station does not read", "queue_full")

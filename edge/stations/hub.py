@@ -1,0 +1,232 @@
+"""All sessions of one node: finds the one that an item is for, turns the wheel, closes them when it must.
+
+The wheel looks at a tenth of the sessions ten times a second, so that a session needs no timer of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from edge.stations import delivering
+from edge.stations.limits import Admission, Attempts
+from edge.stations.meters import Meters
+from edge.stations.presence import Presence
+from edge.stations.session import CLOSE_WAIT_S, TRY_AGAIN, Session
+from shared import envelopes, metrics
+from shared.envelopes import Adjust, Answer, Close, Command, Kind, NotWritten, SessionClosed, SessionOpened, Uplink
+from shared.logs import get_logger
+from shared.presence import ttl_ms
+from shared.series import Counter
+
+if TYPE_CHECKING:
+    from edge.node import Node
+
+SPOKES: Final = 10
+SPOKE_S: Final = 0.1
+UNANSWERED_S: Final = 10.0
+"""What a CALL that is never answered counts as at least, in the answer times."""
+REASONS: Final = frozenset(metrics.EDGE_DISCONNECTS.label_sets["reason"] or ())
+_AT_ONCE: Final = 500
+"""Sockets closed before others get their turn of the event loop."""
+
+_log = get_logger("edge.stations")
+
+
+class Hub:
+    """The sink of a node with a stations' listener. One station has one session here, the newest."""
+
+    def __init__(self, node: Node, actions: frozenset[str] = frozenset()) -> None:
+        settings = node.settings
+        self.node = node
+        self.gate = node.gate
+        self.monotonic = node.clock.monotonic
+        self.append = node.appender.append
+        self.meters = Meters(actions)
+        self.presence = Presence(node, self._moved_on)
+        self.admission = Admission(settings.connect_rate, settings.connect_burst, self.monotonic())
+        self.attempts = Attempts(settings.auth_failures)
+        self.max_frame_bytes = settings.max_frame_bytes
+        self.inbound_queue = settings.inbound_queue
+        self.outbound_queue = settings.outbound_queue
+        self.call_timeout_s = settings.call_timeout_s
+        self.write_timeout_s = settings.write_timeout_s
+        self.ping_s = settings.ping_interval_s
+        self.default_heartbeat_s = float(settings.heartbeat_interval_s)
+        self.sessions: dict[str, Session] = {}
+        self._spokes: list[set[Session]] = [set() for _ in range(SPOKES)]
+        self._spoke = 0
+        self._task: asyncio.Task[None] | None = None
+        self._closings: set[asyncio.Task[None]] = set()
+        self._stale: Counter = metrics.EDGE_INVALID_FRAMES.labels("late_answer")
+        metrics.EDGE_CONNECTIONS_LIMIT.labels().set(settings.max_connections)
+
+    def start(self) -> None:
+        """Turn the wheel."""
+        self._task = asyncio.create_task(self._turn(), name="wheel")
+
+    async def stop(self) -> None:
+        """Stop the wheel, and wait for what closings still have to tell Redis."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(*self._closings, return_exceptions=True)
+
+    def ttl_s(self, interval_s: float) -> float:
+        """Return the presence TTL for a station heard of every `interval_s` seconds (0: the default)."""
+        return ttl_ms(interval_s, self.node.settings) / 1000
+
+    @property
+    def everywhere(self) -> int:
+        """How many sockets there are, those that close among them."""
+        return sum(map(len, self._spokes))
+
+    # ── sessions come and go ─────────────────────────────────────────────────────────────────────────────────────
+
+    def join(self, session: Session, notes: tuple[str, ...]) -> None:
+        """Take a session in, in place of an older one, and tell the workers."""
+        older = self.sessions.get(session.station_id)
+        if older is not None:
+            older.close(TRY_AGAIN, "superseded", "superseded")
+        self.sessions[session.station_id] = session
+        self._spokes[hash(session) % SPOKES].add(session)
+        protocol = session.version.subprotocol
+        self.meters.connected(protocol, session.profile, 1)
+        body = SessionOpened(protocol, session.address, session.profile, notes)
+        self._report(Kind.OPENED, session, envelopes.encode(body))
+        _log.info(
+            "connected", station=session.station_id, epoch=session.epoch, protocol=protocol, address=session.address
+        )
+
+    def leave(self, session: Session, label: str, code: int, *, ours: bool) -> None:
+        """Note that a session has ended, once; the workers are told, and what was not written is reported."""
+        if session.ended:
+            return
+        session.ended = True
+        now = self.monotonic()
+        session.due = now + CLOSE_WAIT_S
+        if self.sessions.get(session.station_id) is session:
+            del self.sessions[session.station_id]
+        if session.in_flight and session.meters is not None:
+            session.meters.ack.observe(max(now - session.received_at, UNANSWERED_S))
+        delivering.abandon(session)
+        session.waiting = None
+        self.meters.connected(session.version.subprotocol, session.profile, -1)
+        self.meters.disconnected(label)
+        self.meters.lifetime.observe(now - session.opened_at)
+        self._report(Kind.CLOSED, session, envelopes.encode(SessionClosed(label, code, ours)), forget=not ours)
+        _log.info("disconnected", station=session.station_id, epoch=session.epoch, reason=label, code=code)
+
+    def gone(self, session: Session) -> None:
+        """Forget a session whose socket is gone."""
+        self._spokes[hash(session) % SPOKES].discard(session)
+
+    def _report(self, kind: Kind, session: Session, body: bytes, *, forget: bool = False) -> None:
+        entry = Uplink(envelopes.VERSION, kind, session.station_id, self.node.name, session.epoch, 0, body)
+        then = (lambda: self._forget(session.station_id, session.epoch)) if forget else None
+        owner = session if kind == Kind.OPENED else None
+        self.append(session.stream, envelopes.encode(entry), owner, then)
+
+    def _forget(self, station_id: str, epoch: int) -> None:
+        """Take a station's presence away, now that its CLOSED is on the uplink."""
+        task = asyncio.create_task(self.presence.close(station_id, epoch))
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
+
+    def _moved_on(self, station_id: str, epoch: int) -> None:
+        """Close a session whose station has a newer one elsewhere: its close item was lost."""
+        session = self._find(station_id, epoch)
+        if session is not None:
+            session.close(TRY_AGAIN, "superseded", "superseded")
+
+    # ── items from the downlink ──────────────────────────────────────────────────────────────────────────────────
+
+    def answer(self, item: Answer) -> None:
+        """Write the answer to a CALL, if its session still waits for it."""
+        session = self.sessions.get(item.station)
+        if session is None or session.epoch != item.epoch or session.call_seq != item.call_seq or not session.in_flight:
+            self._stale.inc()
+            return
+        delivering.answer(session, item.frame, self.monotonic())
+
+    def command(self, item: Command) -> None:
+        """Write a CALL of ours, or report that it was not written."""
+        session = self._find(item.station, item.epoch)
+        if session is None:
+            self.not_written(item, "no session")
+        elif session.finishing:
+            self.not_written(item, "draining")
+        elif self.is_late(item):
+            self.not_written(item, "deadline")
+        else:
+            delivering.command(session, item)
+            self.meters.command_out(item.frame)
+
+    def close(self, item: Close) -> None:
+        """Close a session."""
+        session = self._find(item.station, item.epoch)
+        if session is not None:
+            session.close(item.code, item.reason, item.reason if item.reason in REASONS else "operator")
+
+    def adjust(self, item: Adjust) -> None:
+        """Take over the heartbeat interval that a station was given."""
+        session = self._find(item.station, item.epoch)
+        if session is not None:
+            session.set_interval(item.heartbeat_interval_s)
+
+    def is_late(self, item: Command) -> bool:
+        """Tell whether a command's deadline has passed, by Redis's clock."""
+        return self.node.pulse.redis_ms() >= item.deadline_ms
+
+    def not_written(self, item: Command, reason: str) -> None:
+        """Report a command that never reached its socket."""
+        body = msgspec.msgpack.encode(NotWritten(item.command_id, reason))
+        entry = Uplink(envelopes.VERSION, Kind.NOT_WRITTEN, item.station, self.node.name, item.epoch, 0, body)
+        self.append(self.node.uplink_of(item.station), envelopes.encode(entry), None)
+
+    def _find(self, station_id: str, epoch: int) -> Session | None:
+        session = self.sessions.get(station_id)
+        return session if session is not None and session.epoch == epoch else None
+
+    # ── all at once ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def gap(self) -> None:
+        """Close the sessions that may miss an item: those with a CALL in flight. A lost command times out by itself."""
+        self._close_soon([each for each in self.sessions.values() if each.in_flight], "downlink_gap")
+
+    def fail_closed(self, reason: str) -> None:
+        """Close every session: nobody answers."""
+        self._close_soon(list(self.sessions.values()), "failed_closed")
+
+    def reopened(self) -> None:
+        """Admit stations again, at the rate and without a burst: they all come at once."""
+        self.admission.restart(self.monotonic())
+
+    def _close_soon(self, sessions: list[Session], label: str) -> None:
+        task = asyncio.create_task(self._close_all(sessions, label))
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
+
+    async def _close_all(self, sessions: Iterable[Session], label: str) -> None:
+        for number, session in enumerate(sessions):
+            session.close(TRY_AGAIN, "try again", label)
+            if number % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+
+    # ── the wheel ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    async def _turn(self) -> None:
+        while True:
+            await self.node.clock.sleep(SPOKE_S)
+            self.turn_once()
+
+    def turn_once(self) -> None:
+        """Look at the next tenth of the sessions, and send the touches that came together."""
+        now = self.monotonic()
+        self._spoke = (self._spoke + 1) % SPOKES
+        for session in [each for each in self._spokes[self._spoke] if each.due <= now]:
+            session.tick(now)
+        self.presence.flush()
