@@ -18,7 +18,7 @@ from shared.records.packing import unpack
 
 FIELD: Final = b"v"
 _SHAPE: Final = re.compile(r"([0-9]{1,16})-([0-9]{1,16})(?:\.([0-9]{1,9}))?")
-WHOLE: Final = 10**9
+WHOLE: Final = 999_999_999
 """A number behind every event of an entry."""
 
 

@@ -1,0 +1,8 @@
+"""What operators see: the types of answers, and how records become them. OpenAPI is generated from here.
+
+base.py          pages, cursors, limits, ids: what all lists and changes share
+stations.py      stations, connectors, sessions
+transactions.py  transactions, estimates, meter values
+tags.py          id tags
+other.py         commands, quarantine, tokens, the summary
+"""

@@ -1,0 +1,146 @@
+"""Commands, quarantine, tokens and the summary as operators see them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from edge.operators.times import Instant, instant, iso
+from shared.records.commands import CommandRecord, CommandState
+from shared.records.quarantine import Quarantined
+from shared.records.tokens import Scope, Token
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """A command to a station and what became of it."""
+
+    id: str
+    station_id: str
+    action: str
+    payload: Any
+    state: CommandState
+    origin: str | None
+    created_at: Instant | None
+    sent_at: Instant | None
+    ended_at: Instant | None
+    expires_at: Instant | None
+    response: Any
+    late_response: Any
+    """What the station answered after the command had timed out."""
+    error: str | None
+
+    @classmethod
+    def of(cls, record: CommandRecord) -> Command:
+        """Show a record."""
+        return cls(
+            id=record.command_id,
+            station_id=record.station_id,
+            action=record.action,
+            payload=msgspec.Raw(record.payload.encode()),
+            state=record.state,
+            origin=record.origin or None,
+            created_at=iso(record.created_at),
+            sent_at=iso(record.sent_at),
+            ended_at=iso(record.ended_at),
+            expires_at=iso(record.expires_at),
+            response=record.response,
+            late_response=record.late_response,
+            error=record.error or None,
+        )
+
+
+class QuarantinedFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """A frame that was not understood, without the frame itself."""
+
+    id: str
+    station_id: str
+    received_at: Instant
+    reason: str
+    detail: str
+    action: str | None
+    size_bytes: int
+    transaction_id: int | None
+    """For a StartTransaction: what it was answered with; a replay gives the same."""
+    replays: int
+
+
+class WholeFrame(QuarantinedFrame, frozen=True, kw_only=True):
+    """A frame that was not understood, whole."""
+
+    frame: str
+    """As text; what is no UTF-8 is replaced."""
+    frame_base64: str
+    """Byte for byte."""
+    epoch: int
+    call_seq: int
+
+
+def quarantine_fields(record: Quarantined) -> dict[str, Any]:
+    """Return the fields of a `QuarantinedFrame`."""
+    return {
+        "id": record.quarantine_id,
+        "station_id": record.station_id,
+        "received_at": instant(record.received_at),
+        "reason": record.reason,
+        "detail": record.detail,
+        "action": record.action or None,
+        "size_bytes": len(record.frame),
+        "transaction_id": record.transaction_id or None,
+        "replays": record.replays,
+    }
+
+
+class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's token, without its text."""
+
+    id: str
+    name: str
+    scope: Scope
+    """`operate` covers `read`, `admin` covers both."""
+    created_at: Instant
+    expires_at: Instant | None
+
+    @classmethod
+    def of(cls, token_id: str, record: Token) -> TokenInfo:
+        """Show a record."""
+        return cls(
+            id=token_id,
+            name=record.name,
+            scope=record.scope,
+            created_at=instant(record.created_at),
+            expires_at=iso(record.expires_at),
+        )
+
+
+class NewToken(TokenInfo, frozen=True, kw_only=True):
+    """A token that was just made; its text is shown this once."""
+
+    token: str
+
+
+class StationCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Stations by state."""
+
+    total: int
+    online: int
+    offline: int
+    never_seen: int
+
+
+class TransactionCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Transactions, all and open."""
+
+    total: int
+    open: int
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A few numbers about everything."""
+
+    at: Instant
+    stations: StationCounts
+    transactions: TransactionCounts
+    energy_wh: int
+    """Energy of what started within 24 hours, open transactions included."""
+    quarantine: int

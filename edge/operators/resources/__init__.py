@@ -1,0 +1,35 @@
+"""One module per resource, each with its table of routes.
+
+stations.py      stations: list, one, create, change, delete, disconnect; their keys
+charging.py      connectors, transactions, meter values (JSON and CSV)
+commands.py      commands of a station, its history
+tags.py          id tags; imports.py: many of them from CSV
+quarantine.py    frames that nobody understood: list, show, replay, drop
+events.py        the live feed
+tokens.py        operators' tokens
+summary.py       a few numbers
+lists.py         cursors and pages, for all of them
+asking.py        how a change is asked of a worker
+"""
+
+from __future__ import annotations
+
+from edge.operators.resources import (
+    charging,
+    commands,
+    events,
+    imports,
+    quarantine,
+    stations,
+    summary,
+    tags,
+    tokens,
+)
+from edge.operators.routes import Route
+
+ROUTES: tuple[Route, ...] = tuple(
+    route
+    for module in (stations, charging, commands, tags, imports, quarantine, events, summary, tokens)
+    for route in module.TABLE.routes
+)
+"""Every operation of the API."""

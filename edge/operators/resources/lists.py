@@ -1,0 +1,36 @@
+"""Cursors and pages, the same for every list."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from edge.operators.models.base import Page
+from edge.operators.problems import ProblemError
+from shared.records.queries import cursors
+from shared.records.queries.cursors import CursorError, Position
+
+T = TypeVar("T")
+
+
+def position(cursor: str | None, *query: object) -> Position | None:
+    """Return where the list `query` goes on; None at its beginning. Raises `ProblemError` for a bad cursor."""
+    if cursor is None:
+        return None
+    try:
+        return cursors.decode(cursors.fingerprint(*query), cursor)
+    except CursorError as error:
+        raise ProblemError.of_field("bad_parameter", "query", "cursor", str(error)) from None
+
+
+def member(cursor: str | None, *query: object) -> str:
+    """Return the name behind which the list `query` goes on; empty at its beginning."""
+    at = position(cursor, *query)
+    return at.member if at else ""
+
+
+def page(items: list[T], after: Position | str | None, *query: object) -> Page[T]:
+    """Return a page of the list `query` that goes on behind `after`; empty or None at the end."""
+    if not after:
+        return Page(items, None)
+    at = Position(after) if isinstance(after, str) else after
+    return Page(items, cursors.encode(cursors.fingerprint(*query), at))

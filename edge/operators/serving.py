@@ -1,0 +1,116 @@
+"""From a route to an aiohttp handler: who asks, what is asked, the answer; around it, problems, counts and the log."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+import hiredis
+import msgspec
+from aiohttp import web
+from aiohttp.typedefs import Handler as HttpHandler
+
+from edge.operators.call import PARTS, Call
+from edge.operators.inputs import check_media, read_body, read_params
+from edge.operators.problems import ProblemError, of_http
+from edge.operators.routes import Route
+from shared import metrics
+from shared.bus.lane import LaneLost
+from shared.logs import get_logger
+from shared.records.tokens import Token
+
+log = get_logger("operators")
+
+CALL_ID: Final = web.RequestKey("call_id", str)
+TOKEN: Final = web.RequestKey("token", Token)
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a handler returns where the status or headers are not the route's own."""
+
+    value: Any
+    status: int = 200
+    headers: Mapping[str, str] = {}
+
+
+def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return the aiohttp handler of a route."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        parts = request.app[PARTS]
+        token = await parts.access.check(request, route.scope)
+        request[TOKEN] = token
+        params = read_params(route, request)
+        body = None
+        if route.body is not None:
+            body = await read_body(route, request)
+        elif route.body_media != "application/json":
+            check_media(request, route.body_media)
+        call: Call[Any, Any] = Call(request, request[CALL_ID], parts, token, params, body)
+        return _respond(route, await route.handler(call))
+
+    return handle
+
+
+def _respond(route: Route, result: Any) -> web.StreamResponse:
+    if isinstance(result, web.StreamResponse):
+        return result
+    status, headers = route.status, None
+    if isinstance(result, Answer):
+        result, status, headers = result.value, result.status, result.headers
+    if result is None:
+        return web.Response(status=204, headers=headers)
+    return web.Response(body=_encode(result), status=status, content_type="application/json", headers=headers)
+
+
+@web.middleware
+async def around(request: web.Request, handler: HttpHandler) -> web.StreamResponse:
+    """Give the request an id, turn what goes wrong into a problem, count and log; never log a path or a query."""
+    request[CALL_ID] = call_id = secrets.token_hex(8)
+    begun = time.perf_counter()
+    response: web.StreamResponse
+    try:
+        response = await handler(request)
+    except ProblemError as problem:
+        response = problem.response(call_id)
+    except web.HTTPException as error:
+        response = of_http(error).response(call_id)
+    except (LaneLost, hiredis.ReplyError) as error:
+        log.warning("Redis failed a request", request_id=call_id, error=str(error))
+        unavailable = ProblemError("unavailable", "Redis does not answer as it must", headers={"Retry-After": "2"})
+        response = unavailable.response(call_id)
+    except Exception:
+        log.exception("request failed", request_id=call_id, route=_template(request))
+        response = ProblemError("internal", "see the log of this process").response(call_id)
+    if not response.prepared:
+        response.headers.update({**_COMMON, "X-Request-Id": call_id})
+    _note(request, response, time.perf_counter() - begun)
+    return response
+
+
+def _note(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    template, method = _template(request), request.method if request.method in _METHODS else "other"
+    metrics.HTTP_SECONDS.labels(template, method, str(response.status)).observe(seconds)
+    token = request.get(TOKEN)
+    # Changes are the audit trail; reads are many and say little.
+    write = log.debug if method in {"GET", "HEAD"} else log.info
+    write(
+        "request",
+        request_id=request[CALL_ID],
+        method=method,
+        route=template,
+        status=response.status,
+        by=token.name if token else "",
+        station_id=request.match_info.get("station_id", ""),
+        ms=round(seconds * 1000, 1),
+    )
+
+
+def _template(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "unmatched"
