@@ -6,7 +6,7 @@ the consumer commits it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -43,12 +43,20 @@ class Draft:
     """What one entry changes. `now` is Redis TIME of the batch in ms."""
 
     __slots__ = (
-        "_events", "answer", "changed", "counts", "deliveries", "effects", "flags", "now", "origin", "policy",
-        "releases", "result", "timers", "view", "writes",
+        "_events", "answer", "changed", "charging", "commands", "connectors", "counts", "deliveries", "effects",
+        "flags", "now", "origin", "policy", "releases", "result", "session", "station", "station_id", "timers", "view",
+        "writes",
     )  # fmt: skip
+
+    station: StationRecord | None
+    session: SessionRecord
+    connectors: Connectors
+    charging: Charging
+    commands: Commands
 
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
         self.view = view
+        self.station_id = view.station_id
         self.origin = origin
         self.now = now
         self.policy = policy
@@ -69,38 +77,17 @@ class Draft:
     # ── reading: the state with this draft's changes ─────────────────────────────────────────────────────────────
 
     @property
-    def station_id(self) -> str:
-        return self.view.station_id
-
-    @property
     def late(self) -> bool:
         """True for an entry of an epoch that a newer session has replaced."""
         return 0 < self.origin.epoch < self.session.epoch
 
-    @property
-    def station(self) -> StationRecord | None:
-        found: StationRecord | None = self.changed.get("st", self.view.station)
-        return found
-
-    @property
-    def session(self) -> SessionRecord:
-        found: SessionRecord = self.changed.get("se") or self.view.session
-        return found
-
-    @property
-    def connectors(self) -> Connectors:
-        found: Connectors = self.changed.get("co") or self.view.connectors
-        return found
-
-    @property
-    def charging(self) -> Charging:
-        found: Charging = self.changed.get("ch") or self.view.charging
-        return found
-
-    @property
-    def commands(self) -> Commands:
-        found: Commands = self.changed.get("cm") or self.view.commands
-        return found
+    def __getattr__(self, name: str) -> Any:
+        # A section that this draft has not changed: the view's, from now on as an attribute of its own.
+        if name not in _SECTIONS:
+            raise AttributeError(name)
+        value = getattr(self.view, name)
+        setattr(self, name, value)
+        return value
 
     def get(self, want: Want) -> Any:
         """Return what was loaded for `want`; raises `Missing`, upon which the consumer loads it and decides again."""
@@ -108,13 +95,16 @@ class Draft:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, section: StationRecord | SessionRecord | Connectors | Charging | Commands | None) -> None:
+    def put(self, section: StationRecord | SessionRecord | Connectors | Charging | Commands) -> None:
         """Replace a section of the state; `forget` removes all of them."""
-        self.changed[_FIELD[type(section)]] = section
+        field, name = _PLACES[type(section)]
+        self.changed[field] = section
+        setattr(self, name, section)
 
     def forget(self) -> None:
         """Remove every section: the station is deleted."""
-        self.changed.update(dict.fromkeys(_FIELD.values()))
+        self.changed.update(dict.fromkeys(field for field, _ in _PLACES.values()))
+        self.station = None
 
     def write(self, command: str, key: str, *args: Argument) -> None:
         """Run `command key args` with the commit; `key` must carry the station's hash tag."""
@@ -194,10 +184,12 @@ class Draft:
 MAX_FLAGS = 100
 """Flags remembered per station: a station that makes up field names can't fill its record."""
 
-_FIELD: dict[type, str] = {
-    StationRecord: "st",
-    SessionRecord: "se",
-    Connectors: "co",
-    Charging: "ch",
-    Commands: "cm",
+_PLACES: Final[dict[type, tuple[str, str]]] = {
+    StationRecord: ("st", "station"),
+    SessionRecord: ("se", "session"),
+    Connectors: ("co", "connectors"),
+    Charging: ("ch", "charging"),
+    Commands: ("cm", "commands"),
 }
+"""Section -> field of the state hash, attribute of a draft."""
+_SECTIONS: Final = frozenset(name for _, name in _PLACES.values())

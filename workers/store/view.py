@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 
 from shared.records.commands import Commands
-from shared.records.packing import unpack
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging
 
 from .wants import Missing, Want
-
-Section = StationRecord | SessionRecord | Connectors | Charging | Commands
-S = TypeVar("S", bound=msgspec.Struct)
 
 SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "st": StationRecord,
@@ -27,60 +24,42 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
 FIELDS: Final = ("v", *SECTIONS)
 """What the load pipeline asks for, the version token first."""
 
-_EMPTY_SESSION: Final = SessionRecord()
-_EMPTY_CONNECTORS: Final = Connectors()
-_EMPTY_CHARGING: Final = Charging()
-_EMPTY_COMMANDS: Final = Commands()
-
 
 class StationView:
     """One station's state, and what else was loaded for the entry at hand.
 
-    `token` is the version token that the commit checks; None where the station does not exist.
+    `token` is the version token that the commit checks; None where the station does not exist. A section is decoded
+    when it is first looked at, and an ordinary attribute from then on: deciders look at some a dozen times a frame.
     """
 
-    __slots__ = ("_decoded", "_raw", "loaded", "station_id", "token")
+    __slots__ = ("_raw", "charging", "commands", "connectors", "loaded", "session", "station", "station_id", "token")
+
+    station: StationRecord | None
+    """What the station is; None where it is not known."""
+    session: SessionRecord
+    """Who holds its socket."""
+    connectors: Connectors
+    """Its connectors' last statuses."""
+    charging: Charging
+    """Its open transactions."""
+    commands: Commands
+    """Its queued and outstanding commands."""
 
     def __init__(self, station_id: str, token: bytes | None, raw: dict[str, bytes | None]) -> None:
         self.station_id = station_id
         self.token = token
         self._raw = raw
-        self._decoded: dict[str, Any] = {}
         self.loaded: dict[Want, Any] = {}
 
-    def _section(self, field: str, kind: type[S], empty: S | None) -> S | None:
-        if field in self._decoded:
-            found: S | None = self._decoded[field]
-            return found
+    def __getattr__(self, name: str) -> Any:
+        try:
+            field, decode, empty = _LAZY[name]
+        except KeyError:
+            raise AttributeError(name) from None
         data = self._raw.get(field)
-        value = unpack(data, kind) if data is not None else empty
-        self._decoded[field] = value
+        value = empty if data is None else decode(data)
+        setattr(self, name, value)
         return value
-
-    @property
-    def station(self) -> StationRecord | None:
-        """What the station is; None where it is not known."""
-        return self._section("st", StationRecord, None)
-
-    @property
-    def session(self) -> SessionRecord:
-        """Who holds its socket."""
-        return self._section("se", SessionRecord, _EMPTY_SESSION) or _EMPTY_SESSION
-
-    @property
-    def connectors(self) -> Connectors:
-        """Its connectors' last statuses."""
-        return self._section("co", Connectors, _EMPTY_CONNECTORS) or _EMPTY_CONNECTORS
-
-    @property
-    def charging(self) -> Charging:
-        """Its open transactions."""
-        return self._section("ch", Charging, _EMPTY_CHARGING) or _EMPTY_CHARGING
-
-    @property
-    def commands(self) -> Commands:
-        """Its queued and outstanding commands."""
-        return self._section("cm", Commands, _EMPTY_COMMANDS) or _EMPTY_COMMANDS
 
     def get(self, want: Want) -> Any:
         """Return what was loaded for `want`; raises `Missing` where it was not."""
@@ -88,3 +67,16 @@ class StationView:
             return self.loaded[want]
         except KeyError:
             raise Missing(want) from None
+
+
+_LAZY: Final[dict[str, tuple[str, Callable[[bytes], Any], Any]]] = {
+    name: (field, msgspec.msgpack.Decoder(SECTIONS[field]).decode, empty)
+    for name, field, empty in (
+        ("station", "st", None),
+        ("session", "se", SessionRecord()),
+        ("connectors", "co", Connectors()),
+        ("charging", "ch", Charging()),
+        ("commands", "cm", Commands()),
+    )
+}
+"""Attribute -> field of the hash, decoder, and what stands for a field that is not there."""
