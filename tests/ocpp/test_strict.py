@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.ocpp.payloads import PayloadError, encode, parse, strict
-from shared.ocpp.v16.messages import SetChargingProfileRequest, StopTransactionRequest
+from shared.ocpp.v16.messages import SetChargingProfileRequest, StatusNotificationRequest, StopTransactionRequest
 from shared.ocpp.versions import OCPP16, OCPP21, OCPP201
 from tests.ocpp.schemas import Case, case_of, cases, strange_payload, valid_payload
 
@@ -166,3 +166,21 @@ def test_what_is_no_json_object_is_a_format_violation(version: Any, raw: bytes) 
     with pytest.raises(PayloadError) as refused:
         parse(case.cls, raw, case.actions)
     assert refused.value.code == "FormatViolation"
+
+
+@pytest.mark.parametrize("digits", [30, 308, 400, 5000, 200_000])
+@pytest.mark.parametrize("quote", ["", '"'], ids=["number", "string"])
+def test_a_giant_number_raises_nothing_else(digits: int, quote: str) -> None:
+    """A number of any length in any field is kept or refused, whichever pass reads it."""
+    number = quote + "9" * digits + quote
+    status = f'"connectorId":{number},"errorCode":"NoError","status":"Available"'
+    info = f'"connectorId":"1","errorCode":"NoError","status":"Available","info":{number}'
+    for cls, raw in (
+        (SetChargingProfileRequest, profile(number)),
+        (StatusNotificationRequest, f"{{{status}}}".encode()),
+        (StatusNotificationRequest, f"{{{info}}}".encode()),
+    ):
+        try:
+            encode(parse(cls, raw).value)
+        except PayloadError:
+            continue
