@@ -3,13 +3,13 @@
 import contextlib
 import os
 import resource
-from typing import Any
+from typing import Any, Literal
 
 import click
 
 from ampstream import loop
 from ampstream.configured import configured
-from shared import logs
+from shared import logs, metrics
 from shared.settings import Settings
 
 PORT = click.IntRange(0, 65535)
@@ -56,9 +56,10 @@ def worker(*, name: str, **options: Any) -> None:
     loop.run(run(settings, name=name))
 
 
-def _prepare(process: str, options: dict[str, Any]) -> Settings:
+def _prepare(process: Literal["edge", "worker"], options: dict[str, Any]) -> Settings:
     loaded = configured(options)
     settings = loaded.settings
+    metrics.show_as(process)
     logs.configure(fmt=settings.log_format, level=settings.log_level)
     changed = {name: str(getattr(settings, name)) for name, source in loaded.sources.items() if source != "default"}
     logs.get_logger(process).info("starting", pid=os.getpid(), settings=changed)

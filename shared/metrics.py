@@ -14,7 +14,7 @@ import asyncio
 import importlib.metadata
 import platform
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from shared.series import OPEN, OTHER, Registry
 
@@ -25,6 +25,9 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 REGISTRY: Final = Registry()
 
 _process: "CollectorRegistry | None" = None
+_role = ""
+_EDGE_ONLY: Final = ("edge_", "http_")
+_EVERYWHERE: Final = ("event_loop_", "redis_", "build_info")
 _actions: Final[set[str]] = {OTHER}
 _entries: Final[set[str]] = {
     *("answer", "opened", "closed", "expired", "not_written", "wakeup", "request", "canary", "unreadable", OTHER)
@@ -350,6 +353,19 @@ def set_build_info(loop: str) -> None:
     BUILD_INFO.labels(version, platform.python_version(), loop).set(1)
 
 
+def shows(name: str) -> bool:
+    """Tell whether this process shows a family: a gauge that only workers know would be a wrong 0 from an edge."""
+    if _role == "" or name.startswith(_EVERYWHERE):
+        return True
+    return name.startswith(_EDGE_ONLY) == (_role == "edge")
+
+
+def show_as(role: Literal["", "edge", "worker"]) -> None:
+    """Say what this process is; until then it shows every family."""
+    global _role
+    _role = role
+
+
 async def exposition() -> bytes:
     """Return the text for `/metrics`, rendered on a thread: a thousand lines would hold the loop for 2 ms."""
     return await asyncio.to_thread(render)
@@ -365,4 +381,4 @@ def render() -> bytes:
         _process = CollectorRegistry()
         ProcessCollector(registry=_process)
         GCCollector(registry=_process)
-    return REGISTRY.render().encode() + generate_latest(_process)
+    return REGISTRY.render(shows).encode() + generate_latest(_process)

@@ -208,9 +208,10 @@ class Registry:
         self.families[family.name] = family
         return family
 
-    def render(self) -> str:
-        """Return the exposition of every family."""
-        return "\n".join(itertools.chain.from_iterable(family.render() for family in self.families.values())) + "\n"
+    def render(self, wanted: Callable[[str], bool] = lambda _name: True) -> str:
+        """Return the exposition of every family whose name, without the prefix, is wanted."""
+        shown = (family for name, family in self.families.items() if wanted(name.removeprefix(PREFIX)))
+        return "\n".join(itertools.chain.from_iterable(family.render() for family in shown)) + "\n"
 
     def reset(self) -> None:
         """Set every family to 0; for tests."""

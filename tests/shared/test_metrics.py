@@ -124,6 +124,20 @@ def test_registered_actions_start_at_zero_and_others_do_not_exist() -> None:
     assert samples(metrics.REGISTRY)["ampstream_edge_ack_duration_seconds_count{action=other}"] == 1
 
 
+def test_a_process_shows_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An edge shows no gauges of the fleet, a worker none of sockets; both show what every process has."""
+    monkeypatch.setattr(metrics, "_role", "edge")
+    edge = metrics.render().decode()
+    assert "ampstream_edge_connections" in edge
+    assert "ampstream_stations" not in edge
+    metrics.show_as("worker")
+    worker = metrics.render().decode()
+    assert "ampstream_stations" in worker
+    assert "ampstream_edge_connections" not in worker
+    assert "ampstream_event_loop_lag_seconds" in edge
+    assert "ampstream_event_loop_lag_seconds" in worker
+
+
 def test_no_label_names_a_station_or_a_tag() -> None:
     """No metric has a label that could hold a station, an id tag, an address or a tenant."""
     forbidden = re.compile(r"station|tag|address$|ip|tenant|token|connector_id|transaction")
