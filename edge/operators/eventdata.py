@@ -54,7 +54,9 @@ def _event(position: EventPosition, raw: msgspec.Raw) -> FeedEvent:
 def event_schema(kind: type, schema: dict[str, Any]) -> dict[str, Any]:
     """Turn the schema of a stored event into that of the event as it is sent."""
     properties: dict[str, Any] = {
-        name: field for name, field in schema["properties"].items() if name not in {"id", "type"}
+        name: {key: value for key, value in field.items() if key != "default"}
+        for name, field in schema["properties"].items()
+        if name not in {"id", "type"}
     }
     for name in _TIMES[_TAGS[kind]]:
         properties[name] = {"type": ["string", "null"], "format": "date-time"}
