@@ -6,12 +6,14 @@ StartTransaction keeps the transaction id that it was answered with.
 
 from __future__ import annotations
 
+from typing import Final
+
 from shared.envelopes import VERSION, Kind, Uplink
 from shared.ocpp.errors import FrameError, OcppError
 from shared.ocpp.frames import Call
 from shared.records.quarantine import Quarantined
 from shared.records.requests import ReplayQuarantined
-from workers.services import quarantine, requests
+from workers.services import quarantine, reports, requests
 from workers.store.draft import Draft, Origin
 from workers.store.wants import Missing, WantQuarantined, WantTransactionId
 
@@ -19,7 +21,7 @@ from .calls import Fresh, log_failure
 from .entry import Entry
 from .protocols import Protocol, protocol_of
 
-OLDEST_EPOCH = 1
+OLDEST_EPOCH: Final = 1
 """Older than any session's: epochs are milliseconds since 1970."""
 
 
@@ -69,6 +71,10 @@ def _handle(draft: Draft, protocol: Protocol, entry: Entry) -> str:
     parsed = entry.request(protocol, handler)
     if isinstance(parsed, OcppError):
         return parsed.description
+    if handler.late != "run":
+        if handler.late == "keep":
+            reports.late_report(draft, call.action, bytes(call.payload))
+        return ""
     try:
         handler.run(draft, parsed.value)
     except Missing:

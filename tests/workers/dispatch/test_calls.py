@@ -7,6 +7,7 @@ from shared import envelopes
 from shared.bus import keys
 from shared.envelopes import Kind
 from shared.ocpp.errors import InternalError
+from shared.ocpp.v16.messages import HeartbeatRequest
 from shared.policy import Policy
 from shared.records.events import FrameQuarantined, SecurityEvent
 from shared.records.history import Fact
@@ -15,8 +16,7 @@ from shared.records.quarantine import Quarantined
 from tests.workers.harness import World
 from workers.dispatch import Entry, protocols
 from workers.dispatch import quarantine as bury
-from workers.handlers.registry import HANDLERS, Handler, handles
-from workers.handlers.v16 import heartbeat as heartbeats
+from workers.handlers.registry import HANDLERS, Handler
 
 BOOT = {"chargePointVendor": "Volt", "chargePointModel": "One"}
 START = {"connectorId": 1, "idTag": "TAG", "meterStart": 5, "timestamp": "2023-11-14T22:13:20Z"}
@@ -77,7 +77,7 @@ def test_a_bad_call_is_refused_and_kept(world: World, action: str, payload: obje
 
 
 def test_an_unreadable_start_is_answered_with_an_id(world: World) -> None:
-    """A StartTransaction that nobody understands gets Invalid and a transaction id, which its quarantine record names."""
+    """A StartTransaction that nobody understands gets Invalid and a transaction id, which its record names."""
     answer = world.call("StartTransaction", {"connectorId": 1}, message_id="s1")
     assert answer[:2] == [3, "s1"]
     assert answer[2]["idTagInfo"]["status"] == "Invalid"
@@ -118,7 +118,7 @@ def test_unreadable_in_its_turn_is_answered(world: World) -> None:
 
 def test_a_failing_handler_is_answered_and_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A handler's unexpected exception is answered InternalError, and nothing that it wrote is kept."""
-    failing = HANDLERS[heartbeats.HeartbeatRequest]
+    failing = HANDLERS[HeartbeatRequest]
 
     def fail(draft, request):  # type: ignore[no-untyped-def]
         draft.flag("half_done")
@@ -159,7 +159,7 @@ def test_an_ocpp_error_of_a_handler_is_no_quarantine(world: World, monkeypatch: 
 
 def _swap(monkeypatch: pytest.MonkeyPatch, handler: Handler) -> None:
     served = protocols.protocol_of("ocpp1.6").handlers
-    monkeypatch.setitem(served, handler.request.action, handler)  # type: ignore[arg-type]
+    monkeypatch.setitem(served, handler.request.action, handler)
 
 
 def test_a_poison_frame_is_answered_and_kept(world: World) -> None:
@@ -328,13 +328,3 @@ def test_unknown_stations_are_not_served_where_rejected() -> None:
     assert world.items_of(envelopes.Close)[0].reason == "unknown station"
     assert world.call("Heartbeat", {}) is None
     assert world.view.station is None
-
-
-def test_two_handlers_of_one_request_are_an_error() -> None:
-    """A request type has one handler."""
-
-    def other(draft, request):  # type: ignore[no-untyped-def]
-        raise AssertionError
-
-    with pytest.raises(ValueError, match="Heartbeat has a handler"):
-        handles(heartbeats.HeartbeatRequest)(other)
