@@ -14,7 +14,7 @@ from typing import Final
 
 import hiredis
 
-from shared import metrics, observe
+from shared import memory, metrics, observe
 from shared.bus import keys, streams
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.server import Server, Unfit, verify
@@ -74,6 +74,7 @@ class Worker:
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Wait for a Redis that may be trusted, serve until `stopped`, then leave in order."""
+        memory.settle()
         actions = actions_of(OCPP16)
         metrics.register_actions(actions.from_station, actions.from_csms)
         metrics.set_build_info(type(asyncio.get_running_loop()).__module__.partition(".")[0])
