@@ -1,8 +1,6 @@
 """`ampstream edge` and `ampstream worker`: the processes of production, alone."""
 
-import contextlib
 import os
-import resource
 from typing import Any, Literal
 
 import click
@@ -32,7 +30,6 @@ def edge(*, no_stations: bool, no_operators: bool, **options: Any) -> None:
     if no_stations and no_operators:
         raise click.UsageError("--no-stations and --no-operators together leave nothing to serve.")
     settings = _prepare("edge", options)
-    raise_descriptor_limit()
     from edge.main import run
 
     loop.run(run(settings, stations=not no_stations, operators=not no_operators))
@@ -64,13 +61,3 @@ def _prepare(process: Literal["edge", "worker"], options: dict[str, Any]) -> Set
     changed = {name: str(getattr(settings, name)) for name, source in loaded.sources.items() if source != "default"}
     logs.get_logger(process).info("starting", pid=os.getpid(), settings=changed)
     return settings
-
-
-def raise_descriptor_limit() -> None:
-    """Let this process open as many sockets as the machine allows it: the soft limit is often 1,024."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS calls its hard limit infinite, and refuses more than this.
-    wanted = hard if hard != resource.RLIM_INFINITY else max(soft, 10_240)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
