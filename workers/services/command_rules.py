@@ -10,6 +10,8 @@ from typing import Any, Final
 from shared.records.commands import CommandState, Queued
 from shared.records.stations import Registration, StationRecord
 
+from .quirks import quirks_of
+
 SAFE_TO_REPEAT: Final = frozenset(
     {
         "GetConfiguration",
@@ -45,14 +47,14 @@ def is_permitted(queued: Queued, registration: Registration, station: StationRec
         return False  # To a rejected station nothing is sent (OCPP 1.6 §4.2).
     if queued.action in CHARGING_ACTIONS:
         return False
-    return not (is_boot_trigger(queued) and _profile(station).get("trigger_boot") == "never")
+    return not (is_boot_trigger(queued) and quirks_of(station).no_boot_trigger)
 
 
 def forbidden_for_good(queued: Queued, registration: Registration, station: StationRecord | None) -> str:
     """Return why a command will never be sent as things stand; empty where it may be."""
     if registration == "accepted" and is_boot_trigger(queued):
         return "a station that is accepted is not asked to boot (OCPP 1.6 errata 3.40)"  # QUIRKS 3
-    if queued.action in READS_CONFIGURATION and _profile(station).get("read_configuration") == "never":
+    if queued.action in READS_CONFIGURATION and quirks_of(station).no_configuration_reads:
         return "this model reboots when its configuration is read"  # QUIRKS 22
     return ""
 
@@ -68,7 +70,3 @@ def outcome(response: Any) -> CommandState:
     if status is None:
         return "accepted"
     return "accepted" if isinstance(status, str) and status.lower() in ACCEPTED_WORDS else "rejected"
-
-
-def _profile(station: StationRecord | None) -> dict[str, str]:
-    return station.quirk_profile if station is not None else {}

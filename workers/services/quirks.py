@@ -24,6 +24,8 @@ RULES: Final[dict[str, dict[str, str]]] = {
     "samples_in": {"kwh": "energy samples labelled Wh, or not at all, are kWh"},
     "meter_in": {"kwh": "meterStart and meterStop are kWh"},
     "register": {"session": "the energy register counts from 0 in each session"},
+    "trigger_boot": {"never": "it reboots when asked for a BootNotification, so it is not asked"},
+    "read_configuration": {"never": "it reboots when its configuration is read, so it is not read"},
     "main_meter": {"transaction": "samples of connector 0 belong to the only open transaction"},
     "trigger_boot": {"never": "TriggerMessage(BootNotification) makes it reboot: it is not asked"},
     "read_configuration": {"never": "it reboots when its configuration is read: it is not asked"},
@@ -59,6 +61,8 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
     meter_in_kwh: bool = False
     session_register: bool = False
     main_meter: bool = False
+    no_boot_trigger: bool = False
+    no_configuration_reads: bool = False
 
     def id_tag(self, text: str) -> str:
         """Return the id tag that `text` stands for."""
@@ -104,4 +108,6 @@ def _made(rules: Mapping[str, str]) -> Quirks:
         meter_in_kwh=rules.get("meter_in") == "kwh",
         session_register=rules.get("register") == "session",
         main_meter=rules.get("main_meter") == "transaction",
+        no_boot_trigger=rules.get("trigger_boot") == "never",
+        no_configuration_reads=rules.get("read_configuration") == "never",
     )

@@ -20,10 +20,15 @@ from workers.store.draft import Draft
 from workers.store.wants import WantPresence
 
 from . import commands, reconciliation
+from .wakeups import wakes
 
 KEPT_EPOCHS: Final = 8
 """Fences of so many sessions are kept: a report older than that is known by its business key alone."""
 GO_AWAY: Final = 1012
+PRESENCE_TIMER: Final = "presence"
+RECHECK_MS: Final = 1000
+LONGEST_TTL_MS: Final = 16 * 60 * 1000
+"""More than any presence key lives (15 min) since it was last touched."""
 _CAUSES: Final = frozenset({"expiry", "sweep", "node"})
 _EXPIRED: Final = "expiry"
 
@@ -83,15 +88,31 @@ def closed(draft: Draft, body: SessionClosed) -> None:
 
 def expired(draft: Draft, note: str) -> None:
     """Take in that the presence deadline passed, unless a sign of life came since; `note` says who noticed."""
+    epoch = draft.origin.epoch
+    if _expire(draft, epoch, note):
+        # Its deadline is used up, and the key may be that of an edge that died before it set the next one.
+        draft.wake(PRESENCE_TIMER, str(epoch), draft.now + RECHECK_MS)
+        draft.wake(PRESENCE_TIMER, f"{epoch}/last", draft.now + LONGEST_TTL_MS)
+
+
+@wakes(PRESENCE_TIMER)
+def _recheck(draft: Draft, subject: str) -> None:
+    """Look again at a session that had outlived its deadline."""
+    _expire(draft, int(subject.partition("/")[0]), _EXPIRED)
+
+
+def _expire(draft: Draft, epoch: int, note: str) -> bool:
+    """End a session that no sign of life came from; returns whether it is alive."""
     session = draft.session
-    if draft.origin.epoch != session.epoch or session.connection not in ("open", "reconnecting"):
-        return
+    if epoch != session.epoch or session.connection not in ("open", "reconnecting"):
+        return False
     presence = draft.get(WantPresence())
-    if presence is not None and presence[1] == session.epoch:
-        return
+    if presence is not None and presence[1] == epoch:
+        return True
     at = draft.origin.received_at
     draft.put(msgspec.structs.replace(session, connection="closed", closed_at=at, close_reason=_EXPIRED))
     _offline(draft, "expiry", note if note in _CAUSES else _EXPIRED)
+    return False
 
 
 def _is_welcome(draft: Draft) -> bool:

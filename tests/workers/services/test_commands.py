@@ -272,6 +272,15 @@ def test_an_accepted_station_is_not_asked_to_boot() -> None:
     assert not sent(world)
 
 
+def test_a_model_that_reboots_is_not_asked() -> None:
+    """What a model answers with a reboot is not sent to it (QUIRKS 3 and 22)."""
+    world = booted()
+    world.request(UpdateStation(request_id="q", quirk_profile={"read_configuration": "never"}))
+    command_id = queue(world, "GetConfiguration")
+    assert record(world, command_id).state == "error"
+    assert not sent(world)
+
+
 def test_a_redelivered_entry_queues_nothing_twice() -> None:
     """The id follows from the entry: deciding it again on the state that it left adds nothing."""
     world = booted()

@@ -91,7 +91,31 @@ def test_an_alive_station_does_not_expire() -> None:
     world.open()
     draft = world.feed(world.entry(Kind.EXPIRED))
     assert not draft.changed
+    world.advance(20 * 60)
     assert online(world)
+
+
+def test_a_key_that_outlives_its_deadline_is_looked_at_again() -> None:
+    """A deadline is used up by its sweep: where the key was still alive, its end is noticed all the same."""
+    world = World()
+    world.open()
+    world.feed(world.entry(Kind.EXPIRED))
+    world.memory.data.pop(keys.presence(world.station_id))
+    world.advance(1)
+    assert not online(world)
+
+
+def test_a_key_without_a_deadline_is_looked_at_once_more() -> None:
+    """A key that an edge touched just before it died has no deadline; its end is noticed when it must be gone."""
+    world = World()
+    world.open()
+    world.feed(world.entry(Kind.EXPIRED))
+    world.advance(2)
+    assert online(world)
+    world.memory.data.pop(keys.presence(world.station_id))
+    world.advance(16 * 60)
+    assert not online(world)
+    assert not world.timers
 
 
 def test_the_presence_of_an_older_session_is_no_life() -> None:
