@@ -141,9 +141,13 @@ class Fleet:
             self.world.wheel.after(self.world.profile.storm_every_s, self._storm)
 
     def _storm(self) -> None:
+        self.drop_all()
+        self.world.wheel.after(self.world.profile.storm_every_s, self._storm)
+
+    def drop_all(self) -> None:
+        """Cut every station off at once; each comes back after its back-off."""
         for station in self.stations:
             station.drop()
-        self.world.wheel.after(self.world.profile.storm_every_s, self._storm)
 
     async def finish(self, timeout_s: float) -> bool:
         """End all sessions and wait until everything is reported; False where time was too short."""
