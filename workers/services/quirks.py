@@ -24,8 +24,6 @@ RULES: Final[dict[str, dict[str, str]]] = {
     "samples_in": {"kwh": "energy samples labelled Wh, or not at all, are kWh"},
     "meter_in": {"kwh": "meterStart and meterStop are kWh"},
     "register": {"session": "the energy register counts from 0 in each session"},
-    "trigger_boot": {"never": "it reboots when asked for a BootNotification, so it is not asked"},
-    "read_configuration": {"never": "it reboots when its configuration is read, so it is not read"},
     "main_meter": {"transaction": "samples of connector 0 belong to the only open transaction"},
     "trigger_boot": {"never": "TriggerMessage(BootNotification) makes it reboot: it is not asked"},
     "read_configuration": {"never": "it reboots when its configuration is read: it is not asked"},
