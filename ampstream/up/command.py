@@ -18,7 +18,7 @@ from rich.live import Live
 
 from ampstream.configured import configured
 from ampstream.up import lock, status, valkey
-from ampstream.up.plan import Options, Plan, defaults, make
+from ampstream.up.plan import Options, Plan, defaults, make, redis_probe
 from ampstream.up.supervisor import Supervisor, signals
 from shared.bus.lane import Lane
 from shared.settings import Loaded
@@ -69,6 +69,10 @@ async def _run(options: Options, loaded: Loaded, environ: dict[str, str], descri
         lock.check_ports(plan.ports)
         if plan.embedded:
             valkey.write_config(options.data / "redis")
+        elif reason := await redis_probe(plan.redis_url)():
+            raise click.ClickException(
+                f"Redis at {loaded.settings.redis_url}: {reason}; `ampstream doctor` looks closer"
+            )
         supervisor = Supervisor(plan, options.data, descriptor, _teller(console))
         stop = asyncio.Event()
         with signals(stop, supervisor.hurry):

@@ -18,6 +18,8 @@ from ampstream.up.plan import Plan
 START_S: Final = 60.0
 """How long a stage may take until it serves."""
 LOOK_S: Final = 1.0
+TELL_S: Final = 5.0
+"""After so long a stage that does not serve yet is told of."""
 
 
 class Supervisor:
@@ -66,8 +68,12 @@ class Supervisor:
         waits = [asyncio.create_task(child.wait_ready(START_S)) for child in stage]
         pending: set[asyncio.Task[Any]] = set(waits)
         while pending and not stopped.done():
-            _, rest = await asyncio.wait({stopped, *pending}, return_when=asyncio.FIRST_COMPLETED)
+            done, rest = await asyncio.wait({stopped, *pending}, timeout=TELL_S, return_when=asyncio.FIRST_COMPLETED)
             pending = {task for task in rest if task is not stopped}
+            if not done:
+                self._tell(
+                    "\n".join(f"waiting for {each.spec.name}: {each.state}" for each in stage if each.state != "ready")
+                )
         for task in (stopped, *pending):
             task.cancel()
         if pending:
