@@ -7,7 +7,7 @@ ours. `RequestHandler` has no public way for that: this is the only module that 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -29,9 +29,10 @@ class Detached(web.StreamResponse):
 def transport_of(request: web.BaseRequest) -> asyncio.Transport | None:
     """Return the request's transport; None where the connection is gone."""
     transport = request.transport
-    if not isinstance(transport, asyncio.Transport) or transport.is_closing():
+    if transport is None or transport.is_closing():
         return None
-    return transport
+    # uvloop's transports are no subclass of asyncio's.
+    return cast("asyncio.Transport", transport)
 
 
 def detach(request: web.BaseRequest, transport: asyncio.Transport, wire: Wire, response: bytes) -> None:
