@@ -15,6 +15,7 @@ from edge.operators.call import PARTS, OperatorsNode, Parts
 from edge.operators.openapi import document
 from edge.operators.resources import ROUTES
 from edge.operators.resources.events import LISTENERS
+from edge.operators.routes import PLACE
 from edge.operators.serving import around, endpoint
 from shared import observe
 from shared.settings import Settings
@@ -43,7 +44,8 @@ def make_app(node: OperatorsNode, settings: Settings) -> web.Application:
     app[LISTENERS] = set()
     # Fixed paths first, else `/tags/{id_tag}` would take `/tags/import`.
     for route in sorted(ROUTES, key=lambda found: "{" in found.path):
-        app.router.add_route(route.method, route.path, endpoint(route))
+        # aiohttp's own pattern refuses braces, which an id tag may hold.
+        app.router.add_route(route.method, PLACE.sub(r"{\1:[^/]+}", route.path), endpoint(route))
     description = msgspec.json.encode(document(ROUTES, settings.public_url))
 
     async def openapi(_request: web.Request) -> web.Response:

@@ -13,7 +13,7 @@ from edge.operators.call import Call, Handler
 from shared.records.tokens import Scope
 
 PREFIX: Final = "/api/v1"
-_PLACE: Final = re.compile(r"{(\w+)}")
+PLACE: Final = re.compile(r"{(\w+)}")
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -47,7 +47,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def places(self) -> frozenset[str]:
         """The names of its path parameters."""
-        return frozenset(_PLACE.findall(self.path))
+        return frozenset(PLACE.findall(self.path))
 
     @property
     def description(self) -> str:
