@@ -102,12 +102,13 @@ def _unreadable(entry: Entry, fresh: Fresh) -> Draft:
     draft = fresh()
     if not sessions.heard(draft):
         return draft
-    reason = entry.uplink.note
+    # The edge says `reason: description`; its decoder may be another release's, so the reason is checked.
+    noted, _, description = entry.uplink.note.partition(": ")
     call = entry.call
-    if isinstance(call, FrameError):
-        quarantines.add(draft, entry.uplink.frame, reason or call.reason, call.description)
-    else:
-        quarantines.add(draft, entry.uplink.frame, reason or "bad_envelope", "", action=call.action[:64])
+    reason, action = (call.reason, "") if isinstance(call, FrameError) else ("bad_envelope", call.action[:64])
+    reason = noted if noted in quarantines.UNREADABLE else reason
+    detail = description or (call.description if isinstance(call, FrameError) else "")
+    quarantines.add(draft, entry.uplink.frame, reason, detail, action=action)
     return draft
 
 

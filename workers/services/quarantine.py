@@ -17,6 +17,8 @@ MAX_FRAMES: Final = 200
 OVERHEAD: Final = 256
 """Bytes that a record costs beside its frame."""
 MAX_DETAIL: Final = 500
+UNREADABLE: Final = frozenset({"not_json", "bad_envelope", "too_big", "too_deep", "unknown_message_type", "binary"})
+"""Reasons for frames that could not be read; the others are the keys below."""
 _METRIC: Final = {
     "bad_payload": "invalid",
     "unknown_action": "unknown_action",

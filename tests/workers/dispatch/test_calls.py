@@ -102,9 +102,12 @@ def test_a_truncated_start_is_answered_too(world: World) -> None:
 
 def test_a_text_that_is_no_frame_is_kept_without_an_answer(world: World) -> None:
     """An UNREADABLE entry without a place in the order is quarantined under the edge's reason."""
-    draft = world.feed(world.entry(Kind.UNREADABLE, b"hello", note="not_json"))
+    draft = world.feed(world.entry(Kind.UNREADABLE, b"hello", note="not_json: no array at 0"))
     assert draft.answer is None
-    assert [(kept.frame, kept.reason) for kept in quarantined(world)] == [(b"hello", "not_json")]
+    world.feed(world.entry(Kind.UNREADABLE, b"[]", note="of a newer release"))
+    kept = [(one.frame, one.reason, one.detail) for one in quarantined(world)]
+    assert kept[0] == (b"hello", "not_json", "no array at 0")
+    assert kept[1][:2] == (b"[]", "bad_envelope")
 
 
 def test_unreadable_in_its_turn_is_answered(world: World) -> None:
