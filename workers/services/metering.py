@@ -265,9 +265,11 @@ def count_energy(draft: Draft, energy_wh: int) -> None:
 def _record_without(draft: Draft, connector_id: int, readings: list[Reading]) -> None:
     """Keep samples of no transaction, bounded per station."""
     charging = draft.charging
-    newest = charging.last_sample_at.get(connector_id, 0)
+    times = charging.last_sample_at
+    newest = times.get(connector_id, 0)
+    is_kept = connector_id in times or len(times) < MAX_CONNECTORS
     received_at = draft.origin.received_at
-    if not _are_newer(readings, newest, received_at):
+    if not (is_kept and _are_newer(readings, newest, received_at)):
         every: tuple[Reading, ...] = draft.get(WantReadings(0))
         readings = new_readings(readings, [one for one in every if one.connector_id == connector_id])
     if not readings:
@@ -277,7 +279,6 @@ def _record_without(draft: Draft, connector_id: int, readings: list[Reading]) ->
         draft.write("XADD", key, "MAXLEN", "~", KEEP_WITHOUT_TRANSACTION, "*", "m", pack(reading))
     newest = max([newest, *(one.taken_at for one in readings if not is_ahead(one.taken_at, received_at))])
     pool = registers.newest_register(readings) if connector_id == 0 else None
-    times = charging.last_sample_at
-    if connector_id in times or len(times) < MAX_CONNECTORS:
+    if is_kept:
         times = {**times, connector_id: newest}
     draft.put(msgspec.structs.replace(charging, last_sample_at=times, pool=charging.pool if pool is None else pool))

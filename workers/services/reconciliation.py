@@ -139,7 +139,7 @@ def _conclude(draft: Draft, record: Reconciliation, transaction: Transaction) ->
         return  # It may hold a stop that it can't deliver: its return begins again.
     since = record.available_at or _available_since(draft, transaction.connector_id)
     if since > transaction.last_activity_at:
-        waited = draft.policy.reconcile_after_ms / 1000
+        waited = draft.policy.reconcile_after_ms // 1000
         evidence = f"connector {transaction.connector_id} is Available and no stop came within {waited:g} s"
         assume_over(draft, transaction, "reconciled", flags.ESTIMATED, evidence)
 

@@ -62,7 +62,7 @@ class _Known:
                     self._take_register(int(value // 1), reading.taken_at, rules)
             elif measurand == POWER:
                 self.power = value if _is_overall(sample) else _power(reading)
-            elif measurand == SOC:
+            elif measurand == SOC and not sample.phase:
                 self.soc = value
         self.count += len(reading.samples)
         if reading.taken_at > self.newest and not is_ahead(reading.taken_at, received_at):
@@ -115,9 +115,12 @@ def derive(
     """Return the transaction after all its readings, in whatever order they came."""
     known = _Known(transaction)
     known.forget()
+    by_time: dict[int, list[Sample]] = {}
+    for reading in (*history, *fresh):
+        by_time.setdefault(reading.taken_at, []).extend(reading.samples)
     # A time from the future says nothing about the order: it counts as the earliest, and decides nothing.
-    for reading in sorted((*history, *fresh), key=lambda one: (not is_ahead(one.taken_at, received_at), one.taken_at)):
-        known.take(reading, rules, received_at)
+    for taken_at in sorted(by_time, key=lambda at: (not is_ahead(at, received_at), at)):
+        known.take(Reading(taken_at, tuple(by_time[taken_at])), rules, received_at)
     return known.onto(transaction)
 
 
@@ -165,14 +168,14 @@ def in_wh(meter: int, rules: Quirks) -> int:
 def _power(reading: Reading) -> float:
     """Return the power of a reading: the overall sample's, else the sum of the phases."""
     overall: float | None = None
-    of_phases = 0.0
+    of_phases: dict[str, float] = {}
     for one in reading.samples:
         if one.measurand == POWER and not isinstance(one.value, str):
             if one.phase:
-                of_phases += one.value
+                of_phases[one.phase] = one.value
             elif overall is None or one.location == "Outlet":
                 overall = one.value
-    return of_phases if overall is None else overall
+    return sum(of_phases.values()) if overall is None else overall
 
 
 def bounded(number: int) -> int:

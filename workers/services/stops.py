@@ -204,25 +204,24 @@ def _last_until(draft: Draft, transaction: Transaction, report: StopReport, read
 
 
 def _match(draft: Draft, report: StopReport, readings: list[Reading], rules: Quirks) -> Transaction | None:
-    """Return the transaction that a stop without a usable id fits: an open one, else one whose end was estimated."""
+    """Return the transaction that a stop without a usable id fits: an open one, or one whose end was estimated."""
     begin = registers.first_register(readings, report.stopped_at)
     candidates = [one for one in draft.charging.open.values() if _fits(draft, one, report, begin, rules)]
-    if not candidates:
-        for number in draft.charging.estimated:
-            ended = draft.get(WantTransaction(number))
-            if ended is not None and ended.estimated and _fits(draft, ended, report, begin, rules):
-                candidates.append(ended)
-    if not candidates:
-        return None
-    # Several connectors may be charging: the tag tells, then the register that is next below.
+    for number in draft.charging.estimated:
+        ended = draft.get(WantTransaction(number))
+        if ended is not None and ended.estimated and _fits(draft, ended, report, begin, rules):
+            candidates.append(ended)
     meter = registers.in_wh(report.meter_stop, rules)
     tag = authorization.key_of(report.id_tag)
 
-    def distance(one: Transaction) -> tuple[bool, int, int]:
+    def distance(one: Transaction) -> tuple[bool, bool, bool, int, int]:
+        # Several connectors may be charging: the clock tells, then the tag, then the register that is next below.
         known = one.meter_start_wh if one.last_meter_wh is None else one.last_meter_wh
-        return (authorization.key_of(one.id_tag) != tag, abs(meter - known), -one.received_at)
+        contradicts = flags.CLOCK_SUSPECT not in one.flags and report.stopped_at < one.started_at
+        other_tag = authorization.key_of(one.id_tag) != tag
+        return (contradicts, other_tag, one.estimated, abs(meter - known), -one.received_at)
 
-    return min(candidates, key=distance)
+    return min(candidates, key=distance, default=None)
 
 
 def _fits(draft: Draft, one: Transaction, report: StopReport, begin: tuple[int, int] | None, rules: Quirks) -> bool:
