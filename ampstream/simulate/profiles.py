@@ -88,7 +88,7 @@ def _replay(random: Random, outlet: Outlet, tags: Sequence[str]) -> Plan:
 
 
 def _soon(random: Random) -> float:
-    return random.uniform(2, 240)
+    return random.uniform(2, 60)
 
 
 def _in_the_morning(random: Random) -> float:
