@@ -65,7 +65,7 @@ def format_time(ms: int) -> str:
 
 def _read_fast(text: str) -> int | None:
     """Read the forms with Z that nearly all stations send, None for any other."""
-    if len(text) in (20, 24) and text[-1] == "Z" and text[10] == "T" and text.isascii():
+    if len(text) in (20, 24) and text[-1] == "Z" and text[10] == "T":
         try:
             return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
         except ValueError:

@@ -216,3 +216,9 @@ def test_an_overlong_message_id_is_no_id() -> None:
 def test_raw_bytes_are_sent_as_they_are() -> None:
     """A payload that is JSON already is not encoded again."""
     assert frames.encode_result("a", b'{"x": 1}') == b'[3,"a",{"x": 1}]'
+
+
+def test_a_description_is_cut() -> None:
+    """255 characters is what 2.x allows (OCPP-J 2.1 §4.2.3)."""
+    assert len(json.loads(frames.encode_error("a", "X", "d" * 300))[3]) == frames.MAX_DESCRIPTION
+    assert len(json.loads(frames.encode_result_error("a", "X", "d" * 300))[3]) == frames.MAX_DESCRIPTION

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
 from shared.ocpp.errors import ErrorCode
-from shared.ocpp.messages import Message
+from shared.ocpp.lenient import Walk, type_info
+from shared.ocpp.messages import Data, Message
 from shared.ocpp.payloads import QUIRK_NAMES, PayloadError, encode, parse, quirk_of, strict
 from shared.ocpp.quirks import MAX_FLAGS, UNKNOWN_METER, UNKNOWN_TRANSACTION, make_flag
 from shared.ocpp.v2x.messages import AuthorizeRequest as Authorize21
@@ -210,6 +212,12 @@ def test_an_overlong_array_is_kept() -> None:
             "meterStart",
         ),
         (m.StartTransactionRequest, START | {"meterStart": "lots"}, ErrorCode.TYPE_CONSTRAINT_VIOLATION, "meterStart"),
+        (
+            m.StartTransactionRequest,
+            START | {"meterStart": "1" * 40},
+            ErrorCode.TYPE_CONSTRAINT_VIOLATION,
+            "meterStart",
+        ),
         (m.StartTransactionRequest, START | {"meterStart": "inf"}, ErrorCode.TYPE_CONSTRAINT_VIOLATION, "meterStart"),
         (m.StartTransactionRequest, START | {"meterStart": True}, ErrorCode.TYPE_CONSTRAINT_VIOLATION, "meterStart"),
         (m.StartTransactionRequest, START | {"connectorId": {}}, ErrorCode.TYPE_CONSTRAINT_VIOLATION, "connectorId"),
@@ -276,3 +284,18 @@ def test_flagged_enums_compare_like_members() -> None:
     value, _ = read(m.StatusNotificationRequest, STATUS | {"extra": 1})
     assert value.status == "Available"
     assert value.status is ChargePointStatus.AVAILABLE
+
+
+def test_an_ambiguous_letter_case_is_not_mapped() -> None:
+    """Where two members differ in letter case only, a third spelling is a stray."""
+
+    class Prefix(StrEnum):
+        MILLI = "mW"
+        MEGA = "MW"
+
+    class Holder(Data, frozen=True, kw_only=True):
+        unit: Prefix
+
+    walk = Walk(whole_floats=True)
+    assert walk.read(type_info(Holder), {"unit": "mw"}, "").unit == "mw"
+    assert walk.flags == {"enum:unit"}

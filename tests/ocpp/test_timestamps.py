@@ -71,7 +71,7 @@ def test_plausible_has_two_bounds(offset: int, plausible: bool) -> None:
     [
         *("", "now", "2024-13-01T00:00:00Z", "2024-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "2024-07-01T25:00:00Z"),
         *("2024-07-01", "12:00:00", "2024-07-01T12:00:00+99:00", "2024-07-01T12:00:0٣Z", "x" * 10_000, "12", "1" * 40),
-        "2024-07-01T12:00:00Z" + "0" * 100,
+        *("2024-07-01T12:00:00Z" + "0" * 100, "2024-07-01T12:00:00." + "0" * 100 + "Z"),
     ],
 )
 def test_what_is_no_time_is_unreadable(text: str) -> None:
@@ -89,6 +89,20 @@ def test_a_time_without_zone_is_in_the_stations() -> None:
         *(NOW - 182 * 24 * 3600 * 1000, frozenset({"no_zone:timestamp"})),
     )
     assert read_time("2024-07-01T12:00:00Z", NOW, berlin).ms == NOW
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("0001-01-01T00:00:00+02:00", "0001-01-01T00:00:00.000Z"),
+        ("9999-12-31T23:59:59-14:00", "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_the_ends_of_the_calendar_can_be_written(text: str, written: str) -> None:
+    """A zone does not carry a time out of the years that exist."""
+    ms, _ = read_time(text, NOW)
+    assert ms is not None
+    assert format_time(ms) == written
 
 
 def test_flags_name_the_field() -> None:
