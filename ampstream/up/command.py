@@ -30,6 +30,7 @@ LINE_S: Final = 5.0
 
 @click.command()
 @click.option("--stations", default=5, show_default=True, type=click.IntRange(0, 100_000), help="Simulated stations.")
+@click.option("--speed", default=10.0, show_default=True, type=click.FloatRange(0.1, 3600), help="How fast they live.")
 @click.option(
     "--data",
     default=Path("data"),
@@ -47,7 +48,7 @@ LINE_S: Final = 5.0
     type=click.Choice(["accept", "reject"]),
     help="What happens to stations that nobody created.  [default: accept]",
 )
-def up(*, stations: int, data: Path, edges: int, workers: int, **settings: Any) -> None:
+def up(*, stations: int, speed: float, data: Path, edges: int, workers: int, **settings: Any) -> None:
     """Run everything on this machine, with charging stations.
 
     Starts an embedded Valkey (or uses $AMPSTREAM_REDIS_URL), workers, edges and simulated stations as real processes,
@@ -56,7 +57,7 @@ def up(*, stations: int, data: Path, edges: int, workers: int, **settings: Any) 
     """
     environ = defaults(os.environ)
     loaded = configured(settings, environ)
-    options = Options(data=data, stations=stations, edges=edges, workers=workers)
+    options = Options(data=data, stations=stations, edges=edges, workers=workers, speed=speed)
     with lock.data_directory(data) as descriptor:
         asyncio.run(_run(options, loaded, environ, descriptor))
 
@@ -91,7 +92,7 @@ async def _serve(
 
     async def announce() -> None:
         token = await _operator_token(plan.redis_url, token_path)
-        _print_urls(console, plan, token, token_path)
+        _print_urls(console, plan, options, token, token_path)
 
     console.print(f"starting {', '.join(spec.name for stage in plan.stages for spec in stage)} ...", highlight=False)
     await supervisor.start(stop, {"edge-0": announce})
@@ -129,7 +130,7 @@ async def _operator_token(redis_url: str, path: Path) -> str:
     return path.read_text(encoding="utf-8").strip() if path.exists() else ""
 
 
-def _print_urls(console: Console, plan: Plan, token: str, token_path: Path) -> None:
+def _print_urls(console: Console, plan: Plan, options: Options, token: str, token_path: Path) -> None:
     rows = [
         (f"{spec.name} {label}", url)
         for stage in plan.stages
@@ -143,9 +144,11 @@ def _print_urls(console: Console, plan: Plan, token: str, token_path: Path) -> N
     console.print()
     for label, value in rows:
         console.print(f"  [cyan]{label.ljust(width)}[/cyan]  {value}", highlight=False, soft_wrap=True)
-    console.print(
-        "\n  Ctrl-C ends everything in order; started again, it has everything that it had.\n", highlight=False
-    )
+    console.print()
+    if options.stations:
+        lives = "1 station lives" if options.stations == 1 else f"{options.stations} stations live"
+        console.print(f"  {lives} {options.speed:g} times as fast as real ones (--speed).", highlight=False)
+    console.print("  Ctrl-C ends everything in order; started again, it has everything that it had.\n", highlight=False)
 
 
 async def _show(supervisor: Supervisor, reader: status.Reader, console: Console, stop: asyncio.Event) -> None:

@@ -29,6 +29,8 @@ class Options(msgspec.Struct, frozen=True):
     stations: int = 5
     edges: int = 1
     workers: int = 1
+    speed: float = 10.0
+    """Simulated seconds in a second, so that cars come and go while somebody watches."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -145,10 +147,13 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
 
 def _simulator(options: Options, settings: Settings, base: dict[str, str], logs: Path) -> Spec:
     urls = [part for index in range(options.edges) for part in ("--url", station_url(settings, index))]
-    command, count = (sys.executable, "-m", "ampstream", "simulate"), str(options.stations)
+    fleet = ("--stations", str(options.stations), "--speed", f"{options.speed:g}")
     return Spec(
         name="simulator",
-        command=(*command, "--stations", count, "--ledger", str(options.data / "stations.ledger"), *urls),
+        command=(
+            *(sys.executable, "-m", "ampstream", "simulate", *fleet),
+            *("--ledger", str(options.data / "stations.ledger"), *urls),
+        ),
         log=logs / "simulator.log",
         environ=base,
         probe=_running,
