@@ -1,7 +1,6 @@
 """`ampstream up`: its options, what it prints, and its live line."""
 
 import asyncio
-import contextlib
 import importlib
 import inspect
 import os
@@ -156,8 +155,7 @@ async def _show(supervisor: Supervisor, reader: status.Reader, console: Console,
     if not (console.is_terminal and sys.stdout.isatty()):
         await _show_lines(supervisor, reader, console, stop)
         return
-    with contextlib.ExitStack() as stack:
-        live = stack.enter_context(Live(console=console, auto_refresh=False, transient=False))
+    with Live(console=console, auto_refresh=False) as live:
         async for _ in supervisor.watch(stop):
             live.update(status.table(await reader.read(), supervisor.children, time.monotonic() - begun), refresh=True)
 
