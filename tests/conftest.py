@@ -1,11 +1,13 @@
 """Fixtures for every test: one real Valkey per test process, emptied before each test that asks for it."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import redis
 import redis.asyncio
 
+from ampstream import loop
 from shared import metrics, series
 from shared.settings import Settings, load
 from tests.support import ValkeyServer, running_valkey
@@ -55,3 +57,8 @@ def _fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Begin each test with every metric at 0, and let an undeclared label value fail it."""
     monkeypatch.setattr(series, "STRICT", True)
     metrics.REGISTRY.reset()
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run tests on the loop of production: uvloop's transports differ from asyncio's."""
+    return {"production": loop.factory() or asyncio.new_event_loop}
