@@ -1,1 +1,19 @@
-"""Decide, as pure functions."""
+"""Decide, as pure functions: plain arguments and a `Draft` in, plain results out; no IO, no clock, no OCPP version.
+
+    sessions.py           who holds a station's socket, by epoch: opened, heard, closed, expired
+    acceptance.py         whether a station counts as accepted, and what it may send therefore
+    registration.py       BootNotification and its answer
+    status.py             connector statuses
+    reports.py            firmware, diagnostics, logs, security events, certificate requests, vendor data
+    transactions.py       starts        stops.py       stops        closing.py      how a record opens and ends
+    metering.py           samples       registers.py   what they tell of energy     units.py   their numbers
+    authorization.py      id tags       reported.py    what handlers hand over      flags.py   what may be odd
+    reconciliation.py     open transactions of a station that came back
+    commands.py           commands to a station             command_rules.py   what may be sent, repeated, accepted
+    requests.py           what operators ask for            provisioning.py    stations as operators want them
+    quarantine.py         frames that nobody understood     duplicates.py      answers that are given again
+    quirks.py             rules of models                   times.py, clocks.py   stations' own times
+    wakeups.py            timers, by name
+
+Handlers call in from above; `wakeups` and `commands.when_ended` call back by what services register.
+"""
