@@ -5,18 +5,26 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 from ampstream.up import valkey
 
 Result = TypeVar("Result")
 
 
+@overload
 async def wait_until(
-    condition: Callable[[], Result | Awaitable[Result]], timeout_s: float = 5.0, interval_s: float = 0.01
-) -> Result:
+    condition: Callable[[], Coroutine[Any, Any, Result]], timeout_s: float = 5.0, interval_s: float = 0.01
+) -> Result: ...
+
+
+@overload
+async def wait_until(condition: Callable[[], Result], timeout_s: float = 5.0, interval_s: float = 0.01) -> Result: ...
+
+
+async def wait_until(condition: Callable[[], Any], timeout_s: float = 5.0, interval_s: float = 0.01) -> Any:
     """Return the condition's first true result; fail when there is none in time."""
     deadline = time.monotonic() + timeout_s
     while True:
