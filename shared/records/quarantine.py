@@ -13,7 +13,8 @@ class Quarantined(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     station_id: str
     received_at: int
     reason: str
-    """Why, of a closed set: see the label of `shared.metrics.QUARANTINE_ADDED`."""
+    """Why, of a closed set. No frame could be read: `not_json`, `bad_envelope`, `too_big`, `too_deep`,
+    `unknown_message_type`, `binary`. A frame: `bad_payload`, `unknown_action`, `poison`, `handler_failed`."""
     detail: str
     frame: bytes
     action: str = ""
