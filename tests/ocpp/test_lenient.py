@@ -26,6 +26,19 @@ STATUS = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
 
 
+class Prefix(StrEnum):
+    """An enum whose members differ in letter case only."""
+
+    MILLI = "mW"
+    MEGA = "MW"
+
+
+class Holder(Data, frozen=True, kw_only=True):
+    """Holds one."""
+
+    unit: Prefix
+
+
 def meter_values(*samples: dict[str, Any]) -> dict[str, Any]:
     """Return MeterValues of one time with the samples given."""
     return {"connectorId": 1, "meterValue": [{"timestamp": TIME, "sampledValue": list(samples)}]}
@@ -288,14 +301,6 @@ def test_flagged_enums_compare_like_members() -> None:
 
 def test_an_ambiguous_letter_case_is_not_mapped() -> None:
     """Where two members differ in letter case only, a third spelling is a stray."""
-
-    class Prefix(StrEnum):
-        MILLI = "mW"
-        MEGA = "MW"
-
-    class Holder(Data, frozen=True, kw_only=True):
-        unit: Prefix
-
     walk = Walk(whole_floats=True)
     assert walk.read(type_info(Holder), {"unit": "mw"}, "").unit == "mw"
     assert walk.flags == {"enum:unit"}
