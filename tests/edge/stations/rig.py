@@ -1,0 +1,229 @@
+"""A real edge node on a real Valkey, with a worker that does nothing but answer."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import aiohttp
+import hiredis
+import msgspec
+
+from edge.main import Edge
+from edge.node import Node
+from edge.stations.hub import Hub
+from shared import credentials, envelopes
+from shared.bus import keys
+from shared.bus.lane import Lane, LaneLost
+from shared.clock import Clock
+from shared.envelopes import Answer, Canary, Item, Kind, Pong, Reply, Uplink
+from shared.ocpp import frames
+from shared.records.requests import AnyRequest
+from shared.settings import Settings, load
+from tests.support import wait_until
+
+HEARTBEAT = '[2,"%s","Heartbeat",{}]'
+
+
+def settings_for(redis_url: str, **changes: object) -> Settings:
+    """Settings of an edge that accepts strangers, so that most tests need no provisioning."""
+    values = {"redis_url": redis_url, "station_port": 0, "http_port": 0, "unknown_stations": "accept", "drain_s": 1}
+    return load({f"AMPSTREAM_{name.upper()}": str(value) for name, value in (values | changes).items()})
+
+
+def result(uplink: Uplink) -> bytes | None:
+    """The default answer: an empty CALLRESULT."""
+    try:
+        frame = frames.decode(uplink.frame)
+    except frames.FrameError as error:
+        return None if error.message_id is None else frames.encode_error(error.message_id, "FormationViolation")
+    return frames.encode_result(frame.message_id)
+
+
+class FakeWorker:
+    """Reads every uplink, keeps what it read, answers CALLs, canaries and requests."""
+
+    def __init__(self, url: str, partitions: int) -> None:
+        self.entries: list[Uplink] = []
+        self.mute = False
+        self.answer: Callable[[Uplink], bytes | None] = result
+        self.held: list[Uplink] = []
+        """CALLs read while `holding`; `release` answers them."""
+        self.holding = False
+        self._last = {keys.uplink(n): b"0" for n in range(partitions)}
+        self._reading = Lane(url, name="fake-reader")
+        self.lane = Lane(url, name="fake-worker")
+        self._task = asyncio.create_task(self._run())
+
+    async def close(self) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._reading.close()
+        await self.lane.close()
+
+    def of(self, kind: Kind, station: str = "") -> list[Uplink]:
+        """What came of one kind, from one station."""
+        return [each for each in self.entries if each.kind == kind and station in ("", each.station)]
+
+    async def wait_for(self, kind: Kind, station: str = "", count: int = 1, timeout_s: float = 5.0) -> list[Uplink]:
+        """Wait until `count` entries of a kind came."""
+        await wait_until(lambda: len(self.of(kind, station)) >= count, timeout_s)
+        return self.of(kind, station)
+
+    async def send(self, node: str, *items: Item) -> Any:
+        """Put items on a node's downlink; nil where the node is gone."""
+        data = envelopes.encode(list(items))
+        return await self.lane.one("XADD", keys.downlink(node), "NOMKSTREAM", "*", envelopes.FIELD, data)
+
+    async def release(self) -> None:
+        """Answer the held CALLs, and hold no more."""
+        self.holding = False
+        held, self.held = self.held, []
+        await self._deliver([(each.node, self._answer_to(each)) for each in held])
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._read()
+            except LaneLost:
+                await asyncio.sleep(0.05)
+
+    async def _read(self) -> None:
+        command = ("XREAD", "COUNT", 1000, "BLOCK", 500, "STREAMS", *self._last, *self._last.values())
+        (reply,) = await self._reading.execute([command])
+        if isinstance(reply, hiredis.ReplyError):
+            await asyncio.sleep(0.05)
+            return
+        for stream, found in reply or []:
+            self._last[stream.decode()] = found[-1][0]
+            uplinks = [envelopes.decode_uplink(fields[1]) for _, fields in found]
+            self.entries += uplinks
+            await self._deliver([(each.node, self._item(each)) for each in uplinks])
+
+    async def _deliver(self, items: Iterable[tuple[str, Item | None]]) -> None:
+        by_node: dict[str, list[Item]] = {}
+        for node, item in items:
+            if item is not None:
+                by_node.setdefault(node, []).append(item)
+        for node, found in by_node.items():
+            await self.send(node, *found)
+
+    def _item(self, uplink: Uplink) -> Item | None:
+        if self.mute:
+            return None
+        if uplink.kind == Kind.CALL:
+            if self.holding:
+                self.held.append(uplink)
+                return None
+            return self._answer_to(uplink)
+        if uplink.kind == Kind.CANARY:
+            canary = msgspec.msgpack.decode(uplink.frame, type=Canary)
+            return Pong(canary.partition, canary.number)
+        if uplink.kind == Kind.REQUEST:
+            request = msgspec.msgpack.decode(uplink.frame, type=AnyRequest)
+            return Reply(request.request_id, 202, b"{}")
+        return None
+
+    def _answer_to(self, uplink: Uplink) -> Item | None:
+        frame = self.answer(uplink)
+        return None if frame is None else Answer(uplink.station, uplink.epoch, uplink.call_seq, frame)
+
+
+class Rig:
+    """An edge node that listens, its worker, and stations that dial in."""
+
+    def __init__(self, node: Node, edge: Edge, port: int, worker: FakeWorker, http: aiohttp.ClientSession) -> None:
+        self.node = node
+        self.edge = edge
+        self.port = port
+        self.worker = worker
+        self.http = http
+        self.sockets: list[aiohttp.ClientWebSocketResponse] = []
+        assert isinstance(node.sink, Hub)
+        self.hub = node.sink
+
+    def url(self, path: str) -> str:
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    async def dial(
+        self, station: str = "CP1", *, protocols: tuple[str, ...] = ("ocpp1.6",), **options: Any
+    ) -> aiohttp.ClientWebSocketResponse:
+        """Connect as a station."""
+        socket = await self.http.ws_connect(self.url(f"/ocpp/{station}"), protocols=protocols, **options)
+        self.sockets.append(socket)
+        return socket
+
+    async def refused(self, station: str = "CP1", **options: Any) -> aiohttp.WSServerHandshakeError:
+        """Connect as a station that is refused."""
+        try:
+            await self.dial(station, **options)
+        except aiohttp.WSServerHandshakeError as error:
+            return error
+        raise AssertionError("the station was let in")
+
+    async def provision(self, station: str = "CP1", **fields: str) -> None:
+        """Write what the door must know of a station."""
+        pairs = [part for pair in ({"ping": "1"} | fields).items() for part in pair]
+        await self.worker.lane.one("HSET", keys.door(station), *pairs)
+
+    async def key_for(self, station: str, **fields: str) -> str:
+        """Give a station a key and return it."""
+        key = credentials.make_key()
+        pepper = await credentials.load_pepper(self.worker.lane)
+        await self.provision(station, key=credentials.hash_key(key, pepper), **fields)
+        return key
+
+
+def basic(user: str, password: str | bytes) -> dict[str, str]:
+    """An Authorization header."""
+    raw = password.encode() if isinstance(password, str) else password
+    return {"Authorization": "Basic " + base64.b64encode(user.encode() + b":" + raw).decode()}
+
+
+@contextlib.asynccontextmanager
+async def running_edge(
+    redis_url: str, *, worker: FakeWorker | None = None, clock: Clock | None = None, **changes: object
+) -> AsyncIterator[Rig]:
+    """Run a node with its stations' listener, and a fake worker unless one is given."""
+    settings = settings_for(redis_url, **changes)
+    node = await Node.start(settings, clock=clock)
+    edge = Edge(node, settings)
+    port = await edge.serve_stations({"Heartbeat", "BootNotification", "StartTransaction"})
+    own = worker or FakeWorker(redis_url, node.partitions)
+    hurry = asyncio.Event()
+    hurry.set()
+    try:
+        async with aiohttp.ClientSession() as http:
+            rig = Rig(node, edge, port, own, http)
+            try:
+                yield rig
+            finally:
+                for socket in rig.sockets:
+                    await socket.close()
+    finally:
+        if not node.draining:
+            await edge.leave(hurry)
+        if worker is None:
+            await own.close()
+
+
+async def closed(socket: aiohttp.ClientWebSocketResponse, timeout_s: float = 5.0) -> int | None:
+    """Wait until the socket is closed and return the code."""
+    async with asyncio.timeout(timeout_s):
+        while not socket.closed:
+            message = await socket.receive()
+            if message.type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR, aiohttp.WSMsgType.CLOSE):
+                break
+    return socket.close_code
+
+
+async def ask(socket: aiohttp.ClientWebSocketResponse, text: str, timeout_s: float = 5.0) -> Any:
+    """Send a text and return the next frame, decoded."""
+    await socket.send_str(text)
+    return msgspec.json.decode(await socket.receive_str(timeout=timeout_s))
+
+
+Dial = Callable[..., Awaitable[aiohttp.ClientWebSocketResponse]]
