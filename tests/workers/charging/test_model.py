@@ -1,8 +1,8 @@
 """The transaction rules against a model: whatever a station repeats, loses, delays or mixes up, the ledger is right.
 
-The model is a station's own ledger: logical transactions with register values. It knows nothing of how the services work.
-Its meters only rise, its clock is right, and each connector is used by one transaction at a time, so everything that it
-says can be demanded exactly (FAULTS I1 to I6).
+The model is a station's own ledger: logical transactions with register values. It knows nothing of how the services
+work. Its meters only rise, its clock is right, and each connector is used by one transaction at a time, so everything
+that it says can be demanded exactly (FAULTS I1 to I6).
 """
 
 from __future__ import annotations
@@ -150,9 +150,7 @@ class Transactions(RuleBasedStateMachine):
         if charge.state == "open":
             charge.known = max(charge.known, taken[1])
         sample = [{"value": str(taken[1])}]
-        self.site.meter(
-            transaction=charge.number, connector=charge.connector, at=taken[0], samples=sample, epoch=epoch
-        )
+        self.site.meter(transaction=charge.number, connector=charge.connector, at=taken[0], samples=sample, epoch=epoch)
 
     @rule(charge=charges, wh=st.integers(0, 500), with_data=st.booleans(), named=st.sampled_from([None, -1, 0]))
     def stop(self, charge: Charge, wh: int, with_data: bool, named: int | None) -> None:

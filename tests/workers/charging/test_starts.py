@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shared.bus import keys
 from shared.policy import Policy
 from shared.records.events import TransactionEnded, TransactionStarted
 from shared.records.tags import IdTag
-from tests.workers.harness import START_MS
+from tests.workers.harness import START_MS, World
+from workers.services import transactions
+from workers.services.reported import StartReport
+from workers.store.draft import Draft
+from workers.store.view import StationView
+from workers.store.wants import Want, WantStart
 
 from .site import Site
 
@@ -38,6 +45,22 @@ def test_a_repeated_start_is_the_same_transaction(tag: str) -> None:
     site.advance(30)
     assert site.start(at=START_MS, tag=tag) == first
     assert len(site.events_of(TransactionStarted)) == len(site.transactions) == 1
+
+
+def test_an_open_transaction_is_known_by_its_own_key() -> None:
+    """A start whose key was looked up before the one that it repeats was committed still finds the open transaction."""
+    world = World()
+    report = StartReport(connector_id=1, id_tag="T", started_at=START_MS, meter_start=0)
+    stale: dict[Want, Any] = {WantStart(transactions.start_key(report, "T")): None}
+    for _ in range(2):
+
+        def attempt(view: StationView) -> Draft:
+            draft = Draft(view, world.origin(), world.now, world.policy)
+            transactions.start(draft, report)
+            return draft
+
+        world.commit(world.settle(attempt, stale))
+    assert len(world.view.charging.open) == 1
 
 
 def test_a_repeated_start_after_the_stop_is_the_same_transaction() -> None:
@@ -167,6 +190,7 @@ def test_a_start_without_a_meter_and_without_samples_delivers_nothing() -> None:
     """Without any register value before the stop, no energy can be claimed."""
     site = Site()
     number = site.begin(meter=-1)
+    assert site.transaction(number).meter_start_wh == 0
     site.stop(21_000, transaction=number)
     assert site.transaction(number).energy_wh == 0
 

@@ -115,6 +115,15 @@ def test_the_tag_tells_which_transaction_a_stop_fits() -> None:
     assert (site.transaction(first).state, site.transaction(second).state) == ("open", "closed")
 
 
+def test_the_same_tag_comes_before_one_of_its_group() -> None:
+    """Of a family's transactions a stop without an id ends that of the tag itself, whatever the registers say."""
+    site, first = site_with(IdTag(id_tag="a", parent="G"), connector=1, tag="A", meter=1000)
+    site.put_tag(IdTag(id_tag="b", parent="G"))
+    second = site.begin(connector=2, tag="B", meter=3400)
+    site.stop(3500, transaction=-1, tag="A")
+    assert (site.transaction(first).state, site.transaction(second).state) == ("closed", "open")
+
+
 def test_the_register_tells_which_transaction_a_stop_fits() -> None:
     """Without a tag the register that is next below tells."""
     site, first = site_with(connector=1, meter=1000)
