@@ -148,7 +148,7 @@ class Station:
     @property
     def connected(self) -> bool:
         """The WebSocket is open."""
-        return self._client is not None and self._client.is_open
+        return self._client is not None and self._client.is_open and self.close_code is None
 
     async def close(self, code: int = 1000) -> None:
         """Close with the handshake and wait for the end; harmless where nothing is open."""

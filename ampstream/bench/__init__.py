@@ -1,0 +1,17 @@
+"""The benchmark: a bounded load against a system of its own, every answer verified, every figure with its cost.
+
+    command      the click command: what runs, in which order, and what is printed
+    disk         where the system's files are: how long a sync takes there, and that it is a disk
+    system       Valkey, worker and edge as real processes, stations with keys, the operator's token
+    echo         the yardstick: a bare aiohttp WebSocket echo in a process of its own
+    caller       one station of the load: a socket, a script, one CALL at a time, each answer checked
+    mixes        the scripts: transaction, metervalues, heartbeat
+    load         many callers: dialling, running for a while, what they found
+    usage        CPU time and memory of a process, from outside
+    scenarios    throughput, latency, connections, storm
+    verify       the load's own ledger against what the system stored
+    report       figures, the targets beside them, table and JSON
+
+The load shares the machine with what it measures, so it is lean: no validation beyond the answer's, no task per
+station, and its own CPU time is in the report.
+"""

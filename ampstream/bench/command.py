@@ -1,0 +1,116 @@
+"""`ampstream bench`: what runs, in which order, and what is printed."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from ampstream import loop
+from ampstream.bench import report
+from ampstream.bench.disk import Disk, NotADisk, measure
+from ampstream.bench.load import TooSlow
+from ampstream.bench.mixes import MIXES
+from ampstream.bench.scenarios import QUICK, Bench, Outcome, Size
+from ampstream.simulate.fleet import TooManyStations, allow_sockets
+
+SCENARIOS: Final = (*MIXES, "latency", "echo", "connections", "storm")
+_PLAIN_WIDTH: Final = 120
+
+
+@click.command(short_help="Measure a system that is started for it.")
+@click.option(
+    "--scenario",
+    "scenarios",
+    multiple=True,
+    type=click.Choice(("all", *SCENARIOS)),
+    default=("all",),
+    show_default=True,
+    help="What to measure; repeat it for several.",
+)
+@click.option("--stations", type=click.IntRange(1, 18_000), help="Of the mixes, in a closed loop.  [default: 500]")
+@click.option(
+    "--seconds", type=click.FloatRange(1, 3600), help="Of each mix; latency and echo take half.  [default: 20]"
+)
+@click.option("--connections", type=click.IntRange(1, 60_000), help="Of that scenario.  [default: 18000]")
+@click.option("--storm", type=click.IntRange(1, 60_000), help="Stations of that scenario.  [default: 10000]")
+@click.option("--quick", is_flag=True, help="A small run of everything in 20 s: whether it works, not how fast.")
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="Where the system keeps its files meanwhile: a disk, never memory.  [default: here]",
+)
+@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
+def bench(
+    scenarios: tuple[str, ...],
+    stations: int | None,
+    seconds: float | None,
+    connections: int | None,
+    storm: int | None,
+    quick: bool,
+    data: Path,
+    json_path: Path | None,
+) -> None:
+    """Measure a system that is started for it.
+
+    Starts Valkey (fsync always), one worker and one edge with production's settings, loads them, checks every answer
+    and every Wh, and prints what a call costs, beside a bare aiohttp echo under the same load.
+    """
+    base = QUICK if quick else Size()
+    size = Size(
+        stations=stations or base.stations,
+        seconds=seconds or base.seconds,
+        connections=connections or base.connections,
+        storm=storm or base.storm,
+    )
+    wanted = set(SCENARIOS if "all" in scenarios else scenarios)
+    console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
+    try:
+        disk = measure(data)
+        allow_sockets(_most_sockets(wanted, size))
+        outcome = _measure(data, size, wanted)
+    except (NotADisk, TooManyStations, TooSlow, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    _report(outcome, disk, size, console, quick=quick, json_path=json_path)
+    violations = outcome.verdict.violation_count if outcome.verdict is not None else 0
+    if outcome.problem_count or violations:
+        raise click.ClickException(f"{outcome.problem_count} wrong answers, {violations} violations")
+
+
+def _most_sockets(wanted: set[str], size: Size) -> int:
+    by_scenario = {"connections": size.connections, "storm": size.storm}
+    return max((by_scenario.get(name, size.stations) for name in wanted), default=size.stations)
+
+
+def _measure(data: Path, size: Size, wanted: set[str]) -> Outcome:
+    with tempfile.TemporaryDirectory(prefix=".bench-", dir=data) as directory:
+        run = Bench(Path(directory), size, lambda text: click.echo(f"  {text} ...", err=True))
+
+        async def all_of_it() -> None:
+            mixes = [name for name in MIXES if name in wanted]
+            if mixes:
+                await run.throughput(mixes)
+            if "echo" in wanted:
+                await run.yardstick()
+            for name in ("latency", "connections", "storm"):
+                if name in wanted:
+                    await getattr(run, name)()
+
+        loop.run(all_of_it())
+        return run.outcome
+
+
+def _report(outcome: Outcome, disk: Disk, size: Size, console: Console, *, quick: bool, json_path: Path | None) -> None:
+    whole = report.Report(
+        environment=report.environment(disk, size, quick=quick),
+        targets=report.targets(outcome, quick=quick),
+        outcome=outcome,
+    )
+    report.show(whole, console)
+    if json_path is not None:
+        json_path.write_bytes(report.to_json(whole) + b"\n")

@@ -1,0 +1,240 @@
+"""What is measured, each on a system of its own: throughput and latency, connections, a storm; and the yardstick."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ampstream.bench import echo, mixes, system
+from ampstream.bench.caller import Caller, Script, Tally
+from ampstream.bench.load import Dialling, Measured, measure, until_idle
+from ampstream.bench.mixes import Claims, Meterstand
+from ampstream.bench.system import System
+from ampstream.bench.usage import usage_of
+from ampstream.bench.verify import Verdict, verify
+from ampstream.simulate.websocket import Endpoint
+
+_CONNECT_S: Final = 240.0
+_STORM_S: Final = 180.0
+_SETTLE_S: Final = 2.0
+_WARM_UP_S: Final = 2.0
+_BELOW_THE_DOOR: Final = 0.9
+"""Share of the edge's admission rate at which stations are connected where that is not what is measured."""
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """How much load."""
+
+    stations: int = 500
+    seconds: float = 20.0
+    connections: int = 18_000
+    storm: int = 10_000
+
+
+QUICK: Final = Size(stations=50, seconds=2.0, connections=300, storm=300)
+
+
+class Connections(msgspec.Struct, frozen=True, kw_only=True):
+    """Idle stations on one edge."""
+
+    stations: int
+    """Connected, booted, and answered once more when all were there."""
+    connect_s: float
+    edge_bytes_each: int
+    edge_rss_bytes: int
+
+
+class Storm(msgspec.Struct, frozen=True, kw_only=True):
+    """All stations lost their connection in one moment and dialled in the next."""
+
+    stations: int
+    booted_s: float
+    """From the loss until the last boot was accepted."""
+    refused: int
+    """Upgrades that the edge put off."""
+    cpu_s: dict[str, float]
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """All figures of a run; parts that did not run are None or empty."""
+
+    throughput: dict[str, Measured] = {}
+    latency: Measured | None = None
+    echo: Measured | None = None
+    connections: Connections | None = None
+    storm: Storm | None = None
+    verdict: Verdict | None = None
+    problems: list[str] = []
+    problem_count: int = 0
+
+
+class Bench:
+    """Runs scenarios one after the other; `tell` hears what is going on."""
+
+    def __init__(self, directory: Path, size: Size, tell: Callable[[str], None]) -> None:
+        self._directory = directory
+        self._size = size
+        self._tell = tell
+        self.outcome = Outcome()
+
+    async def throughput(self, wanted: Sequence[str]) -> None:
+        """Run mixes in a closed loop at full size, then the transaction mix with one station, and verify."""
+        size, claims = self._size, Claims()
+        async with self._system() as running:
+            for name in wanted:
+                self._tell(f"{name}: {size.stations} stations, {size.seconds:g} s")
+                self.outcome.throughput[name] = await self._mix(running, name, size.stations, claims)
+            self._tell("verifying every transaction through the API")
+            self.outcome.verdict = await verify(claims, running.api_url, running.token)
+
+    async def latency(self) -> None:
+        """Run the transaction mix with one station."""
+        claims = Claims()
+        async with self._system() as running:
+            self._tell(f"latency: 1 station, {self._size.seconds / 2:g} s")
+            self.outcome.latency = await self._mix(running, "transaction", 1, claims)
+            verdict = await verify(claims, running.api_url, running.token)
+            self._problems(verdict.violations, verdict.violation_count)
+
+    async def yardstick(self) -> None:
+        """Run the transaction mix against the bare echo."""
+        size, tally = self._size, Tally(echo=True)
+        self._tell(f"bare aiohttp echo: {size.stations} stations, {size.seconds / 2:g} s")
+        async with echo.running() as bare:
+            callers = [Caller(f"ECHO-{n:05d}", tally) for n in range(size.stations)]
+            await Dialling(Endpoint.parse(bare.url), {}).connect(callers, _CONNECT_S)
+            script_of = _scripts(mixes.transaction, tally, Claims())
+            self.outcome.echo = await measure(
+                callers, script_of, tally, {"echo": bare.pid}, seconds=size.seconds / 2, warm_up_s=_WARM_UP_S / 2
+            )
+            await _hang_up(callers)
+        self._problems(tally.problems, tally.problem_count)
+
+    async def connections(self) -> None:
+        """Connect as many stations as one edge is to hold, let them boot, and weigh them."""
+        tally, count = Tally(), self._size.connections
+        async with self._system() as running:
+            self._tell(f"connections: {count} stations on one edge")
+            edge = running.pids["edge"]
+            before, begun = usage_of(edge).rss_bytes, time.perf_counter()
+            callers = await self._connected(running, "C", count, tally)
+            connect_s = time.perf_counter() - begun
+            await asyncio.sleep(_SETTLE_S)
+            after = usage_of(edge).rss_bytes
+            await self._once_each(callers, tally)
+            alive = sum(caller.connected for caller in callers)
+            if alive < count:
+                tally.problem(f"{count - alive} of {count} stations were disconnected")
+            self.outcome.connections = Connections(
+                stations=alive,
+                connect_s=round(connect_s, 1),
+                edge_bytes_each=(after - before) // count,
+                edge_rss_bytes=after,
+            )
+            await _hang_up(callers)
+        self._problems(tally.problems, tally.problem_count)
+
+    async def storm(self) -> None:
+        """Cut all stations off at once; each dials at once, and again when it was told to."""
+        tally, count = Tally(), self._size.storm
+        async with self._system() as running:
+            self._tell(f"storm: {count} stations lose their connection at once")
+            callers = await self._connected(running, "S", count, tally)
+            await asyncio.sleep(_SETTLE_S)
+            before = {name: usage_of(pid).cpu_s for name, pid in running.pids.items()}
+            begun = time.perf_counter()
+            for caller in callers:
+                caller.abort()
+            await asyncio.sleep(0)
+            tally.refused = 0
+            await self._dial_and_boot(running, callers, tally, rate=0.0, timeout_s=_STORM_S)
+            self.outcome.storm = Storm(
+                stations=count,
+                booted_s=round(time.perf_counter() - begun, 1),
+                refused=tally.refused,
+                cpu_s={name: round(usage_of(pid).cpu_s - before[name], 2) for name, pid in running.pids.items()},
+            )
+            await _hang_up(callers)
+        self._problems(tally.problems, tally.problem_count)
+
+    # --- parts
+
+    @contextlib.asynccontextmanager
+    async def _system(self) -> AsyncIterator[System]:
+        with tempfile.TemporaryDirectory(prefix="ampstream-bench-", dir=self._directory) as fresh:
+            async with system.running(Path(fresh)) as running:
+                yield running
+
+    async def _mix(self, running: System, name: str, stations: int, claims: Claims) -> Measured:
+        tally = Tally()
+        callers = await self._connected(running, f"{name[0].upper()}{stations}-", stations, tally)
+        seconds = self._size.seconds if stations > 1 else self._size.seconds / 2
+        script_of = _scripts(mixes.MIXES[name], tally, claims)
+        measured = await measure(callers, script_of, tally, running.pids, seconds=seconds, warm_up_s=_WARM_UP_S)
+        await _hang_up(callers)
+        self._problems(tally.problems, tally.problem_count)
+        return measured
+
+    async def _connected(self, running: System, prefix: str, count: int, tally: Tally) -> list[Caller]:
+        """Connect and boot new stations, no faster than the edge lets them in."""
+        callers = [Caller(f"{prefix}{n:05d}", tally) for n in range(count)]
+        rate = running.settings.connect_rate * _BELOW_THE_DOOR
+        await self._dial_and_boot(running, callers, tally, rate=rate, timeout_s=_CONNECT_S)
+        return callers
+
+    async def _dial_and_boot(
+        self, running: System, callers: Sequence[Caller], tally: Tally, *, rate: float, timeout_s: float
+    ) -> None:
+        passwords = await running.make_keys([caller.station_id for caller in callers])
+        script_of = _scripts(mixes.boot, tally, Claims())
+        dialling = Dialling(Endpoint.parse(running.stations_url), passwords, _sources(), rate=rate)
+        await dialling.connect(callers, timeout_s, lambda caller: caller.begin(script_of(caller)))
+        await until_idle(callers, timeout_s)
+
+    async def _once_each(self, callers: Sequence[Caller], tally: Tally) -> None:
+        """Let every station say one thing more, some hundred at a time."""
+
+        def once(caller: Caller) -> Script:
+            return _first(mixes.heartbeat(Meterstand(caller.station_id), tally, Claims()))
+
+        for begin in range(0, len(callers), 500):
+            part = [caller for caller in callers[begin : begin + 500] if caller.connected]
+            for caller in part:
+                caller.begin(once(caller))
+            await until_idle(part, _CONNECT_S)
+
+    def _problems(self, problems: Sequence[str], count: int) -> None:
+        self.outcome.problems = [*self.outcome.problems, *problems][:50]
+        self.outcome.problem_count += count
+
+
+def _scripts(
+    mix: Callable[[Meterstand, Tally, Claims], Script], tally: Tally, claims: Claims
+) -> Callable[[Caller], Script]:
+    return lambda caller: mix(Meterstand(caller.station_id), tally, claims)
+
+
+def _first(script: Script) -> Script:
+    """Return a script of only the first CALL of another."""
+    answer = yield next(script)
+    with contextlib.suppress(StopIteration):
+        script.send(answer)
+
+
+def _sources() -> tuple[str, ...]:
+    """Return local addresses to dial from: each has only so many ports. Linux answers on all of 127/8."""
+    return tuple(f"127.0.0.{n}" for n in range(1, 9)) if sys.platform == "linux" else ()
+
+
+async def _hang_up(callers: Sequence[Caller]) -> None:
+    for caller in callers:
+        caller.abort()
+    await asyncio.sleep(0.2)
