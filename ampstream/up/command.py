@@ -1,8 +1,6 @@
 """`ampstream up`: its options, what it prints, and its live line."""
 
 import asyncio
-import importlib
-import inspect
 import os
 import sys
 import time
@@ -15,9 +13,11 @@ import click
 from rich.console import Console
 from rich.live import Live
 
+from ampstream import operator_token
 from ampstream.configured import configured
 from ampstream.up import lock, status, valkey
-from ampstream.up.plan import Options, Plan, defaults, make, redis_probe
+from ampstream.up.plan import Options, Plan, defaults, make, redis_probe, station_ids
+from ampstream.up.provision import Provisioner
 from ampstream.up.supervisor import Supervisor, signals
 from shared.bus.lane import Lane
 from shared.settings import Loaded
@@ -90,8 +90,13 @@ async def _serve(
     plan, token_path = supervisor.plan, options.data / "operator.token"
 
     async def announce() -> None:
-        token = await _operator_token(plan.redis_url, token_path)
+        token = await operator_token.ensure(plan.redis_url, token_path)
         _print_urls(console, plan, options, token, token_path)
+        if plan.passwords is not None:
+            made = await Provisioner(http, plan.operator_url, token, plan.passwords).ensure(station_ids(options))
+            console.print(
+                f"  unknown stations are rejected: {made} created, keys in {plan.passwords}\n", highlight=False
+            )
 
     console.print(f"starting {', '.join(spec.name for stage in plan.stages for spec in stage)} ...", highlight=False)
     await supervisor.start(stop, {"edge-0": announce})
@@ -117,18 +122,6 @@ def _metrics_of_edges(plan: Plan) -> list[str]:
     return [dict(spec.urls)["metrics"] for spec in specs]
 
 
-async def _operator_token(redis_url: str, path: Path) -> str:
-    """Make the first operator's token where there is none, and return it; empty where this part is not installed."""
-    try:
-        ensure = importlib.import_module("ampstream.operator_token").ensure
-    except ImportError:
-        return ""
-    made = ensure(redis_url, path)
-    if inspect.isawaitable(made):
-        await made
-    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
-
-
 def _print_urls(console: Console, plan: Plan, options: Options, token: str, token_path: Path) -> None:
     rows = [
         (f"{spec.name} {label}", url)
@@ -137,8 +130,7 @@ def _print_urls(console: Console, plan: Plan, options: Options, token: str, toke
         for label, url in spec.urls
         if label != "redis" or plan.embedded
     ]
-    if token:
-        rows.append(("operator token", f"{token}  (in {token_path})"))
+    rows.append(("operator token", f"{token}  (in {token_path})"))
     width = max(len(label) for label, _ in rows)
     console.print()
     for label, value in rows:

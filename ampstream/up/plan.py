@@ -11,13 +11,14 @@ import msgspec
 import redis.asyncio
 import redis.exceptions
 
-from ampstream.up import valkey
+from ampstream.up import provision, valkey
 from ampstream.up.child import Spec
 from shared.settings import Loaded, Settings
 
 REDIS_VARIABLES: Final = ("AMPSTREAM_REDIS_URL", "AMPSTREAM_REDIS_URL_FILE")
 DEFAULT_OF_UP: Final = {"AMPSTREAM_UNKNOWN_STATIONS": "accept", "AMPSTREAM_UNKNOWN_TAGS": "accept"}
 """What `up` sets where nobody did: its listeners are on loopback, and its stations come unannounced."""
+STATION_PREFIX: Final = "SIM-"
 STOP_MARGIN_S: Final = 5.0
 """What a process may take to end beyond its drain."""
 
@@ -40,6 +41,14 @@ class Plan(msgspec.Struct, frozen=True):
     embedded: bool
     stages: tuple[tuple[Spec, ...], ...]
     ports: tuple[tuple[str, int, str], ...]
+    operator_url: str
+    passwords: Path | None = None
+    """Where the simulated stations' keys are, if they must be made known first."""
+
+
+def station_ids(options: Options) -> list[str]:
+    """Return the ids of the simulated stations, as `ampstream simulate` names them."""
+    return [f"{STATION_PREFIX}{number:05d}" for number in range(1, options.stations + 1)]
 
 
 def defaults(environ: Mapping[str, str]) -> dict[str, str]:
@@ -58,12 +67,16 @@ def make(options: Options, loaded: Loaded, environ: Mapping[str, str], http: aio
     workers = tuple(_worker(index, settings, base, logs, http) for index in range(options.workers))
     edges = tuple(_edge(index, settings, base, logs, http) for index in range(options.edges))
     stages = [_valkey(redis_directory, redis_url, logs)] if embedded else []
-    simulator = (_simulator(options, settings, base, logs),) if options.stations else ()
+    closed = options.stations and settings.unknown_stations == "reject"
+    passwords = options.data / provision.FILE_NAME if closed else None
+    simulator = (_simulator(options, settings, base, passwords),) if options.stations else ()
     return Plan(
         redis_url=redis_url,
         embedded=embedded,
         stages=tuple(stage for stage in (tuple(stages), workers, edges, simulator) if stage),
         ports=tuple(_ports(options, settings)),
+        operator_url=operator_url(settings),
+        passwords=passwords,
     )
 
 
@@ -145,16 +158,17 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
     )
 
 
-def _simulator(options: Options, settings: Settings, base: dict[str, str], logs: Path) -> Spec:
+def _simulator(options: Options, settings: Settings, base: dict[str, str], passwords: Path | None) -> Spec:
     urls = [part for index in range(options.edges) for part in ("--url", station_url(settings, index))]
-    fleet = ("--stations", str(options.stations), "--speed", f"{options.speed:g}")
+    login = ("--password-file", str(passwords)) if passwords else ()
+    fleet = ("--prefix", STATION_PREFIX, "--stations", str(options.stations), "--speed", f"{options.speed:g}")
     return Spec(
         name="simulator",
         command=(
             *(sys.executable, "-m", "ampstream", "simulate", *fleet),
-            *("--ledger", str(options.data / "stations.ledger"), *urls),
+            *("--ledger", str(options.data / "stations.ledger"), *login, *urls),
         ),
-        log=logs / "simulator.log",
+        log=options.data / "logs" / "simulator.log",
         environ=base,
         probe=_running,
     )

@@ -27,7 +27,7 @@ def plan(data: Path) -> Plan:
     environ = dict(os.environ)
     server = Spec("valkey", tuple(valkey.command(config)), data / "valkey.log", environ, redis_probe(url))
     waiter = Spec("waiter", (sys.executable, "-c", "import time; time.sleep(600)"), data / "w.log", environ, _running)
-    return Plan(redis_url=url, embedded=True, stages=((server,), (waiter,)), ports=())
+    return Plan(redis_url=url, embedded=True, stages=((server,), (waiter,)), ports=(), operator_url="")
 
 
 async def main(data: Path, descriptor: int) -> None:

@@ -24,13 +24,23 @@ pytestmark = pytest.mark.slow
 class Up:
     """`ampstream up` with three stations that live fast, on ports of its own."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *options: str) -> None:
         self.data = data
         ports = [f"--{name}-port={free_port()}" for name in ("station", "http", "worker")]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")}
         self.log = (data.parent / "up.log").open("a")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ampstream", "up", "--stations=3", "--speed=120", f"--data={data}", *ports],
+            [
+                sys.executable,
+                "-m",
+                "ampstream",
+                "up",
+                "--stations=3",
+                "--speed=120",
+                f"--data={data}",
+                *ports,
+                *options,
+            ],
             stdout=self.log,
             stderr=self.log,
             env=environ,
@@ -109,3 +119,20 @@ def test_everything_starts_survives_ends_and_is_there_again(tmp_path: Path) -> N
         assert again.process.returncode == 0
     finally:
         again.end(signal.SIGKILL)
+
+
+def test_stations_that_must_be_known_are_made_known(tmp_path: Path) -> None:
+    """Where unknown stations are rejected, the simulated ones are created with keys of their own, and charge."""
+    up = Up(tmp_path / "data", "--unknown-stations=reject")
+    try:
+        wait_until_sync(up.ready, WAIT_S)
+        wait_until_sync(lambda: up.online() == 3, WAIT_S)
+        passwords = up.data / "stations.passwords"
+        assert [line.split(":")[0] for line in passwords.read_text().splitlines()] == [
+            f"SIM-0000{n}" for n in (1, 2, 3)
+        ]
+        assert passwords.stat().st_mode & 0o077 == 0
+        assert (up.data / "operator.token").read_text().strip() in up.said()
+        wait_until_sync(lambda: up.transactions() >= 1, WAIT_S)
+    finally:
+        up.end()
