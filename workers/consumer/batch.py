@@ -14,10 +14,11 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.bus.barrier import Barrier
 from shared.bus.lane import Lane
 from shared.policy import Policy
 from workers.dispatch import Entry, decide
-from workers.store.commit import Outcome, Result, commit_many
+from workers.store.commit import NO_BARRIER, Outcome, Result, commit_many
 from workers.store.draft import Draft
 from workers.store.loading import Loader
 from workers.store.view import StationView
@@ -63,12 +64,20 @@ def rounds(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 class Batch:
     """Runs rounds over one lane. `observe(phase, seconds)` is told how long each phase took."""
 
-    def __init__(self, lane: Lane, policy: Policy, observe: Observe, decider: Decider = decide) -> None:
+    def __init__(
+        self,
+        lane: Lane,
+        policy: Policy,
+        observe: Observe,
+        decider: Decider | None = None,
+        barrier: Barrier = NO_BARRIER,
+    ) -> None:
         self._lane = lane
         self._policy = policy
-        self._loader = Loader(lane)
+        self._loader = Loader(lane, barrier)
+        self._barrier = barrier
         self._observe = observe
-        self._decide = decider
+        self._decide = decider or decide
 
     async def run(self, entries: Sequence[Entry]) -> list[Done]:
         """Decide and commit one round; raises `LaneLost`, `Unsettled`, and whatever a decider lets through."""
@@ -79,7 +88,7 @@ class Batch:
             ready, waiting = await self._decided(waiting, needs)
             if ready:
                 with timed(self._observe, "commit"):
-                    outcomes = await commit_many(self._lane, [draft for _, draft in ready])
+                    outcomes = await commit_many(self._lane, [draft for _, draft in ready], self._barrier)
                 for (entry, draft), outcome in zip(ready, outcomes, strict=True):
                     entry_id = entry.origin.entry_id
                     if outcome.result is Result.CONFLICT:

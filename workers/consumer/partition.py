@@ -17,6 +17,7 @@ import structlog
 
 from shared import metrics
 from shared.bus import keys, streams
+from shared.bus.barrier import Barrier
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.scripts import REMOVE_CONSUMER
 from shared.bus.streams import DELETED
@@ -47,8 +48,10 @@ class PartitionConsumer:
         self._settings = settings
         self._lane = lane
         self._reader = Lane(settings.redis_url, name=f"reader-{partition}", timeout_s=settings.redis_timeout_s)
-        self._batch = Batch(lane, policy, _observe)
-        self._lone = Lone(lane, partition, self._batch, Batch(lane, policy, _observe, bury), settings.lone_attempts)
+        barrier = Barrier(settings.replica_barrier, round(settings.replica_barrier_timeout_s * 1000))
+        self._batch = Batch(lane, policy, _observe, barrier=barrier)
+        burial = Batch(lane, policy, _observe, bury, barrier)
+        self._lone = Lone(lane, partition, self._batch, burial, settings.lone_attempts)
         self._stopping = False
         self._next_claim = 0.0
         self.reading = False

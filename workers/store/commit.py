@@ -5,18 +5,21 @@ from __future__ import annotations
 import enum
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import hiredis
 import msgspec
 
 from shared.bus import keys
+from shared.bus.barrier import Barrier
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import COMMIT
 from shared.records.packing import pack
 
 from .draft import Draft
 from .outbox import Outbox, decode, encode
+
+NO_BARRIER: Final = Barrier()
 
 
 class Result(enum.IntEnum):
@@ -45,10 +48,11 @@ def changes_state(draft: Draft) -> bool:
     return bool(draft.changed or draft.writes)
 
 
-async def commit_many(lane: Lane, drafts: Sequence[Draft]) -> list[Outcome]:
+async def commit_many(lane: Lane, drafts: Sequence[Draft], barrier: Barrier = NO_BARRIER) -> list[Outcome]:
     """Commit each decision on its own, in one pipeline.
 
-    Raises `LaneLost` (nothing is known then) and ReplyError where Redis refuses a commit.
+    Returns once they are durable, on replicas too where `barrier` asks. Raises `LaneLost` (nothing is known then) and
+    ReplyError where Redis refuses a commit.
     """
     outcomes: list[Outcome | None] = []
     commands: list[Command] = []
@@ -65,7 +69,7 @@ async def commit_many(lane: Lane, drafts: Sequence[Draft]) -> list[Outcome]:
         commands.append(command)
         boxes.append((place, outbox, field))
         outcomes.append(None)
-    replies = await lane.execute(commands) if commands else []
+    replies = await barrier.execute(lane, commands)
     for (place, outbox, field), reply in zip(boxes, replies, strict=True):
         if isinstance(reply, hiredis.ReplyError):
             raise reply

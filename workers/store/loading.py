@@ -9,6 +9,7 @@ import hiredis
 import msgspec
 
 from shared.bus import keys
+from shared.bus.barrier import Barrier
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import ACQUIRE_SLOT
 from shared.records.commands import CommandRecord
@@ -37,15 +38,20 @@ class TransactionIds:
     BLOCK: Final = 100
     LARGEST: Final = 2**31 - 1
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, barrier: Barrier) -> None:
         self._lane = lane
+        self._barrier = barrier
         self._next = self._end = 0
         self._connects = 0
 
     async def take(self) -> int:
         """Return an id that nobody had; raises OverflowError when 31 bits are used up."""
         if self._next >= self._end or self._connects != self._lane.connects:
-            last = int(await self._lane.one("INCRBY", keys.META_TRANSACTION_ID, self.BLOCK))
+            command = ("INCRBY", keys.META_TRANSACTION_ID, self.BLOCK)
+            (reply,) = await self._barrier.execute(self._lane, [command])
+            if isinstance(reply, hiredis.ReplyError):
+                raise reply
+            last = int(reply)
             if last > self.LARGEST:
                 raise OverflowError("transaction ids are used up: OCPP 1.6 has 31 bits")
             self._next, self._end, self._connects = last - self.BLOCK + 1, last + 1, self._lane.connects
@@ -67,9 +73,9 @@ class Loaded:
 class Loader:
     """Loads views and wants over one lane."""
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, lane: Lane, barrier: Barrier | None = None) -> None:
         self._lane = lane
-        self._ids = TransactionIds(lane)
+        self._ids = TransactionIds(lane, barrier or Barrier())
 
     async def load(self, stations: Iterable[str], needed: Iterable[Need]) -> Loaded:
         """Read Redis TIME, the state of each station and what each entry needs, in one round trip.

@@ -139,7 +139,7 @@ async def test_poison_goes_to_quarantine_and_the_rest_goes_on(
             raise MemoryError("no decision")
         return decide(entry, view, now, policy)
 
-    monkeypatch.setattr(Batch.__init__, "__defaults__", (fragile,))
+    monkeypatch.setattr(batches, "decide", fragile)
     async with consuming(settings, lane):
         await open_session(lane)
         await wait_until(lambda: settled_and(lane, 1))
@@ -180,8 +180,3 @@ async def test_consumer_leaves_the_group_in_order(settings: Settings, lane: Lane
         await append(lane, Kind.CANARY, envelopes.encode(Canary(0, 1)), station="")
         await wait_until(lambda: settled(lane))
     assert await lane.one("XINFO", "CONSUMERS", keys.uplink(0), keys.GROUP) == []
-
-
-def test_default_decider_is_the_dispatch() -> None:
-    """The batch decides with the dispatch unless a test says otherwise."""
-    assert Batch.__init__.__defaults__ == (batches.decide,)
