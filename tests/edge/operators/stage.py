@@ -103,9 +103,7 @@ class Stage:
         """Write a station; a session makes it seen."""
         record = StationRecord(station_id=station_id, **{"created_at": T0, **fields})
         sections = ["st", pack(record)] + (["se", pack(session)] if session else [])
-        await self.write(
-            ("HSET", keys.state(station_id), "v", "1", *sections), ("ZADD", keys.STATIONS, 0, station_id)
-        )
+        await self.write(("HSET", keys.state(station_id), "v", "1", *sections), ("ZADD", keys.STATIONS, 0, station_id))
 
     async def connectors(self, station_id: str, *records: ConnectorRecord) -> None:
         section = Connectors({record.connector_id: record for record in records})

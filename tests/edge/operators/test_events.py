@@ -187,8 +187,12 @@ async def test_all_readers_share_one_connection(stage: Stage) -> None:
     await stage.emit(offline(1))
     for reader in opened:
         assert (await reader.next())["data"]["id"] == "CP1:1:1:0"
-    clients = (await stage.lane.one("CLIENT", "LIST")).decode()
-    assert clients.count("name=ampstream-feed") == 1
+
+    async def alone() -> bool:
+        clients: bytes = await stage.lane.one("CLIENT", "LIST")
+        return clients.count(b"name=ampstream-feed") == 1
+
+    await wait_until(alone)
     for one in readers:
         await one.__aexit__(None, None, None)
 

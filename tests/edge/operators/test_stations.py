@@ -69,9 +69,7 @@ def test_last_seen_is_what_is_left_of_the_presence(settings: Settings) -> None:
     whole, by_ping = presence.ttl_ms(300, settings), presence.ttl_ms(settings.ping_interval_s, settings)
 
     def seen(left: int, **door: str) -> int:
-        found = StationNow(
-            station=record, session=OPEN, presence_ttl_ms=left, read_at=T0 + 900_000, door=Door(**door)
-        )
+        found = StationNow(station=record, session=OPEN, presence_ttl_ms=left, read_at=T0 + 900_000, door=Door(**door))
         return last_seen(found, settings) - T0
 
     assert seen(by_ping - 4000) == 896_000
@@ -153,7 +151,13 @@ async def test_creating_asks_a_worker_and_shows_the_result(stage: Stage) -> None
 
     stage.node.answer = work
     await stage.station("CP9", name="Gate")
-    body = {"station_id": "CP9", "name": "Gate", "make_key": True, "boot_policy": "pending", "time_zone": "Europe/Berlin"}
+    body = {
+        "station_id": "CP9",
+        "name": "Gate",
+        "make_key": True,
+        "boot_policy": "pending",
+        "time_zone": "Europe/Berlin",
+    }
     status, found = await stage.ask("POST", "/stations", json=body)
     assert (status, found["name"], len(found["key"])) == (201, "Gate", 40)
     assert (asked[0].by, asked[0].boot_policy, asked[0].time_zone) == ("test", "pending", "Europe/Berlin")

@@ -52,7 +52,11 @@ async def test_a_tag_may_hold_what_a_path_may_not(stage: Stage) -> None:
 async def test_tags_are_listed_in_order_and_filtered(stage: Stage) -> None:
     """By prefix, status and group, page by page; how many transactions each holds stands beside."""
     for n in range(12):
-        body = {"id_tag": f"T{n:02}", "parent": "Vans" if n % 2 else "", "status": "blocked" if n % 3 == 0 else "accepted"}
+        body = {
+            "id_tag": f"T{n:02}",
+            "parent": "Vans" if n % 2 else "",
+            "status": "blocked" if n % 3 == 0 else "accepted",
+        }
         await stage.ask("POST", "/tags", json=body)
     await stage.write(("HSET", keys.holders("t05"), "CP1/k", 1))
 

@@ -1,0 +1,10 @@
+"""The operators' commands: what the REST API can do, from a terminal. Tables for people, `--json` for scripts.
+
+api.py           the API over HTTP: questions, pages, the event feed; errors in words
+session.py       what every command shares: options, where the token comes from, how results are shown
+show.py          tables and words
+stations.py      ampstream stations      transactions.py  ampstream transactions
+tags.py          ampstream tags          importing.py     its import, with a progress bar
+quarantine.py    ampstream quarantine    events.py        ampstream events, ampstream tail
+words.py         events in plain words
+"""

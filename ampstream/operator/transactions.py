@@ -1,0 +1,137 @@
+"""`ampstream transactions`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ampstream.operator.session import Session, operator
+from ampstream.operator.show import facts, kwh, moment, plural, span, table
+
+LIMIT = click.IntRange(min=0)
+
+
+@click.group()
+def transactions() -> None:
+    """List and show transactions."""
+
+
+@transactions.command("list")
+@click.option("--station", "station_id", help="Only of this station.")
+@click.option("--state", type=click.Choice(["open", "closed"]), help="Only these.")
+@click.option("--tag", "id_tag", help="Only of this id tag.")
+@click.option("--from", "since", metavar="TIME", help="Started at or after, ISO-8601 with a zone.")
+@click.option("--to", "until", metavar="TIME", help="Started before.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@operator
+async def list_transactions(
+    session: Session, *, limit: int, since: str | None, until: str | None, **filters: Any
+) -> None:
+    """List transactions, the newest start first."""
+    items = session.api.items("/transactions", {**filters, "from": since, "to": until}, limit)
+    if session.as_json:
+        async for item in items:
+            session.emit(item)
+        return
+    found = [item async for item in items]
+    columns = ("#id", "station", "#connector", "id tag", "state", "started", "#duration", "#energy", "reason", "flags")
+    session.out.print(table(columns, map(_row, found)))
+    energy = sum(item["energy_wh"] for item in found)
+    more = ", more with --limit" if limit and len(found) == limit else ""
+    session.out.print(f"[dim]{plural(len(found), 'transaction')}, {kwh(energy)}{more}[/]")
+
+
+@transactions.command()
+@click.argument("transaction_id", type=click.IntRange(min=1))
+@operator
+async def show(session: Session, transaction_id: int) -> None:
+    """Show one transaction."""
+    item = await session.api.ask("GET", f"/transactions/{transaction_id}")
+    if session.as_json:
+        session.emit(item)
+        return
+    session.out.print(facts(_facts(item)))
+    for estimate in item["estimates"]:
+        words = f"{kwh(estimate['energy_wh'])} until {moment(estimate['stopped_at'])}: {estimate['evidence']}"
+        session.out.print(f"[dim]assumed {moment(estimate['made_at'])}:[/] {words}", markup=True)
+
+
+@transactions.command("meter-values")
+@click.argument("transaction_id", type=click.IntRange(min=1))
+@click.option("--csv", "as_csv", is_flag=True, help="CSV, one line a sample.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the CSV to this file.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Readings in the table at most; 0: all.")
+@operator
+async def meter_values(session: Session, transaction_id: int, *, as_csv: bool, output: Path | None, limit: int) -> None:
+    """Show what a transaction's meter reported."""
+    path = f"/transactions/{transaction_id}/meter-values"
+    if as_csv or output is not None:
+        await _download(session, path, output)
+        return
+    items = session.api.items(path, {}, limit)
+    if session.as_json:
+        async for item in items:
+            session.emit(item)
+        return
+    rows = [
+        (moment(reading["timestamp"]), sample["measurand"], sample["value"], sample["unit"], sample["phase"],
+         sample["context"], [*reading["flags"], *sample["flags"]])
+        async for reading in items
+        for sample in reading["samples"]
+    ]  # fmt: skip
+    session.out.print(table(("time", "measurand", "#value", "unit", "phase", "context", "flags"), rows))
+    session.out.print(f"[dim]{plural(len(rows), 'sample')}[/]")
+
+
+async def _download(session: Session, path: str, output: Path | None) -> None:
+    chunks = session.api.download(path, {"format": "csv"})
+    if output is None:
+        async for chunk in chunks:
+            click.echo(chunk, nl=False)
+        return
+    size = 0
+    with output.open("wb") as file:
+        async for chunk in chunks:
+            size += file.write(chunk)
+    session.done(f"{size} bytes in {output}", {"file": str(output), "bytes": size})
+
+
+def _row(item: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        item["id"],
+        item["station_id"],
+        item["connector_id"],
+        item["id_tag"],
+        item["state"],
+        moment(item["started_at"]),
+        span(item["started_at"], item["stopped_at"]),
+        kwh(item["energy_wh"]),
+        item["stop_reason"],
+        item["flags"],
+    )
+
+
+def _facts(item: dict[str, Any]) -> list[tuple[str, Any]]:
+    power, charge = item["last_power_w"], item["last_soc_percent"]
+    return [
+        ("transaction", item["id"]),
+        ("state", item["state"]),
+        ("station", f"{item['station_id']}, connector {item['connector_id']}"),
+        ("id tag", item["id_tag"]),
+        ("group", item["group"]),
+        ("answered", item["authorization"]),
+        ("started", moment(item["started_at"])),
+        ("stopped", moment(item["stopped_at"])),
+        ("stopped by", item["stop_id_tag"]),
+        ("reason", item["stop_reason"]),
+        ("duration", span(item["started_at"], item["stopped_at"])),
+        ("energy", kwh(item["energy_wh"])),
+        ("meter", f"{item['meter_start_wh']} to {item['meter_stop_wh'] or item['last_meter_wh'] or '?'} Wh"),
+        ("power", f"{power / 1000:.1f} kW" if power is not None and item["state"] == "open" else None),
+        ("state of charge", f"{charge:g} %" if charge is not None else None),
+        ("samples", item["sample_count"]),
+        ("flags", item["flags"]),
+        ("end assumed", "yes, until the station's own stop comes" if item["estimated"] else None),
+    ]

@@ -1,0 +1,114 @@
+"""Events in plain words, one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from ampstream.operator.show import cell, kwh, moment, span
+
+Words = Callable[[dict[str, Any]], str]
+
+COLOURS: Final = {
+    "station": "cyan",
+    "connector": "white",
+    "transaction": "green",
+    "authorization": "yellow",
+    "quarantine": "red",
+    "command": "magenta",
+}
+"""Colour by the part of the type before the dot."""
+
+
+def sentence(kind: str, event: dict[str, Any]) -> str:
+    """Return an event in words with markup; a type that is not known shows its fields."""
+    words = _WORDS.get(kind)
+    if words is None:
+        known = {"id", "type", "version", "station_id", "at"}
+        return f"{cell(kind)} " + cell({name: value for name, value in event.items() if name not in known})
+    return words(event)
+
+
+def _optional(text: str, value: Any) -> str:
+    return text.format(cell(value)) if value else ""
+
+
+def _connected(event: dict[str, Any]) -> str:
+    return f"connected, {cell(event['protocol'])}" + _optional(" from {}", event["address"])
+
+
+def _booted(event: dict[str, Any]) -> str:
+    previous = event["previous_firmware"]
+    firmware = _optional(", firmware {}", event["firmware"]) + _optional(" (was {})", previous)
+    return f"booted: {cell(event['vendor'])} {cell(event['model'])}{firmware}, answered {cell(event['status'])}"
+
+
+def _status(event: dict[str, Any]) -> str:
+    error = "" if event["error_code"] == "NoError" else f", {cell(event['error_code'])} {cell(event['info'])}"
+    return (
+        f"connector {event['connector_id']}: {cell(event['status'])}"
+        + _optional(" (was {})", event["previous"])
+        + error
+    )
+
+
+def _started(event: dict[str, Any]) -> str:
+    accepted = "" if event["authorization"] == "Accepted" else f", answered {cell(event['authorization'])}"
+    where = f"connector {event['connector_id']}, tag {cell(event['id_tag'])}"
+    return f"transaction {event['transaction_id']} started on {where}{accepted}"
+
+
+def _updated(event: dict[str, Any]) -> str:
+    power = f", {event['power_w'] / 1000:.1f} kW" if event["power_w"] is not None else ""
+    charge = f", {event['soc_percent']:g} %" if event["soc_percent"] is not None else ""
+    return f"transaction {event['transaction_id']}: {kwh(event['energy_wh'])}{power}{charge}"
+
+
+def _ended(event: dict[str, Any]) -> str:
+    begun, stopped = event["started_at"], event["stopped_at"]
+    lasted = f" in {span(begun, stopped)}" if begun and stopped else ""
+    assumed = ", end assumed" if event["estimated"] else ""
+    reason = _optional(", {}", event["reason"])
+    return f"transaction {event['transaction_id']} ended: {kwh(event['energy_wh'])}{lasted}{reason}{assumed}"
+
+
+def _corrected(event: dict[str, Any]) -> str:
+    return (
+        f"transaction {event['transaction_id']} corrected by the station's own stop: "
+        f"{kwh(event['previous_energy_wh'])} → {kwh(event['energy_wh'])}"
+    )
+
+
+def _disconnected(event: dict[str, Any]) -> str:
+    return f"disconnected: {cell(event['reason'])}" + (", expected back" if event["reconnecting"] else "")
+
+
+_WORDS: Final[dict[str, Words]] = {
+    "station.created": lambda event: "became known" + _optional(", created by {}", event["by"]),
+    "station.updated": lambda event: f"settings changed: {cell(event['fields'])}",
+    "station.deleted": lambda _: "deleted",
+    "station.connected": _connected,
+    "station.disconnected": _disconnected,
+    "station.offline": lambda event: f"offline ({cell(event['cause'])})",
+    "station.booted": _booted,
+    "station.flagged": lambda event: f"showed a deviation: {cell(event['flag'])}",
+    "connector.status": _status,
+    "transaction.started": _started,
+    "transaction.updated": _updated,
+    "transaction.ended": _ended,
+    "transaction.corrected": _corrected,
+    "transaction.orphan_stop": lambda event: f"a stop that fits no transaction (it names {event['transaction_id']})",
+    "transaction.reconciling": lambda event: f"transaction {event['transaction_id']} is being looked at",
+    "authorization.refused": lambda event: f"an id tag was refused: {cell(event['status'])} at {cell(event['where'])}",
+    "station.firmware_status": lambda event: f"firmware: {cell(event['status'])}",
+    "station.diagnostics_status": lambda event: f"diagnostics: {cell(event['status'])}",
+    "station.security_event": lambda event: f"security event {cell(event['kind'])} at {moment(event['reported_at'])}",
+    "station.certificate_requested": lambda _: "asked for a certificate",
+    "station.data_transfer": lambda event: (
+        f"data of {cell(event['vendor_id'])}{_optional(', {}', event['message_id'])}"
+    ),
+    "quarantine.added": lambda event: (
+        f"a frame was not understood: {cell(event['reason'])}{_optional(' ({})', event['action'])}"
+    ),
+    "command.changed": lambda event: f"command {cell(event['action'])}: {cell(event['state'])}",
+}
