@@ -14,7 +14,7 @@ async def test_commit_waits_for_the_disk_of_replicas(tmp_path: Path) -> None:
     with running_valkey(tmp_path / "primary") as primary:
         lane = await Lane.open(primary.url, name="test")
         await lane.one("CONFIG", "SET", "repl-diskless-sync-delay", 0)
-        barrier = Barrier(replicas=1, timeout_ms=300)
+        barrier = Barrier(replicas=1, timeout_ms=3000)
         with running_valkey(tmp_path / "replica") as replica:
             other = await Lane.open(replica.url, name="replica")
             await other.one("REPLICAOF", "127.0.0.1", primary.port)
@@ -23,7 +23,7 @@ async def test_commit_waits_for_the_disk_of_replicas(tmp_path: Path) -> None:
             assert await barrier.execute(lane, [("SET", "a", 1), ("GET", "a")]) == [b"OK", b"1"]
             await other.close()
         with pytest.raises(LaneLost, match="0 of 1 replicas"):
-            await barrier.execute(lane, [("GET", "a")])
+            await Barrier(replicas=1, timeout_ms=100).execute(lane, [("GET", "a")])
         assert await Barrier().execute(lane, [("GET", "a")]) == [b"1"]
         await lane.close()
 
