@@ -65,11 +65,11 @@ async def free_places(ctx: dict[Any, Any]) -> int:
 
 
 async def _holds(lane: Lane, holder: str) -> bool:
-    station, _, start_key = holder.rpartition("/")
+    station, _, _ = holder.rpartition("/")
     data = await lane.one("HGET", keys.state(station), "ch")
     if data is None:
         return False
-    return any(open_.start_key == start_key for open_ in unpack(data, Charging).open.values())
+    return any(open_.holder == holder for open_ in unpack(data, Charging).open.values())
 
 
 def _lane(ctx: dict[Any, Any]) -> Lane:

@@ -115,12 +115,13 @@ def derive(
     """Return the transaction after all its readings, in whatever order they came."""
     known = _Known(transaction)
     known.forget()
-    by_time: dict[int, list[Sample]] = {}
+    by_time: dict[tuple[int, int], list[Sample]] = {}
     for reading in (*history, *fresh):
-        by_time.setdefault(reading.taken_at, []).extend(reading.samples)
-    # A time from the future says nothing about the order: it counts as the earliest, and decides nothing.
-    for taken_at in sorted(by_time, key=lambda at: (not is_ahead(at, received_at), at)):
-        known.take(Reading(taken_at, tuple(by_time[taken_at])), rules, received_at)
+        # A time from the future says nothing about the order: its receipt does.
+        at = reading.received_at if is_ahead(reading.taken_at, reading.received_at) else reading.taken_at
+        by_time.setdefault((at, reading.taken_at), []).extend(reading.samples)
+    for at, taken_at in sorted(by_time):
+        known.take(Reading(taken_at, tuple(by_time[at, taken_at])), rules, received_at)
     return known.onto(transaction)
 
 

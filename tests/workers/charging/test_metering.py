@@ -138,6 +138,18 @@ def test_a_sample_from_the_future_does_not_hide_later_ones() -> None:
     assert (found.last_sample_at, found.energy_wh, found.sample_count) == (site.now, 600, 2)
 
 
+def test_a_sample_from_the_future_stands_where_it_was_received() -> None:
+    """Its register and power are the past's, once later samples came; nothing went back."""
+    site, number = site_with()
+    site.meter(transaction=number, at=4_070_908_800_000, samples=[{"value": "1500"}, {**POWER_KW, "value": "1"}])
+    for register in (1600, 1700):
+        site.advance(60)
+        site.meter(transaction=number, samples=[{"value": str(register)}, POWER_KW])
+    site.meter(1400, transaction=number, at=START_MS + 1000)  # Out of order: all of it is looked at again.
+    found = site.transaction(number)
+    assert (found.energy_wh, found.last_power_w, found.flags) == (700, 7360, ())
+
+
 @pytest.mark.parametrize(("samples", "power"), [(["L1", "L2", "L3"], 3000.0), (["L1", ""], 1000.0)])
 def test_power_of_phases_is_their_sum(samples: list[str], power: float) -> None:
     """Without an overall sample the phases' powers add up; with one it counts alone."""
@@ -211,6 +223,16 @@ def test_samples_after_the_stop_are_late_and_reopen_nothing() -> None:
     assert (found.state, found.energy_wh, found.flags) == ("closed", 1000, ("late_samples",))
     assert site.opened == {}
     assert len(site.readings(number)) == 1
+
+
+def test_a_late_sample_does_not_move_the_start_of_an_ended_transaction() -> None:
+    """Where the start had no meter value, the one that its end was counted from stays."""
+    site, number = site_with(meter=-1)
+    site.meter(2000, transaction=number)
+    site.stop(3000, transaction=number)
+    site.meter(1500, transaction=number, at=START_MS + 1000)
+    found = site.transaction(number)
+    assert (found.meter_start_wh, found.meter_stop_wh, found.energy_wh) == (2000, 3000, 1000)
 
 
 @pytest.mark.parametrize("named", [None, -1, 0, 4711])
