@@ -1,0 +1,10 @@
+"""What crash tests stand on: real processes, stations that keep a ledger, and an auditor.
+
+processes.py  one child process: started, killed, stopped, continued, ended; never outlives the test
+system.py     System: Valkey, edges and workers with waits scaled down, and the points at which they may die
+points.py     places in a process where it kills or stops itself, armed by a file
+charger.py    Charger: one station played step by step, which notes everything in the ledger before it says it
+cars.py       Cars: a small fleet of the simulator's stations with short sessions, on one ledger
+operator.py   Operator: reads what the system stored, through its API
+checks.py     the auditor: ledger against system for I1 to I7, I9 and I10
+"""

@@ -1,0 +1,87 @@
+"""A small fleet of the simulator's stations whose sessions last a second or two, all on one ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Final
+
+from ampstream.simulate.fleet import Fleet
+from ampstream.simulate.ledger import Book, FileLedger, read
+from ampstream.simulate.physics import Outlet, arriving_car
+from ampstream.simulate.profiles import Plan, Profile
+from ampstream.simulate.websocket import Endpoint
+from ampstream.simulate.wheel import LoopWheel
+from ampstream.simulate.world import World
+from shared.ocpp.v16.enums import Reason
+from tests.chaos.harness.charger import now_ms
+from tests.support import wait_until
+
+SPEED: Final = 200.0
+"""Simulated seconds in one: a session of five minutes takes 1.5 s."""
+METER_EVERY_S: Final = 60
+
+
+def _plan(random: Random, outlet: Outlet, tags: Sequence[str]) -> Plan:
+    return Plan(
+        id_tag=random.choice(tags),
+        charge=arriving_car(random, outlet),
+        prepare_s=random.uniform(2, 20),
+        stay_s=random.uniform(200, 500),
+        reason=Reason.LOCAL if random.random() < 0.5 else Reason.EV_DISCONNECTED,
+        finish_s=random.uniform(2, 20),
+        gap_s=random.uniform(10, 100),
+    )
+
+
+BRISK: Final = Profile(
+    name="brisk",
+    summary="short sessions, one after the other",
+    arrival=lambda random: random.uniform(1, 60),
+    plan=_plan,
+)
+
+
+class Cars:
+    """The fleet and its ledger."""
+
+    def __init__(self, urls: Sequence[str], ledger: Path, count: int, seed: str) -> None:
+        self._path = ledger
+        self._ledger = FileLedger(ledger, seed, now_ms())
+        self.world = World(LoopWheel(), BRISK, seed=seed, speed=SPEED, ledger=self._ledger)
+        names = [f"CAR{n:03d}" for n in range(count)]
+        self.fleet = Fleet(self.world, names, [Endpoint.parse(url) for url in urls])
+        for station in self.fleet.stations:
+            station.configuration.set("MeterValueSampleInterval", str(METER_EVERY_S))
+            # A station whose message is not understood at once must not wait for a minute, nor give it up.
+            station.configuration.set("TransactionMessageRetryInterval", "1")
+            station.configuration.set("TransactionMessageAttempts", "100")
+        self.fleet.start()
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+        """Let the cars charge until something is true."""
+        await wait_until(condition, timeout_s, 0.02)
+
+    async def more(self, sessions: int, timeout_s: float = 20.0) -> None:
+        """Let so many more sessions end, and as many calls be answered."""
+        stopped, answered = self.world.counters.stopped, self.world.counters.answered
+        counters = self.world.counters
+        await self.until(
+            lambda: counters.stopped >= stopped + sessions and counters.answered >= answered + sessions, timeout_s
+        )
+
+    async def finish(self, timeout_s: float = 30.0) -> Book:
+        """Stop every car, wait until all is reported, and return what the ledger on disk says."""
+        done = await self.fleet.finish(timeout_s)
+        waiting = {each.station_id: each.queued for each in self.fleet.stations if not each.idle}
+        self._ledger.flush()
+        assert done, f"I10: stations that could not report all within {timeout_s:g} s: {waiting}"
+        return read(self._path)
+
+    async def close(self) -> None:
+        """Close all sockets and the ledger."""
+        await self.fleet.close()
+        self.world.wheel.stop()  # type: ignore[attr-defined]
+        await asyncio.sleep(0)

@@ -1,0 +1,201 @@
+"""The auditor: what the stations know against what the system holds, invariant by invariant.
+
+    I1 I2 I3 I5 I6   transactions: `ampstream.simulate.audit`, ledger against API
+    I2               as many transactions as starts; each has one `started` and, once closed, one `ended` event by id
+    I4               effects in the order in which the station sent them
+    I7               presence is what the sockets are, one owner
+    I9               streams, pending lists, attempt counters and outboxes are back at their baseline
+    I10              nothing waits unacknowledged, no station is stuck
+
+Each check returns violations that name their invariant; none of them is a mere timeout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from ampstream.simulate.audit import Stored, audit
+from ampstream.simulate.ledger import START, Book
+from shared import envelopes
+from shared.bus import keys
+from shared.envelopes import Kind
+from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.operator import Operator
+
+UNACKNOWLEDGED_S: Final = 2.0
+"""An entry that waits longer is stuck: twice the scaled claim time."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """One broken invariant."""
+
+    invariant: str
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.invariant} {self.subject}: {self.detail}"
+
+
+def broken(violations: Iterable[Violation]) -> set[str]:
+    """Return the names of the broken invariants."""
+    return {violation.invariant for violation in violations}
+
+
+async def everything(operator: Operator, book: Book, chargers: Sequence[Charger], client: Any) -> list[Violation]:
+    """Audit what every fault must leave in order: I1 to I6 of all chargers, and I10."""
+    found = await transactions(operator, book)
+    for charger in chargers:
+        found += await order(operator, charger)
+    return found + await liveness(client)
+
+
+async def transactions(operator: Operator, book: Book, station_id: str = "") -> list[Violation]:
+    """Audit I1, I2, I3, I5 and I6 of all stations of a ledger (or of one station)."""
+    snapshot = await operator.snapshot(station_id)
+    found = [Violation(one.invariant, f"{one.station} {one.subject}", one.detail) for one in audit(book, snapshot)]
+    found += _count(book, snapshot.transactions)
+    return found + list(_events(operator.events(station_id), snapshot.transactions))
+
+
+def _count(book: Book, stored: Sequence[Stored]) -> Iterator[Violation]:
+    """I2 by number: of each station as many transactions as starts that were answered, no more than were sent."""
+    sent = Counter(one.start.station for one in book.transactions.values() if START in one.sent)
+    answered = Counter(one.start.station for one in book.transactions.values() if START in one.acked)
+    there = Counter(one.station_id for one in stored)
+    for station in sent | there:
+        if not answered[station] <= there[station] <= sent[station]:
+            said = f"{sent[station]} starts sent, {answered[station]} answered"
+            yield Violation("I2", station, f"{said}, {there[station]} transactions stored")
+
+
+def _events(events: list[dict[str, Any]], stored: Iterable[Stored]) -> Iterator[Violation]:
+    """Each transaction's own events: begin and end once, in the order of what happened; each start has one."""
+    by_transaction: dict[int, list[dict[str, Any]]] = {}
+    by_start: dict[tuple[Any, ...], set[int]] = {}
+    for event in events:
+        if event["type"] == "transaction.started":
+            start = tuple(event[name] for name in ("station_id", "connector_id", "started_at", "meter_start_wh"))
+            by_start.setdefault(start, set()).add(event["transaction_id"])
+    for start, numbers in by_start.items():
+        if len(numbers) > 1:
+            yield Violation("I2", str(start[0]), f"one start became the transactions {sorted(numbers)}")
+    for event in events:
+        if event["type"] in ("transaction.started", "transaction.updated", "transaction.ended"):
+            by_transaction.setdefault(int(event["transaction_id"]), []).append(event)
+    for one in stored:
+        subject = f"{one.station_id} #{one.id}"
+        kinds = [event["type"].removeprefix("transaction.") for event in by_transaction.pop(one.id, [])]
+        ends = 1 if one.state == "closed" else 0
+        if kinds.count("started") != 1 or kinds.count("ended") != ends:
+            yield Violation("I2", subject, f"{one.state}, and its events are {kinds}")
+        elif kinds[0] != "started" or (ends and kinds[-1] != "ended"):
+            yield Violation("I4", subject, f"its events came as {kinds}")
+    for number in by_transaction:
+        yield Violation("I6", f"#{number}", "has events and is not stored")
+
+
+async def order(operator: Operator, charger: Charger) -> list[Violation]:
+    """Audit I4 of a charger's statuses: the events tell them in its order, and the last one stands."""
+    found: list[Violation] = []
+    events = [one for one in operator.events(charger.station_id) if one["type"] == "connector.status"]
+    connectors = (await operator.get(f"/stations/{charger.station_id}/connectors"))["items"]
+    stands = {one["connector_id"]: one["status"] for one in connectors}
+    for number in {said.connector for said in charger.statuses}:
+        said = [each.status for each in charger.statuses if each.connector == number]
+        told = [one["status"] for one in events if one["connector_id"] == number]
+        subject = f"{charger.station_id}/{number}"
+        if told != [status for status, _ in groupby(said)]:
+            found.append(Violation("I4", subject, f"said {said}, events tell {told}"))
+        if stands.get(number) != said[-1]:
+            found.append(Violation("I4", subject, f"said {said[-1]} last, stored is {stands.get(number)}"))
+    return found
+
+
+async def presence(operator: Operator, station_id: str, expected: str, within_s: float) -> list[Violation]:
+    """Audit I7: the station is shown as `expected` within so many seconds."""
+    deadline = time.monotonic() + within_s
+    while (state := (await operator.station(station_id))["state"]) != expected:
+        if time.monotonic() > deadline:
+            return [Violation("I7", station_id, f"is shown {state} after {within_s:g} s and is {expected}")]
+        await asyncio.sleep(0.05)
+    return []
+
+
+def owners(sockets: Sequence[Any], station_id: str) -> list[Violation]:
+    """Audit I7: of the sockets that a station opened one after the other only the last is open."""
+    alive = [n for n, socket in enumerate(sockets) if socket.connected]
+    if alive == [len(sockets) - 1]:
+        return []
+    return [Violation("I7", station_id, f"of {len(sockets)} sockets, {alive} are open")]
+
+
+async def liveness(client: Any, within_s: float = 5.0) -> list[Violation]:
+    """Audit I10: within so many seconds all is settled, or at least nothing waits longer than `UNACKNOWLEDGED_S`."""
+    deadline = time.monotonic() + within_s
+    while found := list(_waiting(client)):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.1)
+    return [violation for age_s, violation in found if age_s > UNACKNOWLEDGED_S]
+
+
+def _waiting(client: Any) -> Iterator[tuple[float, Violation]]:
+    """Yield every entry on the uplinks with its age, but canaries on their way."""
+    seconds, micros = client.time()
+    now_ms = seconds * 1000 + micros // 1000
+    for partition in range(int(client.get(keys.META_PARTITIONS) or 0)):
+        stream = keys.uplink(partition)
+        for entry_id, fields in client.xrange(stream):
+            age_s = (now_ms - int(entry_id.partition(b"-")[0])) / 1000
+            entry = envelopes.decode_uplink(fields[envelopes.FIELD])
+            if entry.kind != Kind.CANARY or age_s > UNACKNOWLEDGED_S:
+                what = f"{Kind(entry.kind).name} {entry.epoch}/{entry.call_seq}"
+                detail = f"{what} waits unacknowledged for {age_s:.1f} s"
+                yield age_s, Violation("I10", entry.station or stream, detail)
+
+
+async def bounds(client: Any, nodes: int, within_s: float = 10.0) -> list[Violation]:
+    """Audit I9 of a system at rest: nothing is left behind of what went through it."""
+    deadline = time.monotonic() + within_s
+    while found := list(_left(client, nodes)):
+        if time.monotonic() > deadline:
+            break
+        await asyncio.sleep(0.2)
+    return found
+
+
+def _left(client: Any, nodes: int) -> Iterator[Violation]:
+    for partition in range(int(client.get(keys.META_PARTITIONS) or 0)):
+        # One canary of each edge may just be on its way.
+        if (length := client.xlen(keys.uplink(partition))) > nodes:
+            yield Violation("I9", keys.uplink(partition), f"holds {length} entries at rest")
+        if left := client.hlen(keys.attempts(partition)):
+            yield Violation("I9", keys.attempts(partition), f"counts {left} entries that are settled")
+    if (known := client.zcard(keys.NODES)) > nodes:
+        yield Violation("I9", keys.NODES, f"knows {known} nodes, {nodes} live")
+    downlinks = list(client.scan_iter("downlink:*"))
+    if len(downlinks) > nodes:
+        yield Violation("I9", "downlinks", f"{len(downlinks)} streams for {nodes} nodes")
+    for key in client.scan_iter("s:*:state"):
+        boxes = [field for field in client.hkeys(key) if field.startswith(b"o:") and b"-" in field]
+        if boxes:
+            yield Violation("I9", key.decode(), f"keeps the outboxes {boxes} of settled entries")
+
+
+async def steady(operator: Operator, station_id: str, expected: str, for_s: float) -> list[Violation]:
+    """Audit I7: the station is shown as `expected` all the time, and no event says otherwise."""
+    begun, before = time.monotonic(), len(operator.events(station_id))
+    while time.monotonic() < begun + for_s:
+        if (state := (await operator.station(station_id))["state"]) != expected:
+            return [Violation("I7", station_id, f"is shown {state} and is {expected}")]
+        await asyncio.sleep(0.1)
+    said = [one["type"] for one in operator.events(station_id)[before:] if one["type"] == "station.offline"]
+    return [Violation("I7", station_id, "an event says that it went offline")] if said else []
