@@ -65,6 +65,16 @@ def test_a_station_that_comes_back_is_asked(boot: bool) -> None:
     assert asked(site) == []
 
 
+def test_a_timer_that_comes_twice_asks_once() -> None:
+    """Whoever wakes it again before the end, timer or job, nothing is asked a second time."""
+    site, number = returned()
+    site.advance(60)
+    assert len(asked(site)) == 2
+    site.run(lambda draft: reconciliation.reconcile(draft, str(number)))
+    site.advance(60)
+    assert asked(site) == []
+
+
 def test_a_boot_alone_proves_nothing() -> None:
     """Without evidence the transaction stays open, and the look at it ends."""
     site, number = returned()
