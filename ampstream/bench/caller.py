@@ -168,6 +168,7 @@ class Caller:
             frame = frames.decode(text)
         except FrameError as error:
             self.tally.problem(f"{self.station_id}: {error}")
+            self._script = None
             return None
         if isinstance(frame, frames.Call) and not self.tally.echo:
             # The CSMS asks something; this station does nothing of the kind.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 from typing import Final
 
 import click
+import msgspec
 from rich.console import Console
 
 from ampstream import loop
@@ -62,12 +62,8 @@ def bench(
     and every Wh, and prints what a call costs, beside a bare aiohttp echo under the same load.
     """
     base = QUICK if quick else Size()
-    size = Size(
-        stations=stations or base.stations,
-        seconds=seconds or base.seconds,
-        connections=connections or base.connections,
-        storm=storm or base.storm,
-    )
+    given = {"stations": stations, "seconds": seconds, "connections": connections, "storm": storm}
+    size = msgspec.structs.replace(base, **{name: value for name, value in given.items() if value is not None})
     wanted = set(SCENARIOS if "all" in scenarios else scenarios)
     console = Console(width=None if sys.stdout.isatty() else _PLAIN_WIDTH)
     try:
@@ -88,21 +84,22 @@ def _most_sockets(wanted: set[str], size: Size) -> int:
 
 
 def _measure(data: Path, size: Size, wanted: set[str]) -> Outcome:
-    with tempfile.TemporaryDirectory(prefix=".bench-", dir=data) as directory:
-        run = Bench(Path(directory), size, lambda text: click.echo(f"  {text} ...", err=True))
+    made = Bench(data, size, lambda text: click.echo(f"  {text} ...", err=True))
 
-        async def all_of_it() -> None:
+    async def run() -> None:
+        async with made:
             mixes = [name for name in MIXES if name in wanted]
-            if mixes:
-                await run.throughput(mixes)
-            if "echo" in wanted:
-                await run.yardstick()
-            for name in ("latency", "connections", "storm"):
+            # First what weighs the edge: where one system serves all, it is fresh only now.
+            for name in ("connections", "storm", "latency"):
                 if name in wanted:
-                    await getattr(run, name)()
+                    await getattr(made, name)()
+            if mixes:
+                await made.throughput(mixes)
+            if "echo" in wanted:
+                await made.yardstick()
 
-        loop.run(all_of_it())
-        return run.outcome
+    loop.run(run())
+    return made.outcome
 
 
 def _report(outcome: Outcome, disk: Disk, size: Size, console: Console, *, quick: bool, json_path: Path | None) -> None:

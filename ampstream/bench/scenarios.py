@@ -9,7 +9,8 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Final
+from types import TracebackType
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -25,7 +26,6 @@ from ampstream.simulate.websocket import Endpoint
 _CONNECT_S: Final = 240.0
 _STORM_S: Final = 180.0
 _SETTLE_S: Final = 2.0
-_WARM_UP_S: Final = 2.0
 _BELOW_THE_DOOR: Final = 0.9
 """Share of the edge's admission rate at which stations are connected where that is not what is measured."""
 
@@ -35,11 +35,14 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 
     stations: int = 500
     seconds: float = 20.0
+    warm_up_s: float = 2.0
     connections: int = 18_000
     storm: int = 10_000
+    one_system: bool = False
+    """All scenarios on one system: quicker, but memory and caches are no longer those of a fresh one."""
 
 
-QUICK: Final = Size(stations=50, seconds=2.0, connections=300, storm=300)
+QUICK: Final = Size(stations=50, seconds=1.0, warm_up_s=0.3, connections=300, storm=300, one_system=True)
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,33 +79,52 @@ class Outcome(msgspec.Struct, kw_only=True):
     problem_count: int = 0
 
 
+class Running(NamedTuple):
+    """A system, and all that the load has claimed of it."""
+
+    system: System
+    claims: Claims
+
+
 class Bench:
-    """Runs scenarios one after the other; `tell` hears what is going on."""
+    """Runs scenarios one after the other; `tell` hears what is going on. An async context manager."""
 
     def __init__(self, directory: Path, size: Size, tell: Callable[[str], None]) -> None:
         self._directory = directory
         self._size = size
         self._tell = tell
+        self._shared: Running | None = None
+        self._stack = contextlib.AsyncExitStack()
         self.outcome = Outcome()
 
+    async def __aenter__(self) -> Self:
+        """Start the system where one serves all."""
+        if self._size.one_system:
+            self._shared = await self._stack.enter_async_context(self._fresh())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End it."""
+        await self._stack.aclose()
+
     async def throughput(self, wanted: Sequence[str]) -> None:
-        """Run mixes in a closed loop at full size, then the transaction mix with one station, and verify."""
-        size, claims = self._size, Claims()
+        """Run mixes in a closed loop at full size, and verify what they left."""
+        size = self._size
         async with self._system() as running:
             for name in wanted:
                 self._tell(f"{name}: {size.stations} stations, {size.seconds:g} s")
-                self.outcome.throughput[name] = await self._mix(running, name, size.stations, claims)
-            self._tell("verifying every transaction through the API")
-            self.outcome.verdict = await verify(claims, running.api_url, running.token)
+                self.outcome.throughput[name] = await self._mix(running, name, size.stations, size.seconds)
+            await self._verify(running)
 
     async def latency(self) -> None:
         """Run the transaction mix with one station."""
-        claims = Claims()
+        seconds = self._size.seconds / 2
         async with self._system() as running:
-            self._tell(f"latency: 1 station, {self._size.seconds / 2:g} s")
-            self.outcome.latency = await self._mix(running, "transaction", 1, claims)
-            verdict = await verify(claims, running.api_url, running.token)
-            self._problems(verdict.violations, verdict.violation_count)
+            self._tell(f"latency: 1 station, {seconds:g} s")
+            self.outcome.latency = await self._mix(running, "transaction", 1, seconds)
+            await self._verify(running)
 
     async def yardstick(self) -> None:
         """Run the transaction mix against the bare echo."""
@@ -113,7 +135,7 @@ class Bench:
             await Dialling(Endpoint.parse(bare.url), {}).connect(callers, _CONNECT_S)
             script_of = _scripts(mixes.transaction, tally, Claims())
             self.outcome.echo = await measure(
-                callers, script_of, tally, {"echo": bare.pid}, seconds=size.seconds / 2, warm_up_s=_WARM_UP_S / 2
+                callers, script_of, tally, {"echo": bare.pid}, seconds=size.seconds / 2, warm_up_s=size.warm_up_s
             )
             await _hang_up(callers)
         self._problems(tally.problems, tally.problem_count)
@@ -123,9 +145,9 @@ class Bench:
         tally, count = Tally(), self._size.connections
         async with self._system() as running:
             self._tell(f"connections: {count} stations on one edge")
-            edge = running.pids["edge"]
+            edge = running.system.pids["edge"]
             before, begun = usage_of(edge).rss_bytes, time.perf_counter()
-            callers = await self._connected(running, "C", count, tally)
+            callers = await self._connected(running.system, "C", count, tally)
             connect_s = time.perf_counter() - begun
             await asyncio.sleep(_SETTLE_S)
             after = usage_of(edge).rss_bytes
@@ -147,20 +169,20 @@ class Bench:
         tally, count = Tally(), self._size.storm
         async with self._system() as running:
             self._tell(f"storm: {count} stations lose their connection at once")
-            callers = await self._connected(running, "S", count, tally)
+            callers = await self._connected(running.system, "S", count, tally)
             await asyncio.sleep(_SETTLE_S)
-            before = {name: usage_of(pid).cpu_s for name, pid in running.pids.items()}
+            before = {name: usage_of(pid).cpu_s for name, pid in running.system.pids.items()}
             begun = time.perf_counter()
             for caller in callers:
                 caller.abort()
             await asyncio.sleep(0)
             tally.refused = 0
-            await self._dial_and_boot(running, callers, tally, rate=0.0, timeout_s=_STORM_S)
+            await self._dial_and_boot(running.system, callers, tally, rate=0.0, timeout_s=_STORM_S)
             self.outcome.storm = Storm(
                 stations=count,
                 booted_s=round(time.perf_counter() - begun, 1),
                 refused=tally.refused,
-                cpu_s={name: round(usage_of(pid).cpu_s - before[name], 2) for name, pid in running.pids.items()},
+                cpu_s={name: round(usage_of(pid).cpu_s - before[name], 2) for name, pid in running.system.pids.items()},
             )
             await _hang_up(callers)
         self._problems(tally.problems, tally.problem_count)
@@ -168,20 +190,35 @@ class Bench:
     # --- parts
 
     @contextlib.asynccontextmanager
-    async def _system(self) -> AsyncIterator[System]:
+    async def _system(self) -> AsyncIterator[Running]:
+        if self._shared is not None:
+            yield self._shared
+            return
+        async with self._fresh() as running:
+            yield running
+
+    @contextlib.asynccontextmanager
+    async def _fresh(self) -> AsyncIterator[Running]:
         with tempfile.TemporaryDirectory(prefix="ampstream-bench-", dir=self._directory) as fresh:
             async with system.running(Path(fresh)) as running:
-                yield running
+                yield Running(running, Claims())
 
-    async def _mix(self, running: System, name: str, stations: int, claims: Claims) -> Measured:
+    async def _mix(self, running: Running, name: str, stations: int, seconds: float) -> Measured:
         tally = Tally()
-        callers = await self._connected(running, f"{name[0].upper()}{stations}-", stations, tally)
-        seconds = self._size.seconds if stations > 1 else self._size.seconds / 2
-        script_of = _scripts(mixes.MIXES[name], tally, claims)
-        measured = await measure(callers, script_of, tally, running.pids, seconds=seconds, warm_up_s=_WARM_UP_S)
+        callers = await self._connected(running.system, f"{name[0].upper()}{stations}-", stations, tally)
+        script_of = _scripts(mixes.MIXES[name], tally, running.claims)
+        pids, warm_up_s = running.system.pids, self._size.warm_up_s
+        measured = await measure(callers, script_of, tally, pids, seconds=seconds, warm_up_s=warm_up_s)
         await _hang_up(callers)
         self._problems(tally.problems, tally.problem_count)
         return measured
+
+    async def _verify(self, running: Running) -> None:
+        """Audit all that the load claims of this system; verdicts of several systems add up."""
+        self._tell("verifying every transaction through the API")
+        verdict = await verify(running.claims, running.system.api_url, running.system.token)
+        before = self.outcome.verdict
+        self.outcome.verdict = verdict if before is None or self._shared is not None else before.plus(verdict)
 
     async def _connected(self, running: System, prefix: str, count: int, tally: Tally) -> list[Caller]:
         """Connect and boot new stations, no faster than the edge lets them in."""

@@ -21,6 +21,16 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     violations: list[str]
     violation_count: int
 
+    def plus(self, other: Verdict) -> Verdict:
+        """Return this and the verdict on another system together."""
+        return Verdict(
+            transactions=self.transactions + other.transactions,
+            energy_wh=self.energy_wh + other.energy_wh,
+            stored_energy_wh=self.stored_energy_wh + other.stored_energy_wh,
+            violations=[*self.violations, *other.violations][:_SHOWN],
+            violation_count=self.violation_count + other.violation_count,
+        )
+
 
 async def verify(claims: Claims, api_url: str, token: str) -> Verdict:
     """Fetch everything that the system stored and audit it."""

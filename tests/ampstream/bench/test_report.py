@@ -1,0 +1,97 @@
+"""What is printed, and the targets beside the figures."""
+
+import io
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from ampstream.bench import report
+from ampstream.bench.command import bench
+from ampstream.bench.disk import Disk
+from ampstream.bench.load import Measured
+from ampstream.bench.scenarios import Connections, Outcome, Size, Storm
+from ampstream.bench.verify import Verdict
+
+
+def measured(stations: int, p50_ms: float, **cpu_us: float) -> Measured:
+    return Measured(
+        stations=stations,
+        seconds=20,
+        calls=100_000,
+        calls_per_s=5000,
+        p50_ms=p50_ms,
+        p99_ms=2 * p50_ms,
+        cpu_us=cpu_us,
+        load_cpu_us=20,
+    )
+
+
+def outcome() -> Outcome:
+    return Outcome(
+        throughput={"transaction": measured(500, 80, edge=60, worker=70, redis=65)},
+        latency=measured(1, 5.5, edge=90, worker=90, redis=90),
+        echo=measured(500, 20, echo=25),
+        connections=Connections(stations=18_000, connect_s=50, edge_bytes_each=20_480, edge_rss_bytes=4 << 20),
+        storm=Storm(stations=10_000, booted_s=42, refused=9000, cpu_s={"edge": 9.0}),
+        verdict=Verdict(transactions=9, energy_wh=5, stored_energy_wh=5, violations=[], violation_count=0),
+    )
+
+
+def test_targets() -> None:
+    """Each target of the issue is beside its figure, met or missed; a quick run decides none."""
+    found = {one.name: (one.value, one.met) for one in report.targets(outcome(), quick=False)}
+    assert found == {
+        "CPU a call, transaction mix": (195, True),
+        "CPU a call, by the bare echo's": (7.8, True),
+        "p50 with one station": (5.5, False),
+        "edge memory a connection": (20, True),
+        "stations on one edge": (18_000, True),
+        "storm: 10,000 booted again": (42, True),
+    }
+    assert {one.met for one in report.targets(outcome(), quick=True)} == {None}
+    assert report.targets(Outcome(), quick=False) == []
+
+
+def test_table_and_json() -> None:
+    """The table names what matters; the JSON holds everything and reads back."""
+    disk = Disk(filesystem="ext4", sync_p50_ms=0.2, sync_p99_ms=1.0)
+    whole = report.Report(
+        environment=report.environment(disk, Size(), quick=False),
+        targets=report.targets(outcome(), quick=False),
+        outcome=outcome(),
+    )
+    out = io.StringIO()
+    report.show(whole, Console(file=out, width=120))
+    for text in ("fdatasync p50 0.2 ms", "bare echo", "20.0 KiB each", "missed", "9 transactions", "0 violations"):
+        assert text in out.getvalue()
+    assert msgspec.json.decode(report.to_json(whole), type=report.Report) == whole
+
+
+@pytest.mark.slow
+def test_a_whole_run(tmp_path: Path) -> None:
+    """A quick run starts a real system, loads it, verifies every Wh and writes its figures."""
+    path = tmp_path / "figures.json"
+    result = CliRunner().invoke(bench, ["--quick", "--data", str(tmp_path), "--json", str(path)])
+    assert result.exit_code == 0, result.output
+    figures = msgspec.json.decode(path.read_bytes(), type=report.Report)
+    assert set(figures.outcome.throughput) == {"transaction", "metervalues", "heartbeat"}
+    assert figures.outcome.connections is not None
+    assert figures.outcome.connections.stations == 300
+    assert figures.outcome.storm is not None
+    assert figures.outcome.verdict is not None
+    assert figures.outcome.verdict.transactions > 50
+    assert figures.outcome.verdict.energy_wh == figures.outcome.verdict.stored_energy_wh > 0
+    assert figures.environment.quick
+    assert [entry.name for entry in tmp_path.iterdir()] == ["figures.json"]
+
+
+def test_memory_is_no_disk() -> None:
+    """A data directory in memory is refused with a word on what to do."""
+    if not Path("/dev/shm").is_dir():
+        pytest.skip("no tmpfs at hand")
+    result = CliRunner().invoke(bench, ["--quick", "--data", "/dev/shm"])
+    assert result.exit_code == 1
+    assert "choose a directory on a disk" in result.output

@@ -1,0 +1,91 @@
+"""`ampstream simulate` from its command line."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from ampstream.simulate.command import simulate
+from ampstream.simulate.ledger import read
+from tests.ampstream.simulate.csms import running_csms
+from tests.support import wait_until
+
+
+async def run(*arguments: str) -> tuple[int, list[str], str]:
+    """Run the command to its end; return exit status, lines and errors."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "ampstream", "simulate", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode().splitlines(), err.decode()
+
+
+async def test_a_fleet_with_ledger_and_json(tmp_path: Path) -> None:
+    """For a while, then to a settled end: status lines are JSON, the ledger holds every session."""
+    ledger, passwords = tmp_path / "ledger", tmp_path / "passwords"
+    passwords.write_text("SIM-00001:one\n*:all others\n")
+    async with running_csms() as csms:
+        code, lines, err = await run(
+            *("--url", csms.url, "--stations", "3", "--speed", "300", "--duration", "3", "--finish", "--json"),
+            *("--ledger", str(ledger), "--password-file", str(passwords), "--connect-rate", "0"),
+        )
+        assert code == 0, err
+        last = msgspec.json.decode(lines[-1])
+        book = read(ledger)
+        assert last["stations"] == 3
+        assert last["stopped"] == len(csms.stops) == len(book.transactions) > 0
+        assert book.settled()
+        assert book.energy_wh == last["energy_wh"]
+        assert csms.authorizations["SIM-00001"] != csms.authorizations["SIM-00002"]
+
+
+async def test_ctrl_c_ends_in_order() -> None:
+    """SIGINT closes the sockets and ends with status 0, without a traceback."""
+    async with running_csms() as csms:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "ampstream", "simulate", "--url", csms.url, "--stations", "2"),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        )
+        await wait_until(lambda: csms.actions().count("BootNotification") == 2, 30)
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+        assert (process.returncode, err) == (0, b"")
+        assert b"2/2 online" in out
+        await wait_until(lambda: all(peer._connection.ws.closed for peer in csms.peers.values()))
+        assert {peer._connection.ws.close_code for peer in csms.peers.values()} == {1001}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--url", "http://x/"], "--url"),
+        (["--id-tags", "x" * 21], "--id-tags"),
+        (["--stations", "200000"], "ulimit"),
+        (["--profile", "lazy"], "--profile"),
+    ],
+)
+def test_bad_options(arguments: list[str], complaint: str) -> None:
+    """A wrong option is an error that names it."""
+    result = CliRunner().invoke(simulate, arguments)
+    assert result.exit_code != 0
+    assert complaint in result.output
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    """A password file or ledger that is none is an error that says where."""
+    bad = tmp_path / "bad"
+    bad.write_text("SIM-00001 no colon\n")
+    result = CliRunner().invoke(simulate, ["--password-file", str(bad)])
+    assert "line 1" in result.output
+    assert "no colon" not in result.output
+    result = CliRunner().invoke(simulate, ["--ledger", str(bad)])
+    assert "line 1" in result.output
