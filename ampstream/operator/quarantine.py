@@ -8,7 +8,7 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table
+from ampstream.operator.show import facts, moment, plural, table, when
 
 
 @click.group()
@@ -30,11 +30,11 @@ async def list_frames(session: Session, *, limit: int, **filters: str | None) ->
             session.emit(item)
         return
     rows = [
-        (one["id"], moment(one["received_at"]), one["station_id"], one["action"], one["reason"], one["detail"],
+        (one["id"], when(one["received_at"]), one["station_id"], one["action"], one["reason"], one["detail"],
          one["size_bytes"], one["replays"] or None)
         async for one in items
     ]  # fmt: skip
-    session.out.print(table(("id", "received", "station", "action", "reason", "detail", "#bytes", "#replays"), rows))
+    session.out.print(table(("id", "received", "station", "action", "reason", "~detail", "#bytes", "#replays"), rows))
     session.out.print(f"[dim]{plural(len(rows), 'frame')}[/]")
 
 

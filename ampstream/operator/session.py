@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, ParamSpec
@@ -17,6 +18,7 @@ from rich.console import Console
 from ampstream.operator.api import Api
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
+WIDE: Final = 250
 TOKEN_FILE: Final = Path("data/operator.token")
 P = ParamSpec("P")
 
@@ -27,7 +29,9 @@ class Session:
     def __init__(self, api: Api, *, as_json: bool) -> None:
         self.api = api
         self.as_json = as_json
-        self.out = Console(highlight=False)
+        # A pipe has no width of its own: nothing is folded there.
+        piped = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+        self.out = Console(highlight=False, width=piped)
         self.err = Console(stderr=True, highlight=False)
 
     def emit(self, item: Any) -> None:

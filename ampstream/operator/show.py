@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rich.markup import escape
 from rich.table import Table
@@ -17,11 +17,12 @@ COLOURS: Final = {
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "") -> Table:
-    """Return a table; a column whose name begins with `#` holds numbers."""
+    """Return a table. A column whose name begins with `#` holds numbers, one with `~` words, which may be folded."""
     found = Table(box=None, header_style="bold", pad_edge=False, title=title or None, title_justify="left")
     for column in columns:
-        numbers = column.startswith("#")
-        found.add_column(column.lstrip("#"), justify="right" if numbers else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column.startswith("#") else "left"
+        words = column.startswith("~")
+        found.add_column(column.lstrip("#~"), justify=justify, no_wrap=not words, overflow="fold")
     for row in rows:
         found.add_row(*(cell(value) for value in row))
     return found
@@ -57,6 +58,16 @@ def moment(text: str | None) -> str | None:
     if text is None:
         return None
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def when(text: str | None) -> str | None:
+    """Return a time of the API for a list: the time of today, the day of this year, else the date."""
+    if text is None:
+        return None
+    found, now = datetime.fromisoformat(text).astimezone(), datetime.now(UTC).astimezone()
+    if found.date() == now.date():
+        return found.strftime("%H:%M:%S")
+    return found.strftime("%b %d %H:%M" if found.year == now.year else "%Y-%m-%d")
 
 
 def clock(text: str) -> str:

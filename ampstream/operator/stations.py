@@ -8,7 +8,7 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, kwh, moment, plural, span, table
+from ampstream.operator.show import facts, kwh, moment, plural, span, table, when
 
 LIMIT = click.IntRange(min=0)
 STATES = click.Choice(["online", "offline", "never_seen"])
@@ -37,7 +37,7 @@ async def list_stations(session: Session, prefix: str, limit: int, **filters: st
             session.emit(item)
         return
     found = [item async for item in items]
-    columns = ("station", "state", "protocol", "vendor", "model", "firmware", "connectors", "last seen", "#flags")
+    columns = ("station", "state", "protocol", "~model", "firmware", "~connectors", "last seen", "#flags")
     session.out.print(table(columns, map(_row, found)))
     more = ", more with --limit" if limit and len(found) == limit else ""
     session.out.print(f"[dim]{plural(len(found), 'station')}{more}[/]")
@@ -58,7 +58,7 @@ async def show(session: Session, station_id: str) -> None:
         for c in item["connectors"]
     ]
     if rows:
-        session.out.print(table(("#connector", "status", "error", "info", "reported"), rows, title="\nConnectors"))
+        session.out.print(table(("#connector", "status", "error", "~info", "reported"), rows, title="\nConnectors"))
     await _show_open(session, station_id)
 
 
@@ -171,11 +171,10 @@ def _row(item: dict[str, Any]) -> tuple[Any, ...]:
         item["station_id"],
         item["state"],
         item["protocol"],
-        item["vendor"],
-        item["model"],
+        " ".join(filter(None, (item["vendor"], item["model"]))),
         item["firmware"],
         ", ".join(f"{count} {status}" for status, count in counts.items()),
-        moment(item["last_seen_at"]),
+        when(item["last_seen_at"]),
         len(item["flags"]) or None,
     )
 

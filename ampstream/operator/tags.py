@@ -38,7 +38,7 @@ async def list_tags(session: Session, prefix: str, limit: int, **filters: str | 
          one["concurrent_limit"], one["note"])
         async for one in items
     ]  # fmt: skip
-    session.out.print(table(("id tag", "status", "parent", "expires", "#holds", "#limit", "note"), rows))
+    session.out.print(table(("id tag", "status", "parent", "expires", "#holds", "#limit", "~note"), rows))
     more = ", more with --limit" if limit and len(rows) == limit else ""
     session.out.print(f"[dim]{plural(len(rows), 'tag')}{more}[/]")
 

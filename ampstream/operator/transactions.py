@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, kwh, moment, plural, span, table
+from ampstream.operator.show import facts, kwh, moment, plural, span, table, when
 
 LIMIT = click.IntRange(min=0)
 
@@ -36,7 +36,7 @@ async def list_transactions(
             session.emit(item)
         return
     found = [item async for item in items]
-    columns = ("#id", "station", "#connector", "id tag", "state", "started", "#duration", "#energy", "reason", "flags")
+    columns = ("#id", "station/connector", "id tag", "state", "started", "#duration", "#energy", "reason", "~flags")
     session.out.print(table(columns, map(_row, found)))
     energy = sum(item["energy_wh"] for item in found)
     more = ", more with --limit" if limit and len(found) == limit else ""
@@ -76,12 +76,12 @@ async def meter_values(session: Session, transaction_id: int, *, as_csv: bool, o
             session.emit(item)
         return
     rows = [
-        (moment(reading["timestamp"]), sample["measurand"], sample["value"], sample["unit"], sample["phase"],
+        (when(reading["timestamp"]), sample["measurand"], sample["value"], sample["unit"], sample["phase"],
          sample["context"], [*reading["flags"], *sample["flags"]])
         async for reading in items
         for sample in reading["samples"]
     ]  # fmt: skip
-    session.out.print(table(("time", "measurand", "#value", "unit", "phase", "context", "flags"), rows))
+    session.out.print(table(("time", "measurand", "#value", "unit", "phase", "context", "~flags"), rows))
     session.out.print(f"[dim]{plural(len(rows), 'sample')}[/]")
 
 
@@ -101,11 +101,10 @@ async def _download(session: Session, path: str, output: Path | None) -> None:
 def _row(item: dict[str, Any]) -> tuple[Any, ...]:
     return (
         item["id"],
-        item["station_id"],
-        item["connector_id"],
+        f"{item['station_id']}/{item['connector_id']}",
         item["id_tag"],
         item["state"],
-        moment(item["started_at"]),
+        when(item["started_at"]),
         span(item["started_at"], item["stopped_at"]),
         kwh(item["energy_wh"]),
         item["stop_reason"],

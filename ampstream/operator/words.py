@@ -37,6 +37,10 @@ def _connected(event: dict[str, Any]) -> str:
     return f"connected, {cell(event['protocol'])}" + _optional(" from {}", event["address"])
 
 
+def _created(event: dict[str, Any]) -> str:
+    return "dialled in unknown, and was accepted" if event["by"] == "connect" else f"created by {cell(event['by'])}"
+
+
 def _booted(event: dict[str, Any]) -> str:
     previous = event["previous_firmware"]
     firmware = _optional(", firmware {}", event["firmware"]) + _optional(" (was {})", previous)
@@ -84,7 +88,7 @@ def _disconnected(event: dict[str, Any]) -> str:
 
 
 _WORDS: Final[dict[str, Words]] = {
-    "station.created": lambda event: "became known" + _optional(", created by {}", event["by"]),
+    "station.created": _created,
     "station.updated": lambda event: f"settings changed: {cell(event['fields'])}",
     "station.deleted": lambda _: "deleted",
     "station.connected": _connected,
