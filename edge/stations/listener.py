@@ -12,12 +12,14 @@ headers within the time (aiohttp's keepalive timeout covers a connection's first
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import hiredis
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from edge.stations import handshake, identity, origin
 from edge.stations.door import REFUSAL_S, Doorkeeper, Refused, Welcome
@@ -43,6 +45,18 @@ NONE: Final = "none"
 _log = get_logger("edge.door")
 
 
+class _OwnFaults(logging.Filter):
+    """Passes what is our fault; a request that is no HTTP is not, and its error holds what a stranger sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is written."""
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+_HTTP_LOG: Final = logging.getLogger("edge.http")
+_HTTP_LOG.addFilter(_OwnFaults())
+
+
 class Listener:
     """Listens for stations and hands their sockets to the hub."""
 
@@ -61,6 +75,7 @@ class Listener:
             self._handle,
             keepalive_timeout=settings.handshake_timeout_s,
             access_log=None,
+            logger=_HTTP_LOG,
             max_line_size=2048,
             max_field_size=4096,
             max_headers=64,

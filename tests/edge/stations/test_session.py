@@ -286,7 +286,7 @@ async def test_a_station_that_does_not_read_is_closed(redis_url: str) -> None:
         await rig.worker.wait_for(Kind.CLOSED, timeout_s=10)
         assert rig.worker.of(Kind.NOT_WRITTEN)
         await wait_until(lambda: rig.hub.everywhere == 0)
-        writer.close()
+        writer.transport.abort()
 
 
 async def test_a_text_in_pieces_is_one_frame(rig: Rig) -> None:
