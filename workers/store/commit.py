@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+import itertools
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import hiredis
@@ -20,6 +21,16 @@ from .draft import Draft
 from .outbox import Outbox, decode, encode
 
 NO_BARRIER: Final = Barrier()
+
+
+def _unique_tokens() -> Iterator[bytes]:
+    """Yield version tokens that no other process and no other incarnation of this one yields."""
+    process = secrets.token_bytes(8)
+    for number in itertools.count():
+        yield process + number.to_bytes(6, "big")
+
+
+_tokens: Final = _unique_tokens()
 
 
 class Result(enum.IntEnum):
@@ -106,7 +117,7 @@ def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str]:
         if "st" in gone:
             operations.append(("HDEL", state, "v"))
         else:
-            fields += ("v", secrets.token_bytes(8))
+            fields += ("v", next(_tokens))
         for field, section in draft.changed.items():
             if section is not None:
                 fields += (field, pack(section))
