@@ -46,10 +46,11 @@ async def running() -> AsyncIterator[Echo]:
 
 async def _echo(request: web.Request) -> web.WebSocketResponse:
     ws = web.WebSocketResponse(protocols=("ocpp1.6",), compress=False, heartbeat=None)
-    await ws.prepare(request)
-    async for message in ws:
-        if message.type == WSMsgType.TEXT:
-            await ws.send_str(message.data)
+    with contextlib.suppress(ConnectionError):
+        await ws.prepare(request)
+        async for message in ws:
+            if message.type == WSMsgType.TEXT:
+                await ws.send_str(message.data)
     return ws
 
 

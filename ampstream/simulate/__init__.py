@@ -7,16 +7,20 @@ A fleet (`ampstream simulate`):
     chargepoint    one simulated 1.6 station: boot, heartbeat, one CALL at a time, reconnects
     session        one connector: plug in, authorise, start, meter values, stop, unplug
     backlog        the queue of transaction messages, with the standard's retries
+    messenger      its calls and answers over the connections that it has one after the other
     answers        what a station answers to the CSMS's calls
     configuration  its configuration keys
     profiles       how cars and networks behave: steady, commuter, storm, replay
     physics        what a car draws: power, energy and state of charge as functions of time
+    samples        the meter readings made of it
     models         vendors and models, and what their outlets deliver
+    world          what all stations share: seed, time, speed, ledger, counters
     wheel          timers of the whole fleet on one timer of the loop
 
 The stations' own record, and what it proves:
 
     ledger         every logical start, meter value and stop, on disk before it is sent, and every answer
+    resume         what a station still has to report when its fleet is started again
     audit          ledger against what the system stored: violations of the invariants I1, I2, I3, I5, I6
     snapshot       what the system stored, through its API
 
