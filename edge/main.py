@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import resource
 import signal
 from collections.abc import Iterable
@@ -20,7 +19,7 @@ from edge.node import Node
 from edge.stations.draining import drain
 from edge.stations.hub import Hub
 from edge.stations.listener import Listener
-from shared import metrics, observe
+from shared import memory, metrics, observe
 from shared.bus.lane import LaneLost
 from shared.credentials import load_pepper
 from shared.logs import get_logger
@@ -30,8 +29,6 @@ from shared.settings import Settings
 
 RETRY_S: Final = 0.5
 SPARE_DESCRIPTORS: Final = 500
-GARBAGE: Final = (50_000, 20, 100)
-"""Sessions live long and free themselves; the collector need not walk thousands of them for every 700 new objects."""
 
 _log = get_logger("edge")
 
@@ -45,7 +42,7 @@ async def run(settings: Settings, *, stations: bool = True, operators: bool = Tr
     actions = actions_of(OCPP16)
     metrics.register_actions(actions.from_station, actions.from_csms)
     metrics.set_build_info(observe.loop_name())
-    gc.set_threshold(*GARBAGE)
+    memory.settle()
     node = await _connect(settings, first)
     if node is None:
         return
