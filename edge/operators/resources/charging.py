@@ -15,7 +15,7 @@ from edge.operators.models.stations import Connector
 from edge.operators.models.transactions import Reading, Transaction
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources import csvout
-from edge.operators.resources.lists import member, page, position
+from edge.operators.resources.lists import member, page, position, shown
 from edge.operators.resources.stations import StationPath, known
 from edge.operators.routes import Table
 from edge.operators.times import GivenInstant, milliseconds
@@ -27,7 +27,7 @@ from shared.records.transactions import TransactionState
 TABLE: Final = Table("charging")
 _route = TABLE.route
 
-CSV_CHUNK: Final = 500
+CSV_CHUNK: Final = 200
 TransactionId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Format = Literal["json", "csv"]
 
@@ -97,7 +97,7 @@ async def list_connectors(call: Call[ConnectorList, None]) -> Page[Connector]:
     query = ("connectors", call.params.status)
     after = member(call.params.cursor, *query)
     found, after = await stations.connectors_page(call.lane, call.params.status, after, call.params.limit)
-    return page([Connector.of_now(one) for one in found], after, *query)
+    return page(await shown(found, Connector.of_now), after, *query)
 
 
 @_route(
@@ -116,7 +116,7 @@ async def list_transactions(call: Call[TransactionList, None]) -> Page[Transacti
     wanted, query = call.params.filter, ("transactions", call.params.filter)
     after = position(call.params.cursor, *query)
     found, following = await transactions.page(call.lane, wanted, after, call.params.limit)
-    return page([Transaction.of(one) for one in found], following, *query)
+    return page(await shown(found, Transaction.of), following, *query)
 
 
 @_route(
@@ -166,13 +166,13 @@ async def _meter_values(
     query = ("meter-values", station_id, transaction_id)
     after = member(params.cursor, *query)
     found, following = await transactions.readings(call.lane, station_id, transaction_id, after, params.limit)
-    return page([Reading.of(one) for one in found], following, *query)
+    return page(await shown(found, Reading.of), following, *query)
 
 
 async def _all_readings(lane: Lane, station_id: str, transaction_id: int) -> AsyncIterator[list[Reading]]:
     after = ""
     while True:
         found, after = await transactions.readings(lane, station_id, transaction_id, after, CSV_CHUNK)
-        yield [Reading.of(one) for one in found]
+        yield await shown(found, Reading.of)
         if not after:
             return

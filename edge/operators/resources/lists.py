@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 from edge.operators.models.base import Page
 from edge.operators.problems import ProblemError
 from shared.records.queries import cursors
 from shared.records.queries.cursors import CursorError, Position
 
+R = TypeVar("R")
 T = TypeVar("T")
+
+SLICE: Final = 25
+"""Records turned into answers in one turn of the event loop, which carries stations' frames too."""
 
 
 def position(cursor: str | None, *query: object) -> Position | None:
@@ -26,6 +32,15 @@ def member(cursor: str | None, *query: object) -> str:
     """Return the name behind which the list `query` goes on; empty at its beginning."""
     at = position(cursor, *query)
     return at.member if at else ""
+
+
+async def shown(records: Sequence[R], show: Callable[[R], T]) -> list[T]:
+    """Return what `show` makes of each record, a few at a time."""
+    items: list[T] = []
+    for begin in range(0, len(records), SLICE):
+        items += [show(record) for record in records[begin : begin + SLICE]]
+        await asyncio.sleep(0)
+    return items
 
 
 def page(items: list[T], after: Position | str | None, *query: object) -> Page[T]:

@@ -15,7 +15,7 @@ from edge.operators.models.base import Accepted, Cursor, Limit, Page, StationId
 from edge.operators.models.stations import Station, StationWithKey, station_fields, station_view
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.asking import ask, request_id
-from edge.operators.resources.lists import member, page
+from edge.operators.resources.lists import member, page, shown
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from shared import credentials
@@ -107,7 +107,8 @@ async def list_stations(call: Call[StationList, None]) -> Page[Station]:
     """Return stations by id, with the filters that are set."""
     wanted, query = call.params.filter, ("stations", call.params.filter)
     found, after = await stations.page(call.lane, wanted, member(call.params.cursor, *query), call.params.limit)
-    return page([station_view(one, call.parts.settings) for one in found], after, *query)
+    items = await shown(found, lambda one: station_view(one, call.parts.settings))
+    return page(items, after, *query)
 
 
 @_route(

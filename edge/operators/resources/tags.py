@@ -11,7 +11,7 @@ from edge.operators.call import Call
 from edge.operators.models.base import Cursor, Limit, Page
 from edge.operators.models.tags import Tag
 from edge.operators.problems import ProblemError, missing
-from edge.operators.resources.lists import member, page
+from edge.operators.resources.lists import member, page, shown
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import GivenInstant, milliseconds
@@ -91,7 +91,7 @@ async def list_tags(call: Call[TagList, None]) -> Page[Tag]:
     wanted = TagFilter(q=params.q, status=params.status, parent=params.parent)
     query = ("tags", wanted)
     found, after = await tags.page(call.lane, wanted, member(params.cursor, *query), params.limit)
-    return page([Tag.of(one) for one in found], after, *query)
+    return page(await shown(found, Tag.of), after, *query)
 
 
 @_route(

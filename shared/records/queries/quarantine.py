@@ -15,7 +15,7 @@ from shared.records.quarantine import Quarantined
 from .cursors import Position
 from .reading import SCAN_BUDGET, newest, replies
 
-CHUNK: Final = 500
+CHUNK: Final = 200
 _ID: Final = re.compile(r"[0-9]{1,5}-([0-9]{1,15})-[0-9]{1,20}")
 
 

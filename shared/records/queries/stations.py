@@ -15,7 +15,10 @@ from shared.records.stations import ConnectorRecord, Connectors, Door, SessionRe
 from .reading import SCAN_BUDGET, names, replies
 
 StationState = Literal["online", "offline", "never_seen"]
-CHUNK: Final = 500
+CHUNK: Final = 200
+"""Records read at once: decoding them holds the event loop, which may carry frames."""
+WHOLE_CHUNK: Final = 50
+"""The same for stations with all that belongs to them."""
 MAX_CONNECTOR: Final = 2**31
 """Stands behind every connector of a station."""
 
@@ -95,7 +98,7 @@ async def page(lane: Lane, wanted: StationFilter, after: str, limit: int) -> tup
     kept: list[str] = []
     last, seen = after, 0
     while True:
-        chunk = CHUNK if wanted.by_content else limit - len(kept) + 1
+        chunk = CHUNK if wanted.by_content else min(limit - len(kept) + 1, 1000)
         ids = await names(lane, keys.STATIONS, wanted.q, last, chunk)
         for station_id in await _matching(lane, wanted, ids):
             if len(kept) == limit:
@@ -155,7 +158,10 @@ async def _matching(lane: Lane, wanted: StationFilter, ids: list[str]) -> list[s
 
 
 async def _known(lane: Lane, ids: Sequence[str]) -> list[StationNow]:
-    return [found for found in await stations(lane, ids) if found is not None]
+    found: list[StationNow] = []
+    for begin in range(0, len(ids), WHOLE_CHUNK):
+        found += [one for one in await stations(lane, ids[begin : begin + WHOLE_CHUNK]) if one is not None]
+    return found
 
 
 def _state(session: SessionRecord, presence_ttl_ms: int) -> StationState:

@@ -13,7 +13,7 @@ from .reading import replies
 from .transactions import transactions
 
 DAY_MS: Final = 86_400_000
-CHUNK: Final = 500
+CHUNK: Final = 200
 MAX_DAY: Final = 100_000
 """Transactions of a day that are added up; beyond, the energy is that of the newest ones."""
 

@@ -17,7 +17,7 @@ from shared.records.tags import IdTag, TagStatus
 
 from .reading import SCAN_BUDGET, names, replies
 
-CHUNK = 500
+CHUNK = 200
 
 
 class TagNow(msgspec.Struct, frozen=True):

@@ -19,7 +19,8 @@ from shared.records.transactions import Charging, Reading, Transaction, Transact
 from .cursors import Position
 from .reading import HIGHEST, LOWEST, SCAN_BUDGET, newest, replies
 
-CHUNK: Final = 500
+CHUNK: Final = 200
+"""Records read at once: decoding them holds the event loop, which may carry frames."""
 
 
 class TransactionFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +96,7 @@ async def page(
     low = LOWEST if wanted.since is None else wanted.since
     high = HIGHEST if wanted.until is None else f"({wanted.until}"
     while True:
-        chunk = CHUNK if wanted.by_content else limit - len(kept) + 1
+        chunk = CHUNK if wanted.by_content else min(limit - len(kept) + 1, CHUNK)
         positions = await newest(lane, wanted.index, last, chunk, low, high)
         found = await transactions(lane, [int(at.member) for at in positions], wanted.station_id)
         for at, one in zip(positions, found, strict=True):
