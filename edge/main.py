@@ -104,12 +104,7 @@ class Edge:
         node, hub = self._node, self._hub
         node.draining = True
         if hub is not None:
-            draining = asyncio.create_task(drain(hub, self._settings.drain_s))
-            hurried = asyncio.create_task(hurry.wait())
-            await asyncio.wait((draining, hurried), return_when=asyncio.FIRST_COMPLETED)
-            for task in (draining, hurried):
-                task.cancel()
-            await asyncio.gather(draining, hurried, return_exceptions=True)
+            await drain(hub, self._settings.drain_s, hurry)
             await hub.stop()
         if self._listener is not None:
             await self._listener.stop()

@@ -156,6 +156,19 @@ class Rig:
         self.sockets.append(socket)
         return socket
 
+    async def dial_again(self, station: str = "CP1") -> aiohttp.ClientWebSocketResponse:
+        """Connect as a station that tries until it is let in."""
+
+        async def let_in() -> aiohttp.ClientWebSocketResponse | None:
+            try:
+                return await self.dial(station)
+            except aiohttp.WSServerHandshakeError:
+                return None
+
+        found = await wait_until(let_in)
+        assert found is not None
+        return found
+
     async def refused(self, station: str = "CP1", **options: Any) -> aiohttp.WSServerHandshakeError:
         """Connect as a station that is refused."""
         try:

@@ -290,7 +290,7 @@ async def test_huge_headers_are_refused(rig: Rig, caplog: pytest.LogCaptureFixtu
 
 
 async def test_a_full_node_and_a_storm_are_told_to_come_back(redis_url: str) -> None:
-    """Beyond max_connections, and beyond the admission rate: 503 with Retry-After; its own station may replace itself."""
+    """Beyond max_connections and the admission rate: 503 with Retry-After; a station may still replace itself."""
     async with running_edge(redis_url, max_connections=2) as rig:
         await rig.dial("CP1")
         await rig.dial("CP2")
