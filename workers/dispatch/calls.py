@@ -72,13 +72,13 @@ def serve(entry: Entry, fresh: Fresh) -> Draft:
 def _serve(entry: Entry, draft: Draft, fresh: Fresh, handler: Handler, call: frames.Call) -> Draft:
     """Run the handler; `draft` is given up where it fails."""
     protocol = protocol_of(draft.session.subprotocol)
-    parsed = entry.request(protocol, handler)
-    if isinstance(parsed, OcppError):
-        return refuse(entry, draft, protocol, "bad_payload", parsed)
-    for flag in parsed.flags:
-        draft.flag(*flag.split(":", 1))
     try:
-        response = handler.run(draft, parsed.value)
+        parsed = entry.request(protocol, handler)
+        if isinstance(parsed, OcppError):
+            return refuse(entry, draft, protocol, "bad_payload", parsed)
+        for flag in parsed.flags:
+            draft.flag(*flag.split(":", 1))
+        answer = frames.encode_result(call.message_id, handler.run(draft, parsed.value))
     except Missing:
         raise
     except OcppError as error:
@@ -89,7 +89,7 @@ def _serve(entry: Entry, draft: Draft, fresh: Fresh, handler: Handler, call: fra
         sessions.heard(again)
         return refuse(entry, again, protocol, "handler_failed", InternalError(f"{type(error).__name__} in the handler"))
     if not draft.late:
-        draft.answer = frames.encode_result(call.message_id, response)
+        draft.answer = answer
     return draft
 
 

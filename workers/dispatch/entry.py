@@ -104,12 +104,12 @@ class Entry:
 
         Which protocol the session speaks is not known yet: the default one is assumed, a wrong guess costs a round.
         """
-        if self.kind == Kind.CALL:
-            return self._call_wants()
         try:
+            if self.kind == Kind.CALL:
+                return self._call_wants()
             prefetch = _WANTS.get(self.kind)
             return prefetch(self) if prefetch is not None else ()
-        except (msgspec.MsgspecError, AttributeError):
+        except Exception:  # noqa: BLE001 - a guess; what fails here fails where the entry is decided, and is told there
             return ()
 
     def _call_wants(self) -> tuple[Want, ...]:

@@ -135,6 +135,29 @@ def test_a_failing_handler_is_answered_and_kept(world: World, monkeypatch: pytes
     assert quarantined(world)[0].reason == "handler_failed"
 
 
+def test_a_failing_guess_fails_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a handler would like loaded is a guess: where that fails the frame is decided all the same."""
+    handler = protocols.protocol_of("ocpp1.6").handlers["StartTransaction"]
+
+    def fail(station_id, request):  # type: ignore[no-untyped-def]
+        raise RuntimeError
+
+    _swap(monkeypatch, msgspec.structs.replace(handler, wants=fail))
+    assert world.call("StartTransaction", START)[2]["idTagInfo"]["status"] == "Accepted"
+
+
+def test_a_payload_that_breaks_the_parser_is_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a parser does to a payload, its frame is answered and kept."""
+    from shared.ocpp import payloads
+
+    def fail(*args):  # type: ignore[no-untyped-def]
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(payloads, "parse", fail)
+    assert world.call("Heartbeat", {}, message_id="h")[:3] == [4, "h", "InternalError"]
+    assert quarantined(world)[0].reason == "handler_failed"
+
+
 def test_a_failing_start_handler_still_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A StartTransaction whose handler fails is answered by its stand-in, not by a CALLERROR."""
     handler = protocols.protocol_of("ocpp1.6").handlers["StartTransaction"]
