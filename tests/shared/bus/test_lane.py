@@ -1,6 +1,7 @@
 """The lane against a real Valkey: order, refusals, losses."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import hiredis
 import pytest
@@ -10,7 +11,7 @@ from shared.bus.scripts import COMMIT
 
 
 @pytest.fixture
-async def lane(redis_url: str):
+async def lane(redis_url: str) -> AsyncIterator[Lane]:
     lane = await Lane.open(redis_url, name="test")
     yield lane
     await lane.close()

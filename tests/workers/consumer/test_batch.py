@@ -1,5 +1,7 @@
 """Rounds, conflicts and missing reads of the batch, against a real Valkey with small deciders."""
 
+from collections.abc import AsyncIterator
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from shared.policy import Policy
 from shared.records.packing import pack
 from shared.records.stations import StationRecord
 from shared.records.tags import IdTag
-from workers.consumer.batch import Batch, Unsettled, rounds
+from workers.consumer.batch import Batch, Decider, Unsettled, rounds
 from workers.dispatch import Entry
 from workers.store.commit import Result
 from workers.store.draft import Draft
@@ -44,13 +46,13 @@ def test_rounds_keep_the_order_of_each_station(stations: list[str]) -> None:
 
 
 @pytest.fixture
-async def lane(redis_url: str):
+async def lane(redis_url: str) -> AsyncIterator[Lane]:
     lane = await Lane.open(redis_url, name="test")
     yield lane
     await lane.close()
 
 
-def batch_of(lane: Lane, decider) -> Batch:
+def batch_of(lane: Lane, decider: Decider) -> Batch:
     """A batch with a decider of the test's own."""
     return Batch(lane, Policy(), lambda _phase, _seconds: None, decider)
 
@@ -78,6 +80,7 @@ async def test_conflict_is_decided_again_on_the_new_state(lane: Lane) -> None:
     (done,) = await batch_of(lane, decide).run([entry_of("A")])
     assert (done.outcome.result, done.conflicts) == (Result.COMMITTED, 1)
     (done,) = await batch_of(lane, create).run([entry_of("A", "2-1", seq=2)])
+    assert done.draft.station is not None
     assert (done.draft.station.name, done.conflicts) == ("2", 0)
 
 

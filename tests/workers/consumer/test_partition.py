@@ -1,7 +1,9 @@
 """A partition's consumer with the real dispatch and a real Valkey: answers, crashes, poison, lost entries."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from shared import envelopes, metrics
 from shared.bus import keys, streams
 from shared.bus.lane import Lane
-from shared.envelopes import Answer, Canary, Kind, Pong, SessionOpened, Uplink
+from shared.envelopes import Answer, Canary, Item, Kind, Pong, SessionOpened, Uplink
 from shared.policy import Policy
 from shared.settings import Settings
 from tests.support import wait_until
@@ -17,6 +19,8 @@ from workers.consumer import batch as batches
 from workers.consumer.batch import Batch
 from workers.consumer.partition import PartitionConsumer
 from workers.dispatch import Entry, decide
+from workers.store.draft import Draft
+from workers.store.view import StationView
 
 POLICY = Policy(unknown_stations="accept")
 BOOT = {"chargePointVendor": "V", "chargePointModel": "M"}
@@ -29,7 +33,7 @@ def actions() -> None:
 
 
 @pytest.fixture
-async def lane(redis_url: str):
+async def lane(redis_url: str) -> AsyncIterator[Lane]:
     lane = await Lane.open(redis_url, name="test")
     await lane.one("XADD", keys.downlink("edge"), "*", "e", envelopes.encode([]))
     yield lane
@@ -49,18 +53,18 @@ async def open_session(lane: Lane) -> None:
     await call(lane, 1, "BootNotification", BOOT)
 
 
-async def call(lane: Lane, seq: int, action: str, payload: dict) -> str:
+async def call(lane: Lane, seq: int, action: str, payload: dict[str, Any]) -> str:
     """A station's CALL."""
     return await append(lane, Kind.CALL, msgspec.json.encode([2, str(seq), action, payload]), seq=seq)
 
 
-async def items(lane: Lane) -> list:
+async def items(lane: Lane) -> list[Item]:
     """Every item on the edge's downlink."""
     found = await lane.one("XRANGE", keys.downlink("edge"), "-", "+")
     return [item for _, fields in found for item in envelopes.decode_downlink(fields[1])]
 
 
-async def answers(lane: Lane) -> dict[int, list]:
+async def answers(lane: Lane) -> dict[int, list[Any]]:
     """Answers by call_seq."""
     return {i.call_seq: msgspec.json.decode(i.frame) for i in await items(lane) if isinstance(i, Answer)}
 
@@ -72,7 +76,7 @@ async def event_ids(lane: Lane) -> list[str]:
 
 
 @asynccontextmanager
-async def consuming(settings: Settings, lane: Lane, name: str = "w1"):
+async def consuming(settings: Settings, lane: Lane, name: str = "w1") -> AsyncIterator[PartitionConsumer]:
     """A consumer that runs."""
     consumer = PartitionConsumer(settings, POLICY, 0, name, lane)
     task = asyncio.create_task(consumer.run())
@@ -87,7 +91,7 @@ async def consuming(settings: Settings, lane: Lane, name: str = "w1"):
 async def settled(lane: Lane) -> bool:
     """Tell whether nothing waits and nothing is pending."""
     pending = await lane.one("XPENDING", keys.uplink(0), keys.GROUP)
-    return pending[0] == 0 and await lane.one("XLEN", keys.uplink(0)) == 0
+    return bool(pending[0] == 0 and await lane.one("XLEN", keys.uplink(0)) == 0)
 
 
 async def test_call_is_answered_and_settled(settings: Settings, lane: Lane) -> None:
@@ -126,6 +130,7 @@ async def test_crash_after_the_commit_emits_the_same_once_more(settings: Setting
     quick = msgspec.structs.replace(settings, claim_idle_s=0.05)
     async with consuming(quick, lane, "w2"):
         await wait_until(lambda: settled_and(lane, 2))
+    assert done.draft.answer is not None
     assert (await answers(lane))[2] == msgspec.json.decode(done.draft.answer)
 
 
@@ -134,7 +139,7 @@ async def test_poison_goes_to_quarantine_and_the_rest_goes_on(
 ) -> None:
     """A frame that fails in every try is quarantined and answered; what came with it is served."""
 
-    def fragile(entry: Entry, view, now: int, policy: Policy):
+    def fragile(entry: Entry, view: StationView, now: int, policy: Policy) -> Draft:
         if b"poison" in entry.uplink.frame:
             raise MemoryError("no decision")
         return decide(entry, view, now, policy)

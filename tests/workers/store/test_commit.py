@@ -1,5 +1,7 @@
 """The commit script: the fence, the token and the outbox, against a real Valkey."""
 
+from collections.abc import AsyncIterator
+
 import msgspec
 import pytest
 
@@ -15,7 +17,7 @@ from workers.store.wants import WantSlot, WantTransactionId
 
 
 @pytest.fixture
-async def lane(redis_url: str):
+async def lane(redis_url: str) -> AsyncIterator[Lane]:
     lane = await Lane.open(redis_url, name="test")
     yield lane
     await lane.close()
@@ -36,6 +38,13 @@ async def commit(lane: Lane, draft: Draft) -> Outcome:
     """Commit one decision."""
     (outcome,) = await commit_many(lane, [draft])
     return outcome
+
+
+async def name_of(lane: Lane) -> str:
+    """The station's name as it is stored."""
+    station = (await view_of(lane)).station
+    assert station is not None
+    return station.name
 
 
 async def create(lane: Lane, station: str = "CP1") -> None:
@@ -64,7 +73,7 @@ async def test_call_commits_once(lane: Lane) -> None:
     assert outcome.result is Result.DUPLICATE
     assert outcome.outbox is not None
     assert outcome.outbox.deliveries[0].node == "n"
-    assert (await view_of(lane)).station.name == "one"
+    assert await name_of(lane) == "one"
 
 
 async def test_call_below_the_fence_is_stale(lane: Lane) -> None:
@@ -74,7 +83,7 @@ async def test_call_below_the_fence_is_stale(lane: Lane) -> None:
         assert (await commit(lane, await renamed(lane, str(seq), epoch=7, seq=seq))).result is Result.COMMITTED
     outcome = await commit(lane, await renamed(lane, "late", epoch=7, seq=1))
     assert outcome == Outcome(Result.STALE, None)
-    assert (await view_of(lane)).station.name == "2"
+    assert await name_of(lane) == "2"
 
 
 async def test_each_epoch_has_its_own_fence(lane: Lane) -> None:

@@ -1,5 +1,7 @@
 """Sweeping timers and presence deadlines into uplink entries, against a real Valkey."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
 from shared import envelopes
@@ -15,7 +17,7 @@ PARTITIONS = 2
 
 
 @pytest.fixture
-async def lane(redis_url: str):
+async def lane(redis_url: str) -> AsyncIterator[Lane]:
     lane = await Lane.open(redis_url, name="test")
     yield lane
     await lane.close()
