@@ -63,6 +63,7 @@ def create(draft: Draft, request: CreateStation) -> dict[str, Any]:
     draft.write("DEL", keys.door(draft.station_id))
     _write_door(draft, {field: getattr(request, field) for field in _DOOR_FIELDS})
     draft.effect("ZADD", keys.STATIONS, 0, draft.station_id)
+    draft.effect("SADD", keys.NEVER_SEEN, draft.station_id)  # Until its first session, see `sessions`.
     draft.emit(StationCreated(station_id=draft.station_id, at=at, by=request.by or "operator"))
     return {"station_id": draft.station_id}
 
@@ -152,6 +153,7 @@ def _forget(draft: Draft) -> None:
     station_id = draft.station_id
     draft.effect("ZREM", keys.STATIONS, station_id)
     draft.effect("HDEL", keys.ONLINE, station_id)
+    draft.effect("SREM", keys.NEVER_SEEN, station_id)
     if draft.connectors.by_id:
         draft.effect("HDEL", keys.CONNECTORS, *(f"{station_id}/{number}" for number in draft.connectors.by_id))
     gone = (keys.door, keys.session, keys.presence, keys.history, keys.samples)

@@ -31,6 +31,8 @@ LONGEST_TTL_MS: Final = 16 * 60 * 1000
 """More than any presence key lives (15 min) since it was last touched."""
 _CAUSES: Final = frozenset({"expiry", "sweep", "node"})
 _EXPIRED: Final = "expiry"
+_PRESENT: Final = ("open", "reconnecting")
+"""Connections of stations that count as online."""
 
 
 def opened(draft: Draft, body: SessionOpened) -> None:
@@ -46,6 +48,8 @@ def opened(draft: Draft, body: SessionOpened) -> None:
     else:  # A CALL told of the session before this entry did.
         known = {"subprotocol": body.subprotocol, "address": body.address, "security_profile": body.security_profile}
         draft.put(msgspec.structs.replace(session, **known))
+        if session.subprotocol != body.subprotocol and session.connection in _PRESENT:
+            draft.effect("HSET", keys.ONLINE, draft.station_id, body.subprotocol)
     _raise_profile(draft, session, body.security_profile)
     for note in body.notes:
         quirk, _, detail = note.partition(":")
@@ -104,7 +108,7 @@ def _recheck(draft: Draft, subject: str) -> None:
 def _expire(draft: Draft, epoch: int, note: str) -> bool:
     """End a session that no sign of life came from; returns whether it is alive."""
     session = draft.session
-    if epoch != session.epoch or session.connection not in ("open", "reconnecting"):
+    if epoch != session.epoch or session.connection not in _PRESENT:
         return False
     presence = draft.get(WantPresence())
     if presence is not None and presence[1] == epoch:
@@ -150,6 +154,8 @@ def _begin(draft: Draft, subprotocol: str, address: str, security_profile: int) 
     if old.connection == "open":
         # The edge that registered this session tells the old one as well; twice is harmless, never would not be.
         draft.deliver(old.node, Close(draft.station_id, old.epoch, GO_AWAY, "superseded"))
+    if not old.opened_at:
+        draft.effect("SREM", keys.NEVER_SEEN, draft.station_id)
     _online(draft)
     commands.session_changed(draft)
     if draft.charging.open:

@@ -13,6 +13,7 @@ from shared.records.events import (
     StationDisconnected,
     StationOffline,
 )
+from shared.records.requests import CreateStation, DeleteStation
 from tests.workers.harness import World
 
 BOOT = {"chargePointVendor": "Volt", "chargePointModel": "One"}
@@ -223,3 +224,31 @@ def test_a_close_without_a_reason_is_no_expiry() -> None:
     world.feed(world.entry(Kind.CLOSED, body))
     world.call("Heartbeat", {})
     assert world.view.session.connection == "closed"
+
+
+def test_a_created_station_is_never_seen_until_it_dials_in() -> None:
+    """An operator's station stands in the index of those never seen until its first session, and no longer."""
+    world = World()
+    world.request(CreateStation(request_id="c"))
+    assert world.memory.data[keys.NEVER_SEEN] == {"CP1"}
+    world.open()
+    world.close(reason="station")
+    assert not world.memory.data[keys.NEVER_SEEN]
+
+
+def test_a_deleted_station_is_no_longer_never_seen() -> None:
+    """A station that is deleted before it ever came leaves the index too."""
+    world = World()
+    world.request(CreateStation(request_id="c"))
+    world.request(DeleteStation(request_id="d"))
+    assert not world.memory.data[keys.NEVER_SEEN]
+
+
+def test_a_session_told_of_by_a_call_is_online_with_its_protocol() -> None:
+    """Where a CALL came before the OPENED entry, the index learns the protocol with the latter."""
+    world = World()
+    world.open()
+    epoch = world.epoch + 1000
+    world.send_text(b'[2,"1","Heartbeat",{}]', epoch=epoch)
+    world.open(epoch, subprotocol="ocpp2.1")
+    assert world.memory.data[keys.ONLINE]["CP1"] == b"ocpp2.1"
