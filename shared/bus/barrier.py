@@ -1,0 +1,39 @@
+"""Makes sure that what a connection wrote is on the disk of replicas too, where a replica barrier is set.
+
+`appendfsync always` makes a reply imply the primary's own disk. WAITAOF waits for replicas, but only for what its own
+connection wrote: one that merely read passes at once. So each wait writes something first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import hiredis
+import msgspec
+
+from .lane import Command, Lane, LaneLost
+
+KEY: Final = "barrier"
+
+
+class Barrier(msgspec.Struct, frozen=True):
+    """How many replicas must have a write on disk before it counts, and how long to wait for them."""
+
+    replicas: int = 0
+    timeout_ms: int = 2000
+
+    async def execute(self, lane: Lane, commands: Sequence[Command]) -> list[Any]:
+        """Run commands and wait until they are durable; returns their replies.
+
+        Raises `LaneLost` where too few replicas have them in time: they may or may not survive a failover.
+        """
+        if not self.replicas or not commands:
+            return await lane.execute(commands)
+        wait: list[Command] = [("SET", KEY, "1"), ("WAITAOF", 1, self.replicas, self.timeout_ms)]
+        *replies, _, durable = await lane.execute([*commands, *wait], timeout_s=lane.timeout_s + self.timeout_ms / 1000)
+        if isinstance(durable, hiredis.ReplyError):
+            raise durable
+        if durable[0] < 1 or durable[1] < self.replicas:
+            raise LaneLost(f"only {durable[1]} of {self.replicas} replicas have the commit on disk")
+        return replies
