@@ -6,6 +6,9 @@
 - `envelopes`: what travels between edge and workers
 - `settings`, `policy`: the configuration of a process, and the part of it that decisions see
 - `durability`: what Redis must be before it is trusted
+- `credentials`: how keys, passwords and tokens are kept and checked
+- `presence`: how long a station counts as there without a sign of life
 - `clock`, `logs`: injected time, and lines without secrets
+- `memory`: garbage collection for processes that serve
 - `metrics`, `series`, `observe`: the catalogue, the cheap counters under it, and the routes that show them
 """

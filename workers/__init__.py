@@ -1,1 +1,13 @@
-"""The processes that decide: consumer, then dispatch, handlers, services, store; jobs run beside them."""
+"""The processes that decide; they hold nothing, so that each can be killed, added or replaced at any moment.
+
+    main       one process: everything below as supervised tasks
+    consumer   reads the uplinks, runs batches, settles
+    dispatch   finds the decision for an entry
+    handlers   translate OCPP into calls of services
+    services   decide, as pure functions
+    store      loads state, collects changes, commits them
+    sweeps     due timers and passed presence deadlines become entries
+    jobs       arq's part; no promise rests on it
+
+consumer > dispatch > handlers > services > store: each imports only what stands to its right.
+"""

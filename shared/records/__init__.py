@@ -4,6 +4,7 @@
     transactions.py  Transaction, open ones in the `charging` section, closed ones under their own key; Sample, Reading
     commands.py      Command records and their states
     tags.py          IdTag records
+    tokens.py        operators' tokens: digest and scope
     quarantine.py    frames that nobody understood
     history.py       facts beside the current state: late ones, security events, firmware statuses
     events.py        the versioned list of event types, and how they stand in the event stream

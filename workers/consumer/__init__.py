@@ -4,5 +4,5 @@ partition.py  PartitionConsumer: one supervised task per partition: own history,
 batch.py      Batch: decides and commits entries, one per station and round, until nothing conflicts
 emission.py   what committed outcomes owe: events, effects, timers, deliveries; then the settling
 poison.py     entries that failed before: alone, counted, and at last to quarantine
-reaper.py     removes consumers of dead incarnations once they hold nothing
+counting.py   what committed decisions counted, as metrics
 """

@@ -1,7 +1,7 @@
 """One module per resource, each with its table of routes.
 
 stations.py      stations: list, one, create, change, delete, disconnect; their keys
-charging.py      connectors, transactions, meter values (JSON and CSV)
+charging.py      connectors, transactions, meter values; csvout.py: those as CSV
 commands.py      commands of a station, its history
 tags.py          id tags; imports.py: many of them from CSV
 quarantine.py    frames that nobody understood: list, show, replay, drop
