@@ -1,13 +1,13 @@
-"""The processes that hold sockets and nothing else: `stations` speaks OCPP-J to stations, `operators` REST to people.
+"""The processes that hold sockets: `stations` speaks OCPP-J to stations, `operators` REST to people.
 
-    main       one process: listeners up, signals, drain, the way out
-    node       one incarnation: the connection to Redis, what both listeners share
-    uplink     entries of one turn of the event loop go to their streams in one pipeline
-    downlink   the reader of this node's stream of answers, commands and closes
-    sink       where items for stations are handed over
-    pulse      the clock's work: canaries, the node's heartbeat, Redis's durability, time and memory
-    stations   the OCPP-J endpoint
-    operators  the REST API, the live feed, health and metrics
+main.py      run(): waits for Redis, listens, and leaves in order on SIGTERM
+node.py      Node: one incarnation, as Redis and the workers know it; what both listeners stand on
+uplink.py    Appender: everything that one turn of the event loop brings, in one pipeline
+downlink.py  Downlink: answers, commands, closes, replies and pongs for this node
+pulse.py     Pulse: canaries, heartbeat, Redis's time and memory, what is due by the clock
+sink.py      Sink: what the stations' listener takes from its node
+stations/    the OCPP-J endpoint
+operators/   the REST API, the live feed, health and metrics
 
-A frame: `stations` → `uplink` → (a worker) → `downlink` → `sink` → `stations`.
+station ── stations ── Appender ──> uplink ... worker ... downlink ──> Downlink ── stations ──> station
 """

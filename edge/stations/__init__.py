@@ -1,29 +1,24 @@
 """The OCPP-J endpoint: WebSockets in, envelopes onto the uplink, answers back; payloads stay bytes.
 
-From a TCP connection to a session:
+From a connection to a session:
 
-    listener     a request, from its headers to a session or a refusal
-    identity     which station its path means
-    handshake    the WebSocket opening handshake, as bytes
-    origin       the address behind a trusted proxy
-    limits       the admission rate, and limits of failed logins
-    door         the station's own policy: known, key, security profile
-    opening      epoch, end of the older socket, upgrade, a last look at the epoch
-    handover     takes the socket out of aiohttp's hands
+    listener.py    HTTP in; to a session, or to a refusal that says as much as it may
+    identity.py    path -> station id                  handshake.py  RFC 6455, the server's answer
+    origin.py      address and TLS behind a proxy      limits.py     admission rate, failed logins
+    door.py        the station's own policy: keys, profiles, unknown stations
+    opening.py     its epoch; the older socket is told to close; a last look
+    handover.py    the socket leaves aiohttp's request handler
 
-A session's life:
+A session at work:
 
-    wire         WebSocket frames over a transport
-    session      one station's socket, and what is due on it by the clock
-    reading      what a text means: a CALL, an answer, something bad
-    forwarding   CALLs to the uplink, one at a time
-    delivering   answers and commands to the socket, each written once or reported
-    presence     tells Redis of signs of life
+    wire.py        WebSocket frames over a transport
+    session.py     one station's state and life        meters.py     its metrics
+    reading.py     what a text means                   forwarding.py CALLs to the uplink, one at a time
+    delivering.py  answers and commands to the socket  presence.py   signs of life to Redis
 
-All of them together:
+All of them:
 
-    hub          every session of the node; finds the one that an item is for
-    failclosed   when an edge must not hold stations
-    draining     an orderly end
-    meters       the metrics, with their children at hand
+    hub.py         finds the session an item is for; the wheel that stands for timers
+    failclosed.py  when no station may be held
+    draining.py    an orderly end
 """

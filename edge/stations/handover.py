@@ -7,7 +7,7 @@ ours. `RequestHandler` has no public way for that: this is the only module that 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -31,8 +31,7 @@ def transport_of(request: web.BaseRequest) -> asyncio.Transport | None:
     transport = request.transport
     if transport is None or transport.is_closing():
         return None
-    # uvloop's transports are no subclass of asyncio's.
-    return cast("asyncio.Transport", transport)
+    return transport
 
 
 def detach(request: web.BaseRequest, transport: asyncio.Transport, wire: Wire, response: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
 import aiohttp
@@ -21,10 +21,12 @@ from shared.bus.lane import Lane, LaneLost
 from shared.clock import Clock
 from shared.envelopes import Answer, Canary, Item, Kind, Pong, Reply, Uplink
 from shared.ocpp import frames
+from shared.ocpp.errors import FrameError
 from shared.records.requests import AnyRequest
 from shared.settings import Settings, load
 from tests.support import wait_until
 
+Socket = aiohttp.ClientWebSocketResponse
 HEARTBEAT = '[2,"%s","Heartbeat",{}]'
 
 
@@ -38,7 +40,7 @@ def result(uplink: Uplink) -> bytes | None:
     """The default answer: an empty CALLRESULT."""
     try:
         frame = frames.decode(uplink.frame)
-    except frames.FrameError as error:
+    except FrameError as error:
         return None if error.message_id is None else frames.encode_error(error.message_id, "FormationViolation")
     return frames.encode_result(frame.message_id)
 
@@ -141,31 +143,29 @@ class Rig:
         self.port = port
         self.worker = worker
         self.http = http
-        self.sockets: list[aiohttp.ClientWebSocketResponse] = []
+        self.sockets: list[Socket] = []
         assert isinstance(node.sink, Hub)
         self.hub = node.sink
 
     def url(self, path: str) -> str:
         return f"ws://127.0.0.1:{self.port}{path}"
 
-    async def dial(
-        self, station: str = "CP1", *, protocols: tuple[str, ...] = ("ocpp1.6",), **options: Any
-    ) -> aiohttp.ClientWebSocketResponse:
+    async def dial(self, station: str = "CP1", *, protocols: tuple[str, ...] = ("ocpp1.6",), **options: Any) -> Socket:
         """Connect as a station."""
-        socket = await self.http.ws_connect(self.url(f"/ocpp/{station}"), protocols=protocols, **options)
+        socket: Socket = await self.http.ws_connect(self.url(f"/ocpp/{station}"), protocols=protocols, **options)
         self.sockets.append(socket)
         return socket
 
-    async def dial_again(self, station: str = "CP1") -> aiohttp.ClientWebSocketResponse:
+    async def dial_again(self, station: str = "CP1") -> Socket:
         """Connect as a station that tries until it is let in."""
 
-        async def let_in() -> aiohttp.ClientWebSocketResponse | None:
+        async def let_in() -> Socket | None:
             try:
                 return await self.dial(station)
             except aiohttp.WSServerHandshakeError:
                 return None
 
-        found = await wait_until(let_in)
+        found: Socket | None = await wait_until(let_in)
         assert found is not None
         return found
 
@@ -223,7 +223,7 @@ async def running_edge(
             await own.close()
 
 
-async def closed(socket: aiohttp.ClientWebSocketResponse, timeout_s: float = 5.0) -> int | None:
+async def closed(socket: Socket, timeout_s: float = 5.0) -> int | None:
     """Wait until the socket is closed and return the code."""
     async with asyncio.timeout(timeout_s):
         while not socket.closed:
@@ -233,10 +233,7 @@ async def closed(socket: aiohttp.ClientWebSocketResponse, timeout_s: float = 5.0
     return socket.close_code
 
 
-async def ask(socket: aiohttp.ClientWebSocketResponse, text: str, timeout_s: float = 5.0) -> Any:
+async def ask(socket: Socket, text: str, timeout_s: float = 5.0) -> Any:
     """Send a text and return the next frame, decoded."""
     await socket.send_str(text)
     return msgspec.json.decode(await socket.receive_str(timeout=timeout_s))
-
-
-Dial = Callable[..., Awaitable[aiohttp.ClientWebSocketResponse]]

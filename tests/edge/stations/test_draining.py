@@ -15,7 +15,7 @@ from tests.support import wait_until
 
 
 async def test_a_drain_finishes_answers_then_closes_and_leaves_nothing(redis_url: str) -> None:
-    """503 and not ready at once; a CALL in flight is answered before its socket closes; every CLOSED is on the uplink."""
+    """503 and not ready at once; a CALL in flight is answered before its socket closes; every end is reported."""
     async with running_edge(redis_url, drain_s=3) as rig:
         sockets = [await rig.dial(f"CP{n}") for n in range(10)]
         rig.worker.holding = True

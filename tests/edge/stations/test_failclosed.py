@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -137,7 +138,7 @@ def test_a_lost_canary_is_answered_by_a_later_one_and_strangers_are_ignored(gate
     gate.canary_answered(0, 99, 110.0)
 
 
-FAST = {"canary_interval_s": 0.1, "silence_close_s": 0.8, "append_close_s": 0.5}
+FAST: dict[str, Any] = {"canary_interval_s": 0.1, "silence_close_s": 0.8, "append_close_s": 0.5}
 
 
 async def test_silent_workers_send_stations_away_and_answers_let_them_in_again(redis_url: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 
@@ -12,7 +13,7 @@ from shared.envelopes import Adjust, Kind, SessionClosed
 from tests.edge.stations.rig import HEARTBEAT, Rig, ask, closed, running_edge
 from tests.support import wait_until
 
-QUICK = {"presence_min_s": 0.6, "presence_grace_s": 0, "presence_max_s": 900, "heartbeat_interval_s": 1}
+QUICK: dict[str, Any] = {"presence_min_s": 0.6, "presence_grace_s": 0, "presence_max_s": 900, "heartbeat_interval_s": 1}
 
 
 async def deadline(rig: Rig, station: str = "CP1") -> int:
