@@ -106,7 +106,7 @@ def answered(draft: Draft, command_id: str, response: Any, error: str = "") -> N
     if not _is_waiting(commands, command_id):
         _answered_late(draft, command_id, response, error)
         return
-    record = _record(draft, command_id)
+    record = record_of(draft, command_id)
     # A queued one was sent before: its session ended, its action is safe to repeat, and the answer came after all.
     draft.put(_without(commands, command_id))
     if record is not None:
@@ -127,7 +127,7 @@ def session_changed(draft: Draft) -> None:
     outstanding = draft.commands.outstanding
     if outstanding is None or outstanding.epoch >= draft.session.epoch:
         return
-    record = _record(draft, outstanding.command_id)
+    record = record_of(draft, outstanding.command_id)
     if record is not None and command_rules.is_safe_to_repeat(record.action, _trigger(record.action, record.payload)):
         _requeue(draft, outstanding.command_id)
     else:
@@ -198,7 +198,7 @@ def _pump(draft: Draft, commands: Commands) -> None:
 
 
 def _send(draft: Draft, queued: Queued) -> None:
-    record = _record(draft, queued.command_id)
+    record = record_of(draft, queued.command_id)
     if record is None:
         draft.put(_without(draft.commands, queued.command_id))
         return
@@ -226,7 +226,7 @@ def _expect(draft: Draft, queued: Queued) -> None:
 
 def _answered_late(draft: Draft, command_id: str, response: Any, error: str) -> None:
     """Record an answer against a command that has ended without one (QUIRKS 24)."""
-    record = _record(draft, command_id)
+    record = record_of(draft, command_id)
     if record is None or record.late_response is not None or record.response is not None:
         draft.result = "invalid"
         return
@@ -237,7 +237,7 @@ def _answered_late(draft: Draft, command_id: str, response: Any, error: str) -> 
 
 
 def _requeue(draft: Draft, command_id: str) -> None:
-    record = _record(draft, command_id)
+    record = record_of(draft, command_id)
     commands = _without(draft.commands, command_id)
     if record is None or record.expires_at <= draft.now:
         _give_up(draft, command_id, "expired", "")
@@ -248,7 +248,7 @@ def _requeue(draft: Draft, command_id: str) -> None:
 
 
 def _give_up(draft: Draft, command_id: str, state: CommandState, error: str) -> CommandRecord | None:
-    record = _record(draft, command_id)
+    record = record_of(draft, command_id)
     draft.put(_without(draft.commands, command_id))
     return _end(draft, record, state, error=error) if record is not None else None
 
@@ -273,10 +273,6 @@ def _end(
 
 def record_of(draft: Draft, command_id: str) -> CommandRecord | None:
     """Return a command's record with this decision's changes; None where it is not known."""
-    return _record(draft, command_id)
-
-
-def _record(draft: Draft, command_id: str) -> CommandRecord | None:
     key = keys.command(draft.station_id, command_id)
     for written in reversed(draft.writes):
         if written[1] == key:
