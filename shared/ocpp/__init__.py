@@ -4,6 +4,7 @@
     versions     what differs between the versions, as frozen feature flags; the subprotocol negotiation
     frames       the envelope: `decode` and the encoders; payloads stay raw
     connection   the RPC state machine of one WebSocket, for either role: frames in, events out
+    events       what a connection tells its owner
     messages     what every generated type is built on: `Request`, `Response`, `Send`
     v16, v2x     the generated types: 1.6; 2.0.1 and 2.1 in one family
     actions      per version: the request types by action, and who sends them

@@ -93,11 +93,16 @@ def case_of(version: Version, name: str) -> Case:
 class Maker:
     """Makes payloads for one schema from one source of randomness."""
 
-    def __init__(self, root: Schema, random: Random) -> None:
+    def __init__(self, root: Schema, random: Random, often: float = 0.6) -> None:
         self.root = root
+        # How often a member that is not required is there, shallow down; 9 means always.
+        self.often = often
         self.random = random
-        # (container, key, schema of the value) of all that was made, for the mutations.
+        # (container, key, schema of the value) of all that was made, for the mutations; and beside it the name of the
+        # definition that each belongs to, empty where it belongs to the message.
         self.places: list[tuple[Any, Any, Schema]] = []
+        self.owners: list[str] = []
+        self._owner = ""
 
     def resolve(self, schema: Schema) -> Schema:
         """Follow a reference."""
@@ -107,7 +112,11 @@ class Maker:
 
     def make(self, schema: Schema, depth: int = 0) -> Any:
         """Return a valid value."""
-        schema = self.resolve(schema)
+        if "$ref" in schema:
+            outer, self._owner = self._owner, schema["$ref"].rpartition("/")[2]
+            made = self.make(self.resolve(schema), depth)
+            self._owner = outer
+            return made
         if "enum" in schema:
             return self.random.choice(schema["enum"])
         match schema.get("type"):
@@ -127,9 +136,10 @@ class Maker:
         """Return an object: all required members and, shallow down, some of the others."""
         made: dict[str, Any] = {}
         for name, member in schema.get("properties", {}).items():
-            if name in schema.get("required", ()) or self.random.random() < 0.6 / (depth + 1):
+            if name in schema.get("required", ()) or self.random.random() < self.often / (depth + 1):
                 made[name] = self.make(member, depth + 1)
                 self.places.append((made, name, member))
+                self.owners.append(self._owner)
         if schema.get("additionalProperties") is not False and self.random.random() < 0.5:
             made["ours"] = {"deep": [1, None]}
         return made
@@ -137,9 +147,11 @@ class Maker:
     def make_array(self, schema: Schema, depth: int) -> list[Any]:
         """Return an array of its least number of items, or one or two more."""
         least = schema.get("minItems", 0)
-        most = min(schema.get("maxItems", least + 2), least + 2)
+        extra = 2 if self.often < 1 else 0
+        most = min(schema.get("maxItems", least + extra), least + extra)
         items = [self.make(schema["items"], depth + 1) for _ in range(self.random.randint(least, most))]
         self.places += [(items, index, schema["items"]) for index in range(len(items))]
+        self.owners += [self._owner] * len(items)
         return items
 
     def make_string(self, schema: Schema) -> str:
