@@ -5,7 +5,7 @@
     frames       the envelope: `decode` and the encoders; payloads stay raw
     connection   the RPC state machine of one WebSocket, for either role: frames in, events out
     events       what a connection tells its owner
-    messages     what every generated type is built on: `Request`, `Response`, `Send`
+    messages     what every generated type is built on: `Request`, `Response`, `Unconfirmed`
     v16, v2x     the generated types: 1.6; 2.0.1 and 2.1 in one family
     actions      per version: the request types by action, and who sends them
     payloads     raw JSON to a typed message: strict, then lenient with flags
@@ -13,5 +13,6 @@
     quirks       which deviations are tolerated, and how, as data; the names of the flags
     timestamps   what stations write as time, to milliseconds since the epoch, and back
 
-The way of a frame: `frames.decode` → `connection` (the edge) … `frames.decode` → `payloads.parse` (the worker).
+The way of a frame: `frames.decode` reads the envelope (at the edge, which never looks deeper), `payloads.parse` the
+payload (in the worker). A client, such as the simulator, gives its socket's frames to a `connection`.
 """

@@ -1,4 +1,4 @@
-"""The RPC state machine of one WebSocket, for either role: the edge is the CSMS, the simulator is the station.
+"""The RPC state machine of one WebSocket, for either role, CSMS or station.
 
 Frames go in (`receive`), events come out (`shared.ocpp.events`); the owner writes the bytes of `SendFrame` and of what
 `send_call` and `send_unconfirmed` return. `now` is any clock in seconds that only rises. The rules:

@@ -105,7 +105,7 @@ _DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
 def decode(data: bytes | str) -> Frame:
     """Decode one text frame's envelope; `payload` is raw JSON bytes, not validated beyond its nesting.
 
-    Raises a `FrameError` for anything else, never another exception. Costs about 0.7 µs for 600 bytes.
+    Raises a `FrameError` for anything else, never another exception. Costs about 1 µs.
     """
     if isinstance(data, str):
         try:

@@ -2,7 +2,7 @@
 
 It walks the type as `msgspec.inspect` describes it, beside the value. What it makes of each deviation stands in
 `shared.ocpp.quirks`; what it cannot use raises `PayloadError`. It runs only where the strict pass refused, so it is
-written for clarity: about 100 µs for a MeterValues.
+written for clarity: about 30 µs for a MeterValues of 3 samples.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def parse(cls: type[M], raw: Raw, actions: Actions | None = None) -> Parsed[M]:
 
     `actions` are the connection's (`actions_of(version)`): a 2.0.1 payload is judged by its own schema; without them by
     the type's. Raises `PayloadError` with code FormatViolation (no JSON object), TypeConstraintViolation,
-    OccurrenceConstraintViolation or PropertyConstraintViolation. Strictly it costs about 1 µs.
+    OccurrenceConstraintViolation or PropertyConstraintViolation. Strictly it costs 1 to 2 µs.
     """
     try:
         if actions is not None and cls in actions.strict:
