@@ -46,7 +46,7 @@ async def _edge_dies(system: System, ledger: LedgerFile) -> list[checks.Violatio
 async def test_retry_over_another_edge_gets_the_same_transaction(tmp_path: Path, ledger: LedgerFile) -> None:
     """F1: one transaction, answered with its id; presence follows the station to the other edge (I1, I2, I5, I7)."""
     async with running(tmp_path / "system", edges=2, workers=1, edge_guards=["points"]) as system:
-        assert await _edge_dies(system, ledger) == []
+        checks.sound(await _edge_dies(system, ledger))
 
 
 async def test_control_without_business_keys(tmp_path: Path, ledger: LedgerFile) -> None:

@@ -34,7 +34,7 @@ async def _edge_dies(system: System, ledger: LedgerFile) -> list[checks.Violatio
 async def test_nothing_happened_and_the_retry_works(tmp_path: Path, ledger: LedgerFile) -> None:
     """F2: the first try left nothing, the second is the one transaction (I2, I6)."""
     async with running(tmp_path / "system", edges=2, workers=1, edge_guards=["points"]) as system:
-        assert await _edge_dies(system, ledger) == []
+        checks.sound(await _edge_dies(system, ledger))
         started = [one for one in system.operator(edge=1).events("CP1") if one["type"] == "transaction.started"]
         assert len(started) == 1
 

@@ -29,8 +29,7 @@ async def _say(charger: Charger, action: str, payload: msgspec.Struct, what: str
     """Say the same five times at once under new ids and once more under a used one, twice over; return the answers."""
     waiting: list[asyncio.Future[Answer]] = []
     for edge in (0, 1):
-        if edge:
-            await charger.vanish()
+        await charger.vanish()
         await charger.connect(edge)
         ids = [charger.new_id() for _ in range(TIMES)]
         await charger.note(*(Sent(charger.key, what, message_id) for message_id in ids))
@@ -70,7 +69,7 @@ async def _five_times(system: System, ledger: LedgerFile) -> list[checks.Violati
 async def test_one_transaction(tmp_path: Path, ledger: LedgerFile) -> None:
     """F22: one transaction with one reading and one end, and every answer is the same (I2, I5)."""
     async with running(tmp_path / "system", edges=2, workers=2, settings={"PARTITIONS": "2"}) as system:
-        assert await _five_times(system, ledger) == []
+        checks.sound(await _five_times(system, ledger))
 
 
 async def test_control_without_business_keys(tmp_path: Path, ledger: LedgerFile) -> None:

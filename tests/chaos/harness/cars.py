@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Final, Self
 
+from ampstream.simulate import chargepoint
 from ampstream.simulate.fleet import Fleet
 from ampstream.simulate.ledger import Book, FileLedger, read
 from ampstream.simulate.physics import Outlet, arriving_car
 from ampstream.simulate.profiles import Plan, Profile
+from ampstream.simulate.session import Connector
 from ampstream.simulate.websocket import Endpoint
 from ampstream.simulate.wheel import LoopWheel
 from ampstream.simulate.world import World
 from shared.ocpp.v16.enums import Reason
+from shared.ocpp.v16.messages import MeterValuesRequest
+from tests.chaos.harness import checks
 from tests.chaos.harness.charger import now_ms
 from tests.support import wait_until
 
 SPEED: Final = 200.0
-"""Simulated seconds in one: a session of five minutes takes 1.5 s."""
+"""Simulated seconds in one: a session of five minutes takes 1.5 s. The stations' clocks run as fast."""
+BEHIND_MS: Final = 12 * 3600 * 1000
+"""Where the stations' clocks begin: so far back that they never reach the present."""
 METER_EVERY_S: Final = 60
+BACK_OFF_S: Final = 1.0
+"""The longest pause between two dials; a minute in the field."""
 
 
 def _plan(random: Random, outlet: Outlet, tags: Sequence[str]) -> Plan:
@@ -44,13 +53,21 @@ BRISK: Final = Profile(
 )
 
 
+def _clock() -> Callable[[], int]:
+    """Return a wall clock in ms that runs at the fleet's speed: rules that compare times see what they see outside."""
+    begin, started = now_ms() - BEHIND_MS, time.monotonic()
+    return lambda: begin + int((time.monotonic() - started) * SPEED * 1000)
+
+
 class Cars:
-    """The fleet and its ledger."""
+    """The fleet and its ledger. `idle`: registers that were read while nobody charged (station, time in ms, Wh)."""
 
     def __init__(self, urls: Sequence[str], ledger: Path, count: int, seed: str) -> None:
         self._path = ledger
         self._ledger = FileLedger(ledger, seed, now_ms())
-        self.world = World(LoopWheel(), BRISK, seed=seed, speed=SPEED, ledger=self._ledger)
+        self._wheel = LoopWheel()
+        self.world = World(self._wheel, BRISK, seed=seed, speed=SPEED, ledger=self._ledger, wall_ms=_clock())
+        self.idle: set[checks.Idle] = set()
         names = [f"CAR{n:03d}" for n in range(count)]
         self.fleet = Fleet(self.world, names, [Endpoint.parse(url) for url in urls])
         for station in self.fleet.stations:
@@ -58,7 +75,27 @@ class Cars:
             # A station whose message is not understood at once must not wait for a minute, nor give it up.
             station.configuration.set("TransactionMessageRetryInterval", "1")
             station.configuration.set("TransactionMessageAttempts", "100")
+        self._ordinary = chargepoint._BACK_OFF_MAX_S, Connector.idle_reading
+
+    async def __aenter__(self) -> Self:
+        """Give the stations their power."""
+        cars, ordinary = self, Connector.idle_reading
+
+        def idle_reading(self: Connector) -> MeterValuesRequest:
+            at, request = cars.world.wall_ms(), ordinary(self)
+            # A ledger knows only transactions; the clock may have moved on by a tick meanwhile.
+            station = self._cp.station_id
+            cars.idle |= {(station, moment, self.meter_wh) for moment in range(at, cars.world.wall_ms() + 1)}
+            return request
+
+        Connector.idle_reading = idle_reading  # type: ignore[method-assign]
+        chargepoint._BACK_OFF_MAX_S = BACK_OFF_S
         self.fleet.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close all sockets and the ledger."""
+        await self.close()
 
     async def until(self, condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
         """Let the cars charge until something is true."""
@@ -82,6 +119,7 @@ class Cars:
 
     async def close(self) -> None:
         """Close all sockets and the ledger."""
+        chargepoint._BACK_OFF_MAX_S, Connector.idle_reading = self._ordinary  # type: ignore[method-assign]
         await self.fleet.close()
-        self.world.wheel.stop()  # type: ignore[attr-defined]
+        self._wheel.stop()
         await asyncio.sleep(0)

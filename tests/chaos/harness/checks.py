@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -31,6 +31,10 @@ from tests.chaos.harness.operator import Operator
 
 UNACKNOWLEDGED_S: Final = 2.0
 """An entry that waits longer is stuck: twice the scaled claim time."""
+
+
+Idle = tuple[str, int, int]
+"""A register that a station read while nobody charged: station, time (ms), Wh."""
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -57,12 +61,34 @@ async def everything(operator: Operator, book: Book, chargers: Sequence[Charger]
     return found + await liveness(client)
 
 
-async def transactions(operator: Operator, book: Book, station_id: str = "") -> list[Violation]:
+async def transactions(
+    operator: Operator, book: Book, station_id: str = "", idle: Collection[Idle] = ()
+) -> list[Violation]:
     """Audit I1, I2, I3, I5 and I6 of all stations of a ledger (or of one station)."""
     snapshot = await operator.snapshot(station_id)
+    if idle and snapshot.readings is not None:
+        owners = {one.id: one.station_id for one in snapshot.transactions}
+        readings = {
+            number: tuple(one for one in some if (owners[number], one.taken_at, one.meter_wh) not in idle)
+            for number, some in snapshot.readings.items()
+        }
+        snapshot = msgspec.structs.replace(snapshot, readings=readings)
     found = [Violation(one.invariant, f"{one.station} {one.subject}", one.detail) for one in audit(book, snapshot)]
     found += _count(book, snapshot.transactions)
-    return found + list(_events(operator.events(station_id), snapshot.transactions))
+    events = operator.events(station_id)
+    return found + list(_starts(events)) + list(_events(events, snapshot.transactions))
+
+
+def _starts(events: Iterable[dict[str, Any]]) -> Iterator[Violation]:
+    """I2 by event: no start became two transactions, not even one that is gone by now."""
+    numbers: dict[tuple[Any, ...], set[int]] = {}
+    for event in events:
+        if event["type"] == "transaction.started":
+            start = tuple(event[name] for name in ("station_id", "connector_id", "started_at", "meter_start_wh"))
+            numbers.setdefault(start, set()).add(event["transaction_id"])
+    for start, found in numbers.items():
+        if len(found) > 1:
+            yield Violation("I2", str(start[0]), f"one start became the transactions {sorted(found)}")
 
 
 def _count(book: Book, stored: Sequence[Stored]) -> Iterator[Violation]:
@@ -77,16 +103,8 @@ def _count(book: Book, stored: Sequence[Stored]) -> Iterator[Violation]:
 
 
 def _events(events: list[dict[str, Any]], stored: Iterable[Stored]) -> Iterator[Violation]:
-    """Each transaction's own events: begin and end once, in the order of what happened; each start has one."""
+    """Each transaction's own events: begin and end once, in the order of what happened."""
     by_transaction: dict[int, list[dict[str, Any]]] = {}
-    by_start: dict[tuple[Any, ...], set[int]] = {}
-    for event in events:
-        if event["type"] == "transaction.started":
-            start = tuple(event[name] for name in ("station_id", "connector_id", "started_at", "meter_start_wh"))
-            by_start.setdefault(start, set()).add(event["transaction_id"])
-    for start, numbers in by_start.items():
-        if len(numbers) > 1:
-            yield Violation("I2", str(start[0]), f"one start became the transactions {sorted(numbers)}")
     for event in events:
         if event["type"] in ("transaction.started", "transaction.updated", "transaction.ended"):
             by_transaction.setdefault(int(event["transaction_id"]), []).append(event)
@@ -199,3 +217,8 @@ async def steady(operator: Operator, station_id: str, expected: str, for_s: floa
         await asyncio.sleep(0.1)
     said = [one["type"] for one in operator.events(station_id)[before:] if one["type"] == "station.offline"]
     return [Violation("I7", station_id, "an event says that it went offline")] if said else []
+
+
+def sound(violations: Sequence[Violation]) -> None:
+    """Fail the test with every violation, one a line."""
+    assert not violations, "\n".join(["the system broke its promises:", *map(str, violations)])

@@ -33,4 +33,4 @@ def apply() -> None:
         return await ordinary(lane, drafts, *more)
 
     assert batch.commit_many is ordinary  # type: ignore[attr-defined]
-    batch.commit_many = commit_many  # type: ignore[attr-defined]
+    batch.commit_many = commit_many  # type: ignore[assignment, attr-defined]
