@@ -29,6 +29,8 @@ class Page(NamedTuple):
 PAGES: dict[str, Page] = {
     "settings": Page("docs/settings.md", "shared.settings.show:markdown"),
     "metrics": Page("docs/metrics.md", "tools.metrics_page:markdown"),
+    "api": Page("docs/api.md", "tools.api_page:api"),
+    "events": Page("docs/events.md", "tools.api_page:events"),
 }
 
 

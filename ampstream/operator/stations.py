@@ -62,6 +62,22 @@ async def show(session: Session, station_id: str) -> None:
     await _show_open(session, station_id)
 
 
+@stations.command()
+@click.argument("station_id")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@operator
+async def history(session: Session, station_id: str, limit: int) -> None:
+    """Show what a station reported beside its present state, newest first."""
+    items = session.api.items(f"/stations/{segment(station_id)}/history", {}, limit)
+    if session.as_json:
+        async for item in items:
+            session.emit(item)
+        return
+    rows = [(when(one["received_at"]), one["kind"], one["late"] or None, one["data"]) async for one in items]
+    session.out.print(table(("received", "kind", "late", "~data"), rows))
+    session.out.print(f"[dim]{plural(len(rows), 'entry', 'entries')}[/]")
+
+
 def _setting_options(command: Any) -> Any:
     """Add the options that `create` and `update` share."""
     for option in (

@@ -1,8 +1,8 @@
 """The live event feed: one blocking reader per process, however many listen.
 
 The reader keeps the newest entries in a bounded ring. Who listens asks for what follows its position: from the ring
-where that reaches back far enough, else from the stream itself. So a slow listener holds no memory here: it falls out of
-the ring, reads from the stream, and where the stream was trimmed meanwhile it is told that there is a gap.
+where that reaches back far enough, else from the stream itself. So a slow listener holds no memory here: it falls out
+of the ring, reads from the stream, and where the stream was trimmed meanwhile it is told that there is a gap.
 """
 
 from __future__ import annotations

@@ -4,5 +4,5 @@ base.py          pages, cursors, limits, ids: what all lists and changes share
 stations.py      stations, connectors, sessions
 transactions.py  transactions, estimates, meter values
 tags.py          id tags
-other.py         commands, quarantine, tokens, the summary
+other.py         commands, history, quarantine, tokens, the summary
 """

@@ -1,4 +1,4 @@
-"""Commands, quarantine, tokens and the summary as operators see them."""
+"""Commands, history, quarantine, tokens and the summary as operators see them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edge.operators.times import Instant, instant, iso
+from shared.records import history
 from shared.records.commands import CommandRecord, CommandState
 from shared.records.quarantine import Quarantined
 from shared.records.tokens import Scope, Token
@@ -47,6 +48,30 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             response=record.response,
             late_response=record.late_response,
             error=record.error or None,
+        )
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that a station reported, or that was asked of it, beside its present state."""
+
+    kind: str
+    """E.g. `status`, `boot`, `late_status`, `security_event`, `orphan_stop`, `sign_certificate`, `request`."""
+    received_at: Instant
+    reported_at: Instant | None
+    """The station's own time."""
+    late: bool
+    """Whether it came from a session that a newer one had replaced."""
+    data: Any
+
+    @classmethod
+    def of(cls, record: history.Fact) -> Fact:
+        """Show a record."""
+        return cls(
+            kind=record.kind,
+            received_at=instant(record.received_at),
+            reported_at=iso(record.reported_at),
+            late=record.late,
+            data=record.data,
         )
 
 

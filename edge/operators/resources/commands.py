@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Meta
 
 from edge.operators.call import Call
-from edge.operators.models.base import Page, StationId
-from edge.operators.models.other import Command
+from edge.operators.models.base import Cursor, Limit, Page, StationId
+from edge.operators.models.other import Command, Fact
 from edge.operators.problems import missing
+from edge.operators.resources.lists import member, page, shown
 from edge.operators.resources.stations import StationPath, known
 from edge.operators.routes import Table
 from shared.records.queries import commands
@@ -24,6 +25,13 @@ class CommandPath(msgspec.Struct, frozen=True, kw_only=True):
 
     station_id: StationId
     command_id: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class HistoryOptions(StationPath, frozen=True, kw_only=True):
+    """Whose history, and how much of it."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
 
 
 @_route(
@@ -46,3 +54,16 @@ async def show_command(call: Call[CommandPath, None]) -> Command:
     if found is None:
         raise missing("command", call.params.command_id)
     return Command.of(found)
+
+
+@_route(
+    "GET", "/stations/{station_id}/history", "List a station's history", scope="read", params=HistoryOptions,
+    response=Page[Fact], errors=("not_found",),
+)  # fmt: skip
+async def list_history(call: Call[HistoryOptions, None]) -> Page[Fact]:
+    """Return what a station reported beside its present state, newest first: statuses, security events, late facts."""
+    params = call.params
+    await known(call, params.station_id)
+    query = ("history", params.station_id)
+    found, after = await commands.history(call.lane, params.station_id, member(params.cursor, *query), params.limit)
+    return page(await shown(found, Fact.of), after, *query)

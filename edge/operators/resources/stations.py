@@ -134,10 +134,11 @@ async def create_station(call: Call[Any, NewStation]) -> Answer:
         raise ProblemError.of_field("bad_body", "body", "make_key", "can't stand beside `password`")
     key = credentials.make_key() if body.make_key else None
     secret = key or body.password
+    stored = await _hash(call, secret) if secret else ""
     asked = CreateStation(
         request_id=request_id(call),
         by=call.token.name,
-        key_hash=await _hash(call, secret) if secret else "",
+        key_hash=stored,
         name=body.name,
         group=body.group,
         time_zone=body.time_zone,
@@ -150,6 +151,7 @@ async def create_station(call: Call[Any, NewStation]) -> Answer:
     )
     await ask(call, body.station_id, asked)
     found = await known(call, body.station_id)
+    _check_shown(found, key, stored)
     return Answer(StationWithKey(**station_fields(found, call.parts.settings), key=key), 201)
 
 
@@ -194,7 +196,7 @@ async def disconnect_station(call: Call[StationPath, None]) -> Accepted:
 
 @_route(
     "POST", "/stations/{station_id}/key", "Set a station's key", scope="operate", params=StationPath, body=KeyChange,
-    response=StationWithKey, errors=("not_found", "outcome_unknown"),
+    response=StationWithKey, errors=("not_found", "conflict", "outcome_unknown"),
 )  # fmt: skip
 async def set_station_key(call: Call[StationPath, KeyChange]) -> StationWithKey:
     """Make a key for a station, shown this once, or set a password. It counts from the next connect on."""
@@ -203,6 +205,7 @@ async def set_station_key(call: Call[StationPath, KeyChange]) -> StationWithKey:
     asked = UpdateStation(request_id=request_id(call), by=call.token.name, key_hash=stored)
     await ask(call, call.params.station_id, asked)
     found = await known(call, call.params.station_id)
+    _check_shown(found, key, stored)
     return StationWithKey(**station_fields(found, call.parts.settings), key=key)
 
 
@@ -222,6 +225,15 @@ async def _hash(call: Call[Any, Any], secret: str) -> str:
         return await asyncio.to_thread(credentials.hash_password, secret)
     except ValueError as error:
         raise ProblemError.of_field("bad_body", "body", "password", f"is wrong: {error}") from None
+
+
+def _check_shown(found: StationNow, key: str | None, stored: str) -> None:
+    """Raise `ProblemError` 409 where the made key is not the station's.
+
+    A repetition under the same Idempotency-Key is not carried out again: the first try's key counts, and nobody has it.
+    """
+    if key is not None and found.door.key != stored:
+        raise ProblemError("conflict", "done before, with a key that can't be shown again; make another one")
 
 
 def _check_zone(name: str) -> None:

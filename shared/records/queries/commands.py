@@ -1,10 +1,11 @@
-"""What is queued for a station, what is outstanding, and single commands."""
+"""What is queued for a station, what is outstanding, single commands; and what else a station reported."""
 
 from __future__ import annotations
 
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.records.commands import CommandRecord, Commands
+from shared.records.history import Fact
 from shared.records.packing import unpack
 
 from .reading import replies
@@ -26,3 +27,12 @@ async def command(lane: Lane, station_id: str, command_id: str) -> CommandRecord
     """Return a command in whatever state, or None where the station has none of this id."""
     record = await lane.one("GET", keys.command(station_id, command_id))
     return unpack(record, CommandRecord) if record is not None else None
+
+
+async def history(lane: Lane, station_id: str, after: str, limit: int) -> tuple[list[Fact], str]:
+    """Return up to `limit` facts beside a station's present state, newest first, and the entry to go on behind."""
+    found = await lane.one(
+        "XREVRANGE", keys.history(station_id), f"({after}" if after else "+", "-", "COUNT", limit + 1
+    )
+    kept = [unpack(fields[1], Fact) for _, fields in found[:limit]]
+    return kept, found[limit - 1][0].decode() if len(found) > limit else ""

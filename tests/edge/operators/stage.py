@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -39,6 +39,8 @@ class StageNode:
         self.partitions = 4
         self.asked: list[tuple[str, Request]] = []
         self.answer: Callable[[str, Request], Reply] = lambda _, request: Reply(request.request_id, 200, b"{}")
+        self.before_answer: Callable[[str, Request], Awaitable[None]] | None = None
+        """What a commit writes before the reply goes out."""
         self.silent = False
         self.problems: list[str] = []
 
@@ -46,6 +48,8 @@ class StageNode:
         self.asked.append((station_id, request))
         if self.silent:
             raise TimeoutError
+        if self.before_answer is not None:
+            await self.before_answer(station_id, request)
         return self.answer(station_id, request)
 
     def not_ready(self) -> list[str]:

@@ -7,18 +7,24 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from ampstream import operator_token
+from ampstream.operator.words import _WORDS, sentence
+from edge.operators.eventdata import events_of
 from shared.bus import keys
-from shared.envelopes import Reply
 from shared.records.events import EVENT_TYPES, StationBooted, StationOffline
+from shared.records.packing import pack
 from shared.records.queries import tokens
+from shared.records.queries.events import EventEntry
+from shared.records.requests import CreateStation, Request
 from shared.records.stations import ConnectorRecord, SessionRecord
 from shared.records.tokens import digest
 from shared.records.transactions import Reading, Sample
 from tests.edge.operators.stage import T0, Stage, transaction
 from tests.edge.operators.test_quarantine import frame
+from tests.edge.operators.test_stations import store_key
 
 OPEN = SessionRecord(epoch=T0, node="edge-1", subprotocol="ocpp1.6", connection="open", opened_at=T0)
 
@@ -68,9 +74,14 @@ async def test_stations_as_a_table_and_as_json(stage: Stage) -> None:
     assert "Acme X1" in shown.out
 
 
+async def keep(stage: Stage, station_id: str, request: Request) -> None:
+    if isinstance(request, CreateStation):
+        await store_key(stage, station_id, request)
+
+
 async def test_a_station_from_create_to_delete(stage: Stage) -> None:
     """What the options say reaches the worker; a key is shown once."""
-    stage.node.answer = lambda _, request: Reply(request.request_id, 200, b"{}")
+    stage.node.before_answer = lambda station_id, request: keep(stage, station_id, request)
     await stage.station("CP9")
     made = await run(stage, "stations", "create", "CP9", "--make-key", "--no-ping", "--boot-policy", "pending")
     assert made.status == 0, made.err
@@ -217,13 +228,6 @@ async def test_the_first_token_is_made_once(stage: Stage, tmp_path: Path) -> Non
 @pytest.mark.parametrize("name", list(EVENT_TYPES))
 def test_every_event_has_words(name: str) -> None:
     """`tail` knows each type of the list, with any field at its default."""
-    import msgspec
-
-    from ampstream.operator.words import _WORDS, sentence
-    from edge.operators.eventdata import events_of
-    from shared.records.packing import pack
-    from shared.records.queries.events import EventEntry
-
     kind = EVENT_TYPES[name]
     samples: dict[Any, Any] = {int: 1, str: "x", bool: True}
     given = {field.name: samples.get(field.type, "x") for field in msgspec.structs.fields(kind) if field.required}

@@ -9,6 +9,9 @@ from edge.operators.models.stations import last_seen
 from shared import credentials, presence
 from shared.bus import keys
 from shared.envelopes import Reply
+from shared.records.commands import CommandRecord, Commands, CommandState, Outstanding, Queued
+from shared.records.history import Fact
+from shared.records.packing import pack
 from shared.records.queries.stations import StationNow
 from shared.records.requests import CreateStation, DeleteStation, Disconnect, Request, UpdateStation
 from shared.records.stations import ConnectorRecord, Door, SessionRecord, StationRecord
@@ -140,30 +143,34 @@ async def test_an_id_is_percent_decoded_once(stage: Stage) -> None:
     assert (status, body["station_id"]) == (200, "CP 1%20ü")
 
 
+async def store_key(stage: Stage, station_id: str, request: Request) -> None:
+    """Write a request's key to the station's door, as its commit does."""
+    assert isinstance(request, (CreateStation, UpdateStation))
+    await stage.write(("HSET", keys.door(station_id), "key", request.key_hash or ""))
+
+
 async def test_creating_asks_a_worker_and_shows_the_result(stage: Stage) -> None:
     """The request on the uplink holds the hashed key and who asked; the answer shows the key once."""
-    asked: list[CreateStation] = []
-
-    def work(station_id: str, request: Request) -> Reply:
-        assert isinstance(request, CreateStation)
-        asked.append(request)
-        return Reply(request.request_id, 201, b'{"station_id": "CP9"}')
-
-    stage.node.answer = work
+    stage.node.before_answer = lambda station_id, request: store_key(stage, station_id, request)
     await stage.station("CP9", name="Gate")
-    body = {
-        "station_id": "CP9",
-        "name": "Gate",
-        "make_key": True,
-        "boot_policy": "pending",
-        "time_zone": "Europe/Berlin",
-    }
+    body = {"station_id": "CP9", "make_key": True, "boot_policy": "pending", "time_zone": "Europe/Berlin"}
     status, found = await stage.ask("POST", "/stations", json=body)
     assert (status, found["name"], len(found["key"])) == (201, "Gate", 40)
-    assert (asked[0].by, asked[0].boot_policy, asked[0].time_zone) == ("test", "pending", "Europe/Berlin")
+    ((_, asked),) = stage.node.asked
+    assert isinstance(asked, CreateStation)
+    assert (asked.by, asked.boot_policy, asked.time_zone) == ("test", "pending", "Europe/Berlin")
     pepper = await credentials.load_pepper(stage.lane)
-    assert credentials.verify(found["key"].encode(), asked[0].key_hash, pepper)
+    assert credentials.verify(found["key"].encode(), asked.key_hash, pepper)
     assert "key" not in await stage.get("/stations/CP9")
+
+
+async def test_a_key_that_is_not_the_stations_is_not_shown(stage: Stage) -> None:
+    """A repeated request is carried out once, with the first try's key: the second try's would open nothing."""
+    await stage.station("CP9")
+    status, body = await stage.ask("POST", "/stations/CP9/key", json={}, headers={"Idempotency-Key": "once-only"})
+    assert (status, body["type"]) == (409, "urn:ampstream:problem:conflict")
+    stage.node.before_answer = lambda station_id, request: store_key(stage, station_id, request)
+    assert len((await stage.ask("POST", "/stations/CP9/key", json={}))[1]["key"]) == 40
 
 
 async def test_a_chosen_password_is_stored_slowly_and_never_shown(stage: Stage) -> None:
@@ -217,3 +224,35 @@ async def test_no_reply_in_time_says_that_the_outcome_is_unknown(stage: Stage) -
     assert stage.node.asked[1][1].request_id == "my-own-key-1"
     status, _ = await stage.ask("PATCH", "/stations/CP9", json={"name": "x"}, headers={"Idempotency-Key": "no spaces"})
     assert status == 400
+
+
+async def test_the_history_of_a_station_newest_first(stage: Stage) -> None:
+    """Security events and late facts can be read, page by page."""
+    await stage.station("CP1")
+    facts = [Fact(kind="security_event", received_at=T0 + n, late=n == 2, data={"n": n}) for n in range(5)]
+    await stage.write(*(("XADD", keys.history("CP1"), "*", "h", pack(fact)) for fact in facts))
+    found = await stage.all_of("/stations/CP1/history", limit=2)
+    assert [one["data"]["n"] for one in found] == [4, 3, 2, 1, 0]
+    assert found[2]["late"]
+    assert (await stage.ask("GET", "/stations/none/history"))[0] == 404
+
+
+async def test_pending_commands_of_a_station(stage: Stage) -> None:
+    """The outstanding one first, then the queue; a single one by its id, in whatever state."""
+    await stage.station("CP1")
+    outstanding = Outstanding("c1", "TriggerMessage", epoch=1, sent_at=T0, deadline_at=T0 + 1)
+    section = Commands(queue=(Queued("c2", "Reset"),), outstanding=outstanding)
+    await stage.write(("HSET", keys.state("CP1"), "cm", pack(section)))
+    states: dict[str, CommandState] = {"c1": "sent", "c2": "queued", "c0": "rejected"}
+    for name, state in states.items():
+        record = CommandRecord(
+            command_id=name, station_id="CP1", action="Reset", payload='{"type":"Soft"}', state=state
+        )
+        await stage.write(("SET", keys.command("CP1", name), pack(record)))
+    found = await stage.all_of("/stations/CP1/commands")
+    assert [(one["id"], one["state"], one["payload"]) for one in found] == [
+        ("c1", "sent", {"type": "Soft"}),
+        ("c2", "queued", {"type": "Soft"}),
+    ]
+    assert (await stage.get("/stations/CP1/commands/c0"))["state"] == "rejected"
+    assert (await stage.ask("GET", "/stations/CP1/commands/none"))[0] == 404
