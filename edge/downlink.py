@@ -42,12 +42,12 @@ class Downlink:
         self._lane = Lane(node.settings.redis_url.reveal(), name="downlink", timeout_s=node.settings.redis_timeout_s)
         self._last: StreamId = (0, 0)
         self._trimmed: StreamId = (0, 0)
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Create the stream (workers append to it only while it exists) and begin to read."""
         await self._create(self._node.lane)
-        self._task = asyncio.create_task(self._read(), name="downlink")
+        self.task = asyncio.create_task(self._read(), name="downlink")
 
     async def stop(self, timeout_s: float) -> None:
         """Read what is there, remove the stream once nothing is left in it, and stop; at most `timeout_s`."""
@@ -59,9 +59,9 @@ class Downlink:
                     await asyncio.sleep(REMOVE_RETRY_S)
         except (TimeoutError, LaneLost, hiredis.ReplyError) as error:
             _log.info("downlink left behind", node=self._node.name, reason=str(error))
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
         await self._lane.close()
 
     def upkeep(self) -> list[bus.Command]:

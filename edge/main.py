@@ -96,8 +96,16 @@ class Edge:
         return port
 
     async def until(self, stopped: asyncio.Event) -> None:
-        """Serve until `stopped`."""
-        await stopped.wait()
+        """Serve until `stopped`; raises what ended one of the tasks that must never end."""
+        wheel = self._hub.task if self._hub is not None else None
+        vital = [task for task in (*self._node.tasks, wheel) if task is not None]
+        waiting = asyncio.create_task(stopped.wait())
+        await asyncio.wait((waiting, *vital), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        for task in vital:
+            if task.done():
+                _log.error("a task ended that must not", task=task.get_name())
+                task.result()
 
     async def leave(self, hurry: asyncio.Event) -> None:
         """Let no station in, finish and close the sessions, tell the workers, go; `hurry` cuts the first part short."""

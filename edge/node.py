@@ -98,6 +98,11 @@ class Node:
         reasons = ["draining"] if self.draining else []
         return reasons + self.gate.reasons(self.clock.monotonic()) + self.pulse.problems
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None] | None, ...]:
+        """What must run as long as the node serves."""
+        return (self.downlink.task, self.pulse.task)
+
     async def stop(self) -> None:
         """Finish the appends, then leave: the downlink goes when nothing is left in it."""
         self.draining = True

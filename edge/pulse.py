@@ -37,7 +37,7 @@ class Pulse:
         self._node = node
         self._number = 0
         self._canary_due = 0.0
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
         self._beat_task: asyncio.Task[None] | None = None
         self._server = ("", "")
         """Run id and role of the Redis that was checked last."""
@@ -52,11 +52,11 @@ class Pulse:
         Raises LaneLost where Redis can't be reached. One that is not durable closes the gate (`problems` says why).
         """
         await self.beat()
-        self._task = asyncio.create_task(self._run(), name="pulse")
+        self.task = asyncio.create_task(self._run(), name="pulse")
 
     async def stop(self) -> None:
         """Stop; the node's last heartbeat stays, for the sweeper finds its stations by it."""
-        for task in (self._task, self._beat_task):
+        for task in (self.task, self._beat_task):
             if task is not None:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)

@@ -67,6 +67,15 @@ def answered(session: Session, now: float) -> None:
         session.close(TRY_AGAIN, "restarting", "drain")
 
 
+def unanswered(session: Session) -> list[tuple[ActionMeters, float]]:
+    """Give up the CALLs that will not be answered any more: the meters and time of receipt of each."""
+    found = [(waiting.meters, waiting.received_at) for waiting in session.waiting or ()]
+    if session.in_flight and session.meters is not None:
+        found.append((session.meters, session.received_at))
+    session.waiting = None
+    return found
+
+
 def _forward(session: Session, frame: bytes, meters: ActionMeters, received_at: float, now: float) -> None:
     hub = session.hub
     session.call_seq += 1

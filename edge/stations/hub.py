@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from edge.stations import delivering
+from edge.stations import delivering, forwarding
 from edge.stations.limits import Admission, Attempts
 from edge.stations.meters import Meters
 from edge.stations.presence import Presence
@@ -59,20 +59,20 @@ class Hub:
         self.sessions: dict[str, Session] = {}
         self._spokes: list[set[Session]] = [set() for _ in range(SPOKES)]
         self._spoke = 0
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
         self._closings: set[asyncio.Task[None]] = set()
         self._stale: Counter = metrics.EDGE_INVALID_FRAMES.labels("late_answer")
         metrics.EDGE_CONNECTIONS_LIMIT.labels().set(settings.max_connections)
 
     def start(self) -> None:
         """Turn the wheel."""
-        self._task = asyncio.create_task(self._turn(), name="wheel")
+        self.task = asyncio.create_task(self._turn(), name="wheel")
 
     async def stop(self) -> None:
         """Stop the wheel, and wait for what closings still have to tell Redis."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
         await asyncio.gather(*self._closings, return_exceptions=True)
 
     def ttl_s(self, interval_s: float) -> float:
@@ -110,29 +110,29 @@ class Hub:
         session.due = now + CLOSE_WAIT_S
         if self.sessions.get(session.station_id) is session:
             del self.sessions[session.station_id]
-        if session.in_flight and session.meters is not None:
-            session.meters.ack.observe(max(now - session.received_at, UNANSWERED_S))
+        for meters, received_at in forwarding.unanswered(session):
+            meters.ack.observe(max(now - received_at, UNANSWERED_S))
         delivering.abandon(session)
-        session.waiting = None
         self.meters.connected(session.version.subprotocol, session.profile, -1)
         self.meters.disconnected(label)
         self.meters.lifetime.observe(now - session.opened_at)
-        self._report(Kind.CLOSED, session, envelopes.encode(SessionClosed(label, code, ours)), forget=not ours)
+        self._report(Kind.CLOSED, session, envelopes.encode(SessionClosed(label, code, ours)), gone=not ours)
         _log.info("disconnected", station=session.station_id, epoch=session.epoch, reason=label, code=code)
 
     def gone(self, session: Session) -> None:
         """Forget a session whose socket is gone."""
         self._spokes[hash(session) % SPOKES].discard(session)
 
-    def _report(self, kind: Kind, session: Session, body: bytes, *, forget: bool = False) -> None:
+    def _report(self, kind: Kind, session: Session, body: bytes, *, gone: bool = False) -> None:
         entry = Uplink(envelopes.VERSION, kind, session.station_id, self.node.name, session.epoch, 0, body)
-        then = (lambda: self._forget(session.station_id, session.epoch)) if forget else None
-        owner = session if kind == Kind.OPENED else None
-        self.append(session.stream, envelopes.encode(entry), owner, then)
+        if kind == Kind.OPENED:
+            self.append(session.stream, envelopes.encode(entry), session)
+        else:
+            self.append(session.stream, envelopes.encode(entry), None, lambda: self._let_go(session, gone))
 
-    def _forget(self, station_id: str, epoch: int) -> None:
-        """Take a station's presence away, now that its CLOSED is on the uplink."""
-        task = asyncio.create_task(self.presence.close(station_id, epoch))
+    def _let_go(self, session: Session, gone: bool) -> None:
+        """Give up the station's presence, now that its CLOSED is on the uplink."""
+        task = asyncio.create_task(self.presence.close(session.station_id, session.epoch, gone=gone))
         self._closings.add(task)
         task.add_done_callback(self._closings.discard)
 

