@@ -50,6 +50,7 @@ class Hub:
         self.admission = Admission(settings.connect_rate, settings.connect_burst, self.monotonic())
         self.attempts = Attempts(settings.auth_failures)
         self.max_frame_bytes = settings.max_frame_bytes
+        self.max_json_depth = settings.max_json_depth
         self.inbound_queue = settings.inbound_queue
         self.outbound_queue = settings.outbound_queue
         self.call_timeout_s = settings.call_timeout_s

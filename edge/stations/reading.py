@@ -34,7 +34,7 @@ def read(session: Session, data: bytes, *, binary: bool) -> None:
         hub.meters.invalid("binary")
     hub.meters.bytes_in.observe(len(data))
     try:
-        frame = frames.decode(data)
+        frame = frames.decode(data, hub.max_json_depth)
     except FrameError as error:
         _bad(session, data, error, now)
         return

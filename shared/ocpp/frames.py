@@ -102,7 +102,7 @@ _encode = msgspec.json.Encoder().encode
 _DECODE_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
-def decode(data: bytes | str) -> Frame:
+def decode(data: bytes | str, max_depth: int = MAX_DEPTH) -> Frame:
     """Decode one text frame's envelope; `payload` is raw JSON bytes, not validated beyond its nesting.
 
     Raises a `FrameError` for anything else, never another exception. Costs about 1 µs.
@@ -115,8 +115,8 @@ def decode(data: bytes | str) -> Frame:
     if len(data) > MAX_SIZE:
         raise TooBig(f"the frame has {len(data)} bytes, {MAX_SIZE} are allowed", *_read_head(data))
     # A frame with few brackets cannot be deep; counting them costs two memchr passes.
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_too_deep(data):
-        raise TooDeep(f"the frame nests deeper than {MAX_DEPTH}", *_read_head(data))
+    if data.count(b"[") + data.count(b"{") > max_depth and _is_too_deep(data, max_depth):
+        raise TooDeep(f"the frame nests deeper than {max_depth}", *_read_head(data))
     try:
         frame: Frame = _decode(data)
     except _DECODE_ERRORS:
@@ -134,15 +134,15 @@ _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-def _is_too_deep(data: bytes) -> bool:
-    """Peel the innermost pairs of brackets off, MAX_DEPTH times: what is left over is deeper (or unbalanced)."""
+def _is_too_deep(data: bytes, max_depth: int) -> bool:
+    """Peel the innermost pairs of brackets off, `max_depth` times: what is left over is deeper (or unbalanced)."""
     brackets = _STRINGS.sub(b"", data).translate(None, _ALL_BUT_BRACKETS).translate(bytes.maketrans(b"{}", b"[]"))
-    for _ in range(MAX_DEPTH):
+    for _ in range(max_depth):
         if not brackets:
             return False
         brackets = brackets.replace(b"[]", b"")
     # Unbalanced brackets are never used up; only nested openers count.
-    return brackets.count(b"[") > MAX_DEPTH or b"[]" in brackets
+    return brackets.count(b"[") > max_depth or b"[]" in brackets
 
 
 _STRING = rb'"(?:[^"\\\x00-\x1f]|\\.)*+"'

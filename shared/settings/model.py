@@ -111,8 +111,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     write_timeout_s: Annotated[
         float, _socket("A station that reads nothing for so long is closed.", "s", gt=0, le=600)
     ] = 8.0
-    max_frame_bytes: Annotated[int, _socket("Largest text frame.", "B", ge=1024, le=16777216)] = 262144
-    max_json_depth: Annotated[int, _socket("Deepest nesting inside a frame.", ge=4, le=256)] = 32
+    max_frame_bytes: Annotated[int, _socket("Largest text frame.", "B", ge=1024, le=262144)] = 262144
+    max_json_depth: Annotated[int, _socket("Deepest nesting inside a frame.", ge=9, le=64)] = 32
     inbound_queue: Annotated[
         int, _socket("CALLs of one station waiting at the edge behind the one in flight.", ge=1, le=1024)
     ] = 16

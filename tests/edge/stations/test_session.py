@@ -206,6 +206,16 @@ async def test_a_frame_at_the_limit_passes_and_a_longer_one_closes(redis_url: st
         assert metrics.EDGE_DISCONNECTS.labels("frame_too_big").value == 1
 
 
+async def test_nesting_is_bounded_by_the_setting(redis_url: str) -> None:
+    """A frame that nests deeper than allowed is no frame; one at the limit is."""
+    async with running_edge(redis_url, max_json_depth=10) as rig:
+        socket = await rig.dial()
+        inner = "[" * 8 + "]" * 8
+        assert (await ask(socket, '[2,"a","Heartbeat",{"a":%s}]' % inner))[0] == 3
+        assert (await ask(socket, '[2,"b","Heartbeat",{"a":[%s]}]' % inner))[0] == 3
+        assert metrics.EDGE_INVALID_FRAMES.labels("too_deep").value == 1
+
+
 async def test_an_unanswered_call_closes_its_socket_alone(redis_url: str) -> None:
     """After the call timeout the station is sent away with 1012; the others stay."""
     async with running_edge(redis_url, call_timeout_s=0.5) as rig:
