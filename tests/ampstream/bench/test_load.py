@@ -18,6 +18,7 @@ from ampstream.simulate.audit import Snapshot, Stored, audit
 from ampstream.simulate.ledger import Book
 from ampstream.simulate.websocket import Endpoint
 from shared.ocpp.timestamps import read_time
+from tests.support import wait_until
 
 Answer = Callable[[str, dict[str, Any]], Any]
 
@@ -118,7 +119,7 @@ async def run(url: str, mix: str, tally: Tally, *, stations: int = 3, seconds: f
     finally:
         for caller in callers:
             caller.abort()
-        await asyncio.sleep(0.01)
+        await wait_until(lambda: not any(caller.connected for caller in callers))
     return claims, measured
 
 

@@ -10,8 +10,8 @@ from tests.ampstream.simulate.played import Played
 
 @pytest.fixture
 def played() -> Played:
-    """A two-connector station, booted, nobody charging yet."""
-    played = Played(model=MODELS[2]).started()
+    """A two-connector station, booted, nobody charging for the next minutes."""
+    played = Played(model=MODELS[2], profile="commuter").started()
     played.run(2)
     return played
 

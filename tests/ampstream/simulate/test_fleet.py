@@ -1,6 +1,5 @@
 """Fleets over real sockets, against a CSMS that the `ocpp` package makes."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -138,7 +137,8 @@ async def test_killed_and_started_on_its_ledger(csms: Csms, tmp_path: Path) -> N
     ledger = FileLedger(path, "1", 1)
     async with running_fleet(csms.url, ledger=ledger, speed=120) as fleet:
         await wait_until(lambda: fleet.status().charging >= 2, 30)
-        await asyncio.sleep(0.3)
+        cars = [connector for station in fleet.stations for connector in station.connectors]
+        await wait_until(lambda: any(car.session and car.session.meters > 1 for car in cars), 10)
     assert not read(path).settled()
     book = read(path)
     again = FileLedger(path, "1", 2)

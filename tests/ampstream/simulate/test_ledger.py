@@ -1,6 +1,5 @@
 """The stations' own record."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from ampstream.simulate.ledger import (
     Stop,
     read,
 )
+from tests.support import wait_until
 
 KEY = "S1/1/1"
 ENTRIES: list[Entry] = [
@@ -59,8 +59,7 @@ async def test_on_disk_before_it_is_sent(tmp_path: Path) -> None:
     ledger.then(lambda: seen.append(len(read(path).transactions)))
     ledger.then(lambda: seen.append(len(read(path).transactions)))
     assert seen == []
-    await asyncio.sleep(0.01)
-    assert seen == [1, 1]
+    await wait_until(lambda: seen == [1, 1])
     ledger.close()
 
 

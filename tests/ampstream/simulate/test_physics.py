@@ -15,7 +15,7 @@ cars = st.builds(
 )
 
 
-@given(cars, st.floats(10, 40000))
+@given(cars, st.floats(10, 4000))
 def test_energy_is_the_integral_of_power(charge: Charge, until_s: float) -> None:
     """The closed form agrees with a numeric integral of the power."""
     steps = 4000

@@ -1,6 +1,5 @@
 """Timers of a fleet."""
 
-import asyncio
 import time
 
 from ampstream.simulate.wheel import LoopWheel, ManualWheel
@@ -48,5 +47,6 @@ async def test_on_the_loop() -> None:
     assert ran[1][1] >= 0.2
     wheel.after(0.01, lambda: ran.append(("stopped", 0.0)))
     wheel.stop()
-    await asyncio.sleep(0.05)
+    due = time.monotonic() + 0.05
+    await wait_until(lambda: time.monotonic() > due)
     assert len(ran) == 2
