@@ -210,9 +210,9 @@ async def test_nesting_is_bounded_by_the_setting(redis_url: str) -> None:
     """A frame that nests deeper than allowed is no frame; one at the limit is."""
     async with running_edge(redis_url, max_json_depth=10) as rig:
         socket = await rig.dial()
-        inner = "[" * 8 + "]" * 8
-        assert (await ask(socket, '[2,"a","Heartbeat",{"a":%s}]' % inner))[0] == 3
-        assert (await ask(socket, '[2,"b","Heartbeat",{"a":[%s]}]' % inner))[0] == 3
+        for name, depth in (("a", 8), ("b", 9)):
+            nested = "[" * depth + "]" * depth
+            assert (await ask(socket, f'[2,"{name}","Heartbeat",{{"a":{nested}}}]'))[0] == 3
         assert metrics.EDGE_INVALID_FRAMES.labels("too_deep").value == 1
 
 
