@@ -41,6 +41,7 @@ JOBS: Final = (
     Scheduled(maintenance.trim_events, frozenset({5})),
     Scheduled(maintenance.reap_consumers, frozenset({15, 45})),
     Scheduled(maintenance.free_places, frozenset({25})),
+    Scheduled(maintenance.mend_indexes, frozenset({35}), frozenset(range(0, 60, 10))),
     Scheduled(reconcile, frozenset(range(0, 60, 10))),
 )
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.bus.scripts import REMOVE_CONSUMER
-from shared.records.packing import unpack
-from shared.records.transactions import Charging
 from shared.settings import Settings
+
+from . import places, rebuild
 
 DEAD_AFTER_MS: Final = 60_000
 SHARE: Final = 0.1
@@ -48,28 +48,12 @@ async def reap_consumers(ctx: dict[Any, Any]) -> int:
 
 async def free_places(ctx: dict[Any, Any]) -> int:
     """Free places under id tags' limits whose holder is no open transaction any more (a worker died in between)."""
-    lane = _lane(ctx)
-    seconds, micros = await lane.one("TIME")
-    now_ms = int(seconds) * 1000 + int(micros) // 1000
-    freed, cursor = 0, b"0"
-    while True:
-        cursor, found = await lane.one("ZSCAN", keys.TAGS, cursor, "COUNT", 200)
-        tags = [member.decode() for member in found[::2]]
-        held = await lane.execute([("HGETALL", keys.holders(tag)) for tag in tags])
-        for tag, pairs in zip(tags, held, strict=True):
-            for holder, since in zip(pairs[::2], pairs[1::2], strict=True):
-                if now_ms - int(float(since)) > DEAD_AFTER_MS and not await _holds(lane, holder.decode()):
-                    freed += int(await lane.one("HDEL", keys.holders(tag), holder))
-        if cursor == b"0":
-            return freed
+    return await places.free_unheld(_lane(ctx))
 
 
-async def _holds(lane: Lane, holder: str) -> bool:
-    station, _, _ = holder.rpartition("/")
-    data = await lane.one("HGET", keys.state(station), "ch")
-    if data is None:
-        return False
-    return any(open_.holder == holder for open_ in unpack(data, Charging).open.values())
+async def mend_indexes(ctx: dict[Any, Any]) -> int:
+    """Put right what the indexes of the present say of stations; returns how many members were wrong."""
+    return (await rebuild.mend_present(_lane(ctx))).total
 
 
 def _lane(ctx: dict[Any, Any]) -> Lane:

@@ -26,10 +26,11 @@ Job = Callable[[dict[Any, Any]], Awaitable[int]]
 
 
 class Scheduled(msgspec.Struct, frozen=True):
-    """A job and the seconds of the minute at which one worker runs it."""
+    """A job, and the seconds of the minute (and the minutes of the hour; None: each) at which one worker runs it."""
 
     job: Job
     seconds: frozenset[int]
+    minutes: frozenset[int] | None = None
 
 
 def redis_settings(url: str) -> RedisSettings:
@@ -68,7 +69,14 @@ async def run(settings: Settings, lane: Lane, partitions: int, jobs: Sequence[Sc
 
 def _worker(settings: Settings, lane: Lane, partitions: int, jobs: Sequence[Scheduled]) -> Worker:
     crons = [
-        cron(_measured(each.job), name=each.job.__name__, second=set(each.seconds), unique=True, max_tries=1)
+        cron(
+            _measured(each.job),
+            name=each.job.__name__,
+            minute=set(each.minutes) if each.minutes is not None else None,
+            second=set(each.seconds),
+            unique=True,
+            max_tries=1,
+        )
         for each in jobs
     ]
     return Worker(

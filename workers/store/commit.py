@@ -121,21 +121,16 @@ def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str]:
         for field, section in draft.changed.items():
             if section is not None:
                 fields += (field, pack(section))
-    touched, arguments = _operations(state, operations)
+    touched, arguments = flatten(operations, state)
     head = (fence, origin.call_seq, box, expected, len(fields))
     return COMMIT.command(touched, (*head, *fields, *arguments)), after
 
 
-def _operations(first: str, operations: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[Any]]:
-    """Flatten commands into the keys and arguments that `commit.lua` and `apply_commands.lua` take."""
+def flatten(operations: Sequence[tuple[Any, ...]], first: str = "") -> tuple[list[Any], list[Any]]:
+    """Return (keys, arguments) of commands as the scripts take them; `first` is a key that comes before theirs."""
     touched: dict[Any, int] = {first: 1} if first else {}
     arguments: list[Any] = []
     for name, key, *rest in operations:
         index = touched.setdefault(key, len(touched) + 1)
         arguments += (len(rest), name, index, *rest)
     return list(touched), arguments
-
-
-def flatten(operations: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[Any]]:
-    """Return (keys, arguments) of commands for `apply_commands.lua`."""
-    return _operations("", operations)
