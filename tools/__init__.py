@@ -1,6 +1,6 @@
 """Generators of files that are committed; each has `--check`, which proves them fresh (`make fresh`).
 
 generate_ocpp_types   `shared/ocpp/v16` and `v2x`, from the schemas that `ocpp` installs; ocpp_schemas reads them
-generate_docs         the generated pages of `docs/` and sections of README.md: api_page makes those of the operators' API,
-                      metrics_page the catalogue of metrics
+generate_docs         the generated pages of `docs/` and sections of README.md
+                      (api_page: the operators' API and its events, metrics_page: the catalogue of metrics)
 """

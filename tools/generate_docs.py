@@ -31,6 +31,10 @@ PAGES: dict[str, Page] = {
     "metrics": Page("docs/metrics.md", "tools.metrics_page:markdown"),
     "api": Page("docs/api.md", "tools.api_page:api"),
     "events": Page("docs/events.md", "tools.api_page:events"),
+    "messages": Page("docs/messages.md", "tools.messages_page:markdown"),
+    "quirks": Page("docs/quirks.md", "tools.quirks_page:markdown"),
+    "readme-messages": Page("README.md", "tools.messages_page:section", "messages"),
+    "readme-bench": Page("README.md", "tools.bench_section:section", "bench"),
 }
 
 

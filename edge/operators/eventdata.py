@@ -7,8 +7,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from edge.operators.times import iso
+from shared.logs import get_logger
 from shared.records.events import EVENT_TYPES, VERSION, AnyEvent
 from shared.records.queries.events import EventEntry, EventPosition
+
+log = get_logger("feed")
 
 
 class FeedEvent(NamedTuple):
@@ -32,8 +35,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def events_of(entry: EventEntry) -> list[FeedEvent]:
-    """Return the events of a stream entry, each with its position."""
-    return [_event(EventPosition(entry.ms, entry.seq, n), raw) for n, raw in enumerate(entry.events)]
+    """Return the events of a stream entry, each with its position; what is no event is passed over."""
+    found: list[FeedEvent] = []
+    for n, raw in enumerate(entry.events):
+        try:
+            found.append(_event(EventPosition(entry.ms, entry.seq, n), raw))
+        except (msgspec.MsgspecError, TypeError):
+            log.warning("no event at this position", position=f"{entry.ms}-{entry.seq}.{n}")
+    return found
 
 
 def _event(position: EventPosition, raw: msgspec.Raw) -> FeedEvent:

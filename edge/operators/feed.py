@@ -30,6 +30,8 @@ CHUNK_ENTRIES: Final = 100
 CHUNK_EVENTS: Final = 512
 BLOCK_MS: Final = 2000
 RETRY_S: Final = 0.5
+IDLE_S: Final = 30.0
+"""The reader ends when nobody has listened for so long: reading for nobody costs the loop that carries frames."""
 _place = attrgetter("position")
 
 
@@ -42,7 +44,7 @@ class Following(NamedTuple):
 
 
 class EventFeed:
-    """Follows the event stream from the first listener on."""
+    """Follows the event stream while somebody listens."""
 
     def __init__(self, lane: Lane, url: str) -> None:
         self._lane = lane
@@ -55,6 +57,8 @@ class EventFeed:
         self._news = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self._starting = asyncio.Lock()
+        self._listening = 0
+        self._heard_at = 0.0
         self.closed = False
 
     async def now(self) -> EventPosition:
@@ -64,6 +68,14 @@ class EventFeed:
 
     async def following(self, position: EventPosition, wait_s: float) -> Following:
         """Return the events behind `position`, waiting up to `wait_s` for one; raises `LaneLost` as the lane does."""
+        self._listening += 1
+        try:
+            return await self._following(position, wait_s)
+        finally:
+            self._listening -= 1
+            self._heard_at = asyncio.get_running_loop().time()
+
+    async def _following(self, position: EventPosition, wait_s: float) -> Following:
         await self._begin()
         if self._floor is None or position < self._floor or position.entry > self._head.entry:
             # Before the ring, or ahead of this reader, or of a stream that is no more.
@@ -79,14 +91,16 @@ class EventFeed:
         """Stop reading and let every listener go."""
         self.closed = True
         self._news.set()
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        reader = self._reader
+        if reader is not None:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
 
     async def _begin(self) -> None:
         async with self._starting:
             if self._reader is None and not self.closed:
                 self._head = self._floor = await events.tail(self._lane)
+                self._heard_at = asyncio.get_running_loop().time()
                 self._reader = asyncio.create_task(self._read(), name="event feed")
 
     async def _wait(self, position: EventPosition, wait_s: float) -> None:
@@ -119,15 +133,17 @@ class EventFeed:
         return Following(found, last) if found or last.entry > position.entry else None
 
     async def _read(self) -> None:
-        lane = Lane(self._url, name="feed")
+        lane, clock = Lane(self._url, name="feed"), asyncio.get_running_loop().time
         try:
-            while True:
+            while self._listening or clock() - self._heard_at < IDLE_S:
                 try:
                     await self._read_once(lane)
                 except (LaneLost, hiredis.ReplyError) as error:
                     log.warning("event feed waits for Redis", error=str(error))
                     await asyncio.sleep(RETRY_S)
         finally:
+            self._reader, self._floor, self._bytes = None, None, 0
+            self._ring.clear()
             await lane.close()
 
     async def _read_once(self, lane: Lane) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Final, Literal
 
@@ -15,7 +16,7 @@ from edge.operators.models.stations import Connector
 from edge.operators.models.transactions import Reading, Transaction
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources import csvout
-from edge.operators.resources.lists import member, page, position, shown
+from edge.operators.resources.lists import STREAM_ID, member, page, position, shown
 from edge.operators.resources.stations import StationPath, known
 from edge.operators.routes import Table
 from edge.operators.times import GivenInstant, milliseconds
@@ -28,6 +29,7 @@ TABLE: Final = Table("charging")
 _route = TABLE.route
 
 CSV_CHUNK: Final = 200
+CONNECTOR: Final = re.compile(r".{1,48}/[0-9]{1,10}")
 TransactionId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Format = Literal["json", "csv"]
 
@@ -95,7 +97,7 @@ class StationMeterValues(MeterValues, frozen=True, kw_only=True):
 async def list_connectors(call: Call[ConnectorList, None]) -> Page[Connector]:
     """Return the connectors of all stations, by station and number, or those of one status."""
     query = ("connectors", call.params.status)
-    after = member(call.params.cursor, *query)
+    after = member(call.params.cursor, *query, shape=CONNECTOR)
     found, after = await stations.connectors_page(call.lane, call.params.status, after, call.params.limit)
     return page(await shown(found, Connector.of_now), after, *query)
 
@@ -164,7 +166,7 @@ async def _meter_values(
         name = f"transaction-{transaction_id}.csv" if transaction_id else "samples.csv"
         return await csvout.send(call.request, name, call.id, _all_readings(call.lane, station_id, transaction_id))
     query = ("meter-values", station_id, transaction_id)
-    after = member(params.cursor, *query)
+    after = member(params.cursor, *query, shape=STREAM_ID)
     found, following = await transactions.readings(call.lane, station_id, transaction_id, after, params.limit)
     return page(await shown(found, Reading.of), following, *query)
 

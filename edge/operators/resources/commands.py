@@ -11,7 +11,7 @@ from edge.operators.call import Call
 from edge.operators.models.base import Cursor, Limit, Page, StationId
 from edge.operators.models.other import Command, Fact
 from edge.operators.problems import missing
-from edge.operators.resources.lists import member, page, shown
+from edge.operators.resources.lists import STREAM_ID, member, page, shown
 from edge.operators.resources.stations import StationPath, known
 from edge.operators.routes import Table
 from shared.records.queries import commands
@@ -65,5 +65,6 @@ async def list_history(call: Call[HistoryOptions, None]) -> Page[Fact]:
     params = call.params
     await known(call, params.station_id)
     query = ("history", params.station_id)
-    found, after = await commands.history(call.lane, params.station_id, member(params.cursor, *query), params.limit)
+    after = member(params.cursor, *query, shape=STREAM_ID)
+    found, after = await commands.history(call.lane, params.station_id, after, params.limit)
     return page(await shown(found, Fact.of), after, *query)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -14,6 +15,8 @@ from shared.records.queries.cursors import CursorError, Position
 R = TypeVar("R")
 T = TypeVar("T")
 
+ANY: Final = re.compile(r"(?s).+")
+STREAM_ID: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 SLICE: Final = 25
 """Records turned into answers in one turn of the event loop, which carries stations' frames too."""
 
@@ -28,9 +31,14 @@ def position(cursor: str | None, *query: object) -> Position | None:
         raise ProblemError.of_field("bad_parameter", "query", "cursor", str(error)) from None
 
 
-def member(cursor: str | None, *query: object) -> str:
-    """Return the name behind which the list `query` goes on; empty at its beginning."""
+def member(cursor: str | None, *query: object, shape: re.Pattern[str] = ANY) -> str:
+    """Return the name behind which the list `query` goes on; empty at its beginning.
+
+    `shape` is what names of the list look like: a cursor that somebody made up is refused like any other nonsense.
+    """
     at = position(cursor, *query)
+    if at is not None and not shape.fullmatch(at.member):
+        raise ProblemError.of_field("bad_parameter", "query", "cursor", "is no cursor; take it from `next` as it is")
     return at.member if at else ""
 
 

@@ -67,10 +67,13 @@ class Following(NamedTuple):
 
 
 def read_entry(entry_id: bytes, fields: list[bytes]) -> EventEntry:
-    """Turn a stream entry as Redis gives it into its events."""
+    """Turn a stream entry as Redis gives it into its events; one that nobody of ours wrote has none."""
     ms, _, seq = entry_id.partition(b"-")
-    packed = fields[fields.index(FIELD) + 1] if FIELD in fields[::2] else b"\x90"
-    return EventEntry(int(ms), int(seq), unpack(packed, list[msgspec.Raw]))
+    try:
+        events = unpack(dict(zip(fields[::2], fields[1::2], strict=True))[FIELD], list[msgspec.Raw])
+    except (KeyError, msgspec.MsgspecError):
+        events = []
+    return EventEntry(int(ms), int(seq), events)
 
 
 async def tail(lane: Lane) -> EventPosition:

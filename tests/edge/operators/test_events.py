@@ -160,6 +160,23 @@ async def test_an_unknown_event_is_passed_on(stage: Stage) -> None:
     assert (event["data"]["height"], event["data"]["at"]) == (3, "2026-01-01T00:00:00.000Z")
 
 
+async def test_what_is_no_event_stops_nobody(stage: Stage) -> None:
+    """Foreign writing in the stream is passed over, by live readers and by those who catch up."""
+    async with following(stage) as reader:
+        begin = await stage.emit(offline(0))
+        await stage.write(
+            ("XADD", keys.EVENTS, "*", "other", "x"),
+            ("XADD", keys.EVENTS, "*", "v", b"\xc1"),
+            ("XADD", keys.EVENTS, "*", "v", pack([1, "text", {"at": "noon"}, {"station_id": "CP1", "at": T0}])),
+        )
+        await stage.emit(offline(1))
+        live = [(await reader.next())["data"].get("id") for _ in range(3)]
+    async with following(stage, after=f"{begin}.0") as reader:
+        late = [(await reader.next())["data"].get("id") for _ in range(2)]
+    assert live == ["CP1:1:0:0", "", "CP1:1:1:0"]
+    assert late == ["", "CP1:1:1:0"]
+
+
 async def test_a_slow_reader_loses_nothing_and_holds_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who falls out of the ring reads on from the stream."""
     monkeypatch.setattr(feed_module, "RING_EVENTS", 10)
@@ -176,6 +193,26 @@ async def test_a_slow_reader_loses_nothing_and_holds_nothing(stage: Stage, monke
             seen += [msgspec.json.decode(event.data)["id"] for event in batch.events]
             position = batch.position
         assert seen == [f"CP1:1:{n}:0" for n in range(400)]
+    finally:
+        await found.close()
+
+
+async def test_nobody_listening_costs_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader ends when the last listener has left, and begins again with the next, who misses nothing."""
+    monkeypatch.setattr(feed_module, "IDLE_S", 0.1)
+    monkeypatch.setattr(feed_module, "BLOCK_MS", 50)
+    found = EventFeed(stage.lane, stage.node.settings.redis_url.reveal())
+    try:
+        position = await found.now()
+        await wait_until(lambda: found._reader is None)
+        for n in range(3):
+            await stage.emit(offline(n))
+        seen: list[str] = []
+        while len(seen) < 3:
+            batch = await found.following(position, 1.0)
+            seen += [msgspec.json.decode(event.data)["id"] for event in batch.events]
+            position = batch.position
+        assert seen == [f"CP1:1:{n}:0" for n in range(3)]
     finally:
         await found.close()
 

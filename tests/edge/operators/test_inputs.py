@@ -3,7 +3,14 @@
 import pytest
 
 from edge.operators.app import MAX_BODY
+from shared.records.queries import cursors
+from shared.records.queries.cursors import Position
 from tests.edge.operators.stage import Stage
+
+
+def made_up(*query: object) -> str:
+    """Return a cursor that no list has given."""
+    return cursors.encode(cursors.fingerprint(*query), Position("nonsense"))
 
 
 @pytest.mark.parametrize(
@@ -16,6 +23,8 @@ from tests.edge.operators.stage import Stage
         ("/stations?limit=1&limit=2", "limit", "is given twice"),
         ("/stations?state=gone", "state", "invalid enum value"),
         ("/stations?cursor=nonsense", "cursor", "is no cursor"),
+        ("/stations?limit=99999999999999999999999", "limit", "is wrong"),
+        (f"/connectors?cursor={made_up('connectors', '')}", "cursor", "is no cursor"),
         ("/transactions?from=yesterday", "from", "invalid RFC3339"),
         ("/transactions?from=2026-01-01T00:00:00", "from", "timezone"),
         ("/transactions/abc", "transaction_id", "expected `int`"),

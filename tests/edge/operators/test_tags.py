@@ -41,6 +41,19 @@ async def test_a_problem_never_repeats_a_tag(stage: Stage) -> None:
     assert "SECRETTAG" not in str(body)
 
 
+async def test_neither_log_nor_metrics_hold_a_tag(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """Paths and queries name id tags; what the process tells of itself does not."""
+    await stage.ask("POST", "/tags", json={"id_tag": "SECRETTAG"})
+    await stage.ask("PATCH", "/tags/SECRETTAG", json={"note": "x"})
+    await stage.ask("GET", "/transactions?id_tag=SECRETTAG")
+    await stage.ask("GET", "/tags/SECRETTAG/none")
+    async with stage.http.get(f"{stage.url}/metrics") as response:
+        assert "SECRETTAG" not in await response.text()
+    told = "".join(capsys.readouterr())
+    assert "/api/v1/tags/{id_tag}" in told
+    assert "SECRETTAG" not in told
+
+
 async def test_a_tag_may_hold_what_a_path_may_not(stage: Stage) -> None:
     """Slashes, spaces and braces survive."""
     tag = "a/b {c}%20"

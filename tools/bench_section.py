@@ -1,0 +1,81 @@
+"""The figures in README.md: from `docs/bench.json`, which `ampstream bench --json` writes; none is typed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from ampstream.bench.load import Measured
+from ampstream.bench.report import Report, Target
+from ampstream.bench.scenarios import Outcome
+
+FIGURES = Path(__file__).resolve().parent.parent / "docs" / "bench.json"
+_NONE_YET = """\
+`ampstream bench --json docs/bench.json` makes the figures and `make generate` this section of them; that has not been
+done for this version."""
+_VERDICT = {True: "reached", False: "**missed**", None: "-"}
+_CPU = ("edge", "worker", "redis")
+
+
+def section(path: Path = FIGURES) -> str:
+    """Return the figures as tables; a sentence where there are none."""
+    if not path.exists():
+        return _NONE_YET
+    report = msgspec.json.decode(path.read_bytes(), type=Report)
+    if report.environment.quick:
+        raise ValueError(
+            f"{path} is of a quick run, whose figures are no measure: run `ampstream bench` without --quick"
+        )
+    parts = [_where(report), _targets(report.targets), _loads(report.outcome), _verified(report.outcome)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _where(report: Report) -> str:
+    where, disk = report.environment, report.environment.disk
+    versions = ", ".join(f"{name} {version}" for name, version in where.versions.items())
+    return (
+        f"Taken on {where.cpus} CPUs ({where.cpu}), Python {where.python}, {versions}; everything on one machine, the "
+        f"load included. The disk ({disk.filesystem}) takes {disk.sync_p50_ms:g} ms for an fdatasync "
+        f"(p99 {disk.sync_p99_ms:g} ms). `appendfsync always`, Basic authentication, full validation, metrics and INFO "
+        "logging are on, and every answer was checked."
+    )
+
+
+def _targets(targets: list[Target]) -> str:
+    rows = [
+        f"| {one.name} | {_number(one.value)} {one.unit}".rstrip() + f" | {one.wanted} | {_VERDICT[one.met]} |"
+        for one in targets
+    ]
+    return "\n".join(["| figure | measured | wanted | |", "|---|---:|---:|---|", *rows])
+
+
+def _loads(outcome: Outcome) -> str:
+    loads = dict(outcome.throughput)
+    if outcome.latency is not None:
+        loads["transaction, one station"] = outcome.latency
+    if outcome.echo is not None:
+        loads["bare aiohttp echo"] = outcome.echo
+    head = ["| load | stations | calls/s | p50 ms | p99 ms | edge µs | worker µs | Redis µs | sum µs |"]
+    return "\n".join([*head, "|---|" + "---:|" * 8, *(_load(name, one) for name, one in loads.items())])
+
+
+def _load(name: str, one: Measured) -> str:
+    cpu = [f"{one.cpu_us[part]:.0f}" if part in one.cpu_us else "" for part in _CPU]
+    speed = (f"{one.stations:,}", f"{one.calls_per_s:,.0f}", f"{one.p50_ms:.1f}", f"{one.p99_ms:.1f}")
+    return f"| {' | '.join((name, *speed, *cpu, f'{one.total_cpu_us:.0f}'))} |"
+
+
+def _verified(outcome: Outcome) -> str:
+    verdict = outcome.verdict
+    if verdict is None:
+        return ""
+    wh, stored = f"{verdict.energy_wh:,} Wh", f"{verdict.stored_energy_wh:,} Wh"
+    return (
+        "The µs are CPU time a call. The load's own ledger against what was stored: "
+        f"{verdict.transactions:,} transactions, {wh} against {stored}, {verdict.violation_count} violations."
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:g}"
