@@ -1,6 +1,7 @@
 """The processes that decide; they hold nothing, so that each can be killed, added or replaced at any moment.
 
     main       one process: everything below as supervised tasks
+    heartbeat  says that a worker lives, and which schema it knows
     consumer   reads the uplinks, runs batches, settles
     dispatch   finds the decision for an entry
     handlers   translate OCPP into calls of services

@@ -15,7 +15,7 @@ from typing import Final
 import hiredis
 
 from shared import memory, metrics, observe
-from shared.bus import keys, streams
+from shared.bus import streams
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.server import Server, Unfit, verify
 from shared.logs import get_logger
@@ -24,6 +24,7 @@ from shared.ocpp.versions import OCPP16
 from shared.policy import Policy, of_settings
 from shared.settings import Settings
 from workers.consumer.partition import PartitionConsumer
+from workers.heartbeat import Heartbeat
 from workers.jobs import maintenance, runner
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
@@ -65,6 +66,7 @@ class Worker:
         self._policy: Policy = of_settings(settings)
         self._lane = self._new_lane("worker")
         self._sweep_lane = self._new_lane("sweeper")
+        self._heartbeat = Heartbeat(self._lane, self.name, settings.node_ttl_s)
         self._consumers: list[PartitionConsumer] = []
         self._server: Server | None = None
         self._unfit = ""
@@ -156,22 +158,21 @@ class Worker:
     async def _beating(self) -> None:
         """Say that this worker lives, and look at the server again whenever the connection is another."""
         while True:
-            seconds, micros = await self._lane.one("TIME")
-            await self._lane.one("ZADD", keys.WORKERS, int(seconds) * 1000 + int(micros) // 1000, self.name)
-            if self._connects != self._lane.connects:
-                await self._look_again()
-            metrics.WORKER_HEARTBEAT.labels().set(int(seconds) + int(micros) / 1e6)
+            try:
+                now_ms = await self._heartbeat.beat()
+                if self._connects != self._lane.connects:
+                    await self._look_again()
+            except Unfit as error:
+                # Ending is the safe answer: whoever supervises starts us again, and `_ready` waits for a better Redis.
+                log.error("Redis must not be served any more", error=str(error))  # noqa: TRY400 - the text says it all
+                signal.raise_signal(signal.SIGTERM)
+                return
+            metrics.WORKER_HEARTBEAT.labels().set(now_ms / 1000)
             await asyncio.sleep(HEARTBEAT_S)
 
     async def _look_again(self) -> None:
         connects = self._lane.connects
-        try:
-            server = await verify(self._lane, self._settings)
-        except Unfit as error:
-            # Ending is the safe answer: whoever supervises starts us again, and `_ready` waits for a better Redis.
-            log.error("Redis must not be trusted any more", error=str(error))  # noqa: TRY400 - the text says it all
-            signal.raise_signal(signal.SIGTERM)
-            return
+        server = await verify(self._lane, self._settings)
         if self._server is not None and server.run_id != self._server.run_id:
             log.warning("Redis is another process than before", redis=server.name, role=server.role)
         self._server, self._connects = server, connects
@@ -198,7 +199,7 @@ class Worker:
     async def _leave(self, leadership: Leadership) -> None:
         try:
             await leadership.resign()
-            await self._lane.one("ZREM", keys.WORKERS, self.name)
+            await self._heartbeat.leave()
         except (LaneLost, hiredis.ReplyError) as error:
             log.info("left without saying so", error=str(error))
 

@@ -3,6 +3,7 @@
 keys.py      every key, and which partition a station belongs to
 barrier.py   waits until replicas have a write on disk
 server.py    asks a Redis what it is, and whether it may be trusted
+schema.py    the version of what is stored, and when it may rise
 lane.py      Lane: one pipelined connection, the frame's path to Redis
 scripts.py   the Lua scripts of `lua/`, as commands for a Lane
 streams.py   the group on the uplinks, reading, claiming, settling

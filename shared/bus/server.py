@@ -10,11 +10,12 @@ import msgspec
 from shared import durability
 from shared.settings import Settings
 
+from . import schema
 from .lane import Lane
 
 
 class Unfit(RuntimeError):
-    """The server would lose what it was told; says what and how to mend it."""
+    """The server would lose what it was told, or holds what this code can't read; says what and how to mend it."""
 
     def __init__(self, problems: list[durability.Problem]) -> None:
         super().__init__("; ".join(str(problem) for problem in problems))
@@ -53,6 +54,8 @@ async def verify(lane: Lane, settings: Settings) -> Server:
     blocking = durability.blocking(problems, require_durable=settings.require_durable)
     if blocking:
         raise Unfit(blocking)
+    if problem := schema.too_new(await schema.stored(lane)):
+        raise Unfit([problem])
     return Server(durability.server_name(info), info.get("run_id", ""), info.get("role", ""))
 
 

@@ -8,10 +8,10 @@ from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.bus.scripts import REMOVE_CONSUMER
 from shared.settings import Settings
+from workers.heartbeat import forget_dead
 
 from . import places, rebuild
 
-DEAD_AFTER_MS: Final = 60_000
 SHARE: Final = 0.1
 """How much of the event stream goes at once when it is too large."""
 
@@ -32,10 +32,7 @@ async def trim_events(ctx: dict[Any, Any]) -> int:
 async def reap_consumers(ctx: dict[Any, Any]) -> int:
     """Remove consumers of worker incarnations that are gone and hold nothing."""
     lane = _lane(ctx)
-    seconds, micros = await lane.one("TIME")
-    now_ms = int(seconds) * 1000 + int(micros) // 1000
-    await lane.one("ZREMRANGEBYSCORE", keys.WORKERS, "-inf", now_ms - DEAD_AFTER_MS)
-    alive = {name.decode() for name in await lane.one("ZRANGE", keys.WORKERS, 0, -1)}
+    alive = await forget_dead(lane, _settings(ctx).node_ttl_s)
     removed = 0
     for partition in range(ctx["partitions"]):
         stream = keys.uplink(partition)
