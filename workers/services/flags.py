@@ -1,6 +1,7 @@
-"""The flags that a transaction may carry, and what each means.
+"""The flags that a transaction may carry, those that only a station carries, and what each means.
 
-The same names, as flags of the station, are counted in `quirks_total`; both sets are closed.
+A station carries what its transactions do. All are counted in `quirks_total`, so both sets are closed; the deviations
+that `shared.ocpp.quirks` tolerates in a payload are a third.
 """
 
 from __future__ import annotations
@@ -59,6 +60,20 @@ MEANINGS: Final[dict[str, str]] = {
     VALUE_RANGE: "a number was beyond every range that it could have",
 }
 """Flag -> meaning; the documentation's table is made from it."""
+
+OF_STATIONS: Final[dict[str, str]] = {
+    "connector_range": "a connector's number is beyond what a station has; it is not shown",
+    "decimal_comma": "a sample was written with a decimal comma",
+    "late_answer": "it answered a command after that had timed out",
+    "not_a_number": "a sample is no number, and was kept as text",
+    "quarantined": "a frame of its was put into quarantine",
+    "subprotocol": "it offered no known subprotocol, or one in another letter case",
+    "unaccepted": "it reported a transaction before it was accepted; the report was taken",
+    "unit_spelling": "a unit was written in another way, and understood",
+    "unit_unknown": "a unit is unknown, and its samples were kept as they came",
+    "unsupported": "it does not know an action, and is not asked that again",
+}
+"""Further flags that only stations carry, as `flag` or `flag:detail` -> meaning."""
 
 
 def union(flags: tuple[str, ...], *names: str) -> tuple[str, ...]:
