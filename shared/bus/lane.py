@@ -222,7 +222,11 @@ class Lane:
             if self._wire is not None and not self._wire.lost:
                 return self._wire
             wire = await self._dial()
-            await self._greet(wire)
+            try:
+                await self._greet(wire)
+            except BaseException:
+                wire.abort("not greeted")
+                raise
             self._wire = wire
             self.connects += 1
             return wire

@@ -123,3 +123,17 @@ def test_lane_runs_on_uvloop(redis_url: str) -> None:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(talk())
+
+
+async def test_lane_cancelled_while_it_connects_leaves_no_connection(lane: Lane) -> None:
+    """Whoever gives up while a lane greets Redis leaves no socket behind."""
+    other = Lane(f"redis://{lane.address}/0", name="quitter")
+    before = (await lane.one("CLIENT", "LIST")).count(b"id=")
+    await lane.execute([("CLIENT", "PAUSE", 300, "ALL")])
+    task = asyncio.create_task(other.one("PING"))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await task
+    assert (await lane.one("CLIENT", "LIST")).count(b"id=") == before
+    assert await other.one("PING") == b"PONG"
+    await other.close()
