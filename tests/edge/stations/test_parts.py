@@ -220,6 +220,23 @@ def test_a_declared_length_beyond_the_limit_is_refused_before_it_comes(limit: in
     assert kept.told == [("violation", 1009)]
 
 
+BROKEN = [
+    pytest.param(b"\xc1\x80\0\0\0\0", id="compressed, which was not agreed to"),
+    pytest.param(b"\x83\x80\0\0\0\0", id="an opcode that does not exist"),
+    pytest.param(b"\x09\x80\0\0\0\0", id="a ping in pieces"),
+    pytest.param(b"\x80\x80\0\0\0\0", id="a continuation of nothing"),
+    pytest.param(b"\x88\x82\0\0\0\0\x03\xed", id="a close with a reserved code"),
+]
+
+
+@pytest.mark.parametrize("data", BROKEN)
+def test_what_breaks_the_protocol_is_a_violation(data: bytes) -> None:
+    """Nothing is inflated that was not negotiated, and nothing else is guessed at."""
+    kept = Kept()
+    kept.data_received(data)
+    assert kept.told == [("violation", 1002)]
+
+
 def test_nothing_is_written_behind_a_close() -> None:
     """After the close frame the socket is silent, pongs included."""
     kept = Kept()
