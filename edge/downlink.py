@@ -24,7 +24,7 @@ from shared.logs import get_logger
 if TYPE_CHECKING:
     from edge.node import Node
 
-READ_ENTRIES: Final = 256
+READ_ENTRIES: Final = 32
 BLOCK_MS: Final = 2000
 RETRY_S: Final = 0.2
 REMOVE_RETRY_S: Final = 0.02

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -70,7 +71,7 @@ class Hub:
         self.task = asyncio.create_task(self._turn(), name="wheel")
 
     async def stop(self) -> None:
-        """Stop the wheel, and wait for what closings still have to tell Redis."""
+        """Stop the wheel, and wait for the closings under way."""
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
@@ -128,14 +129,10 @@ class Hub:
         entry = Uplink(envelopes.VERSION, kind, session.station_id, self.node.name, session.epoch, 0, body)
         if kind == Kind.OPENED:
             self.append(session.stream, envelopes.encode(entry), session)
-        else:
-            self.append(session.stream, envelopes.encode(entry), None, lambda: self._let_go(session, gone))
-
-    def _let_go(self, session: Session, gone: bool) -> None:
-        """Give up the station's presence, now that its CLOSED is on the uplink."""
-        task = asyncio.create_task(self.presence.close(session.station_id, session.epoch, gone=gone))
-        self._closings.add(task)
-        task.add_done_callback(self._closings.discard)
+            return
+        # Presence goes once the workers will know why.
+        let_go = partial(self.presence.let_go, session.station_id, session.epoch, gone=gone)
+        self.append(session.stream, envelopes.encode(entry), None, let_go)
 
     def _moved_on(self, station_id: str, epoch: int) -> None:
         """Close a session whose station has a newer one elsewhere: its close item was lost."""

@@ -45,18 +45,15 @@ class Presence:
         if self._touches and (self._task is None or self._task.done()):
             self._task = asyncio.create_task(self._send(), name="touches")
 
-    async def close(self, station_id: str, epoch: int, *, gone: bool) -> None:
-        """Let go of a station: `gone` at once where it left by itself, else it is expected back until its TTL ends."""
-        commands = [
-            CLOSE_SESSION.command([keys.session(station_id), keys.presence(station_id)], [epoch, int(gone)]),
-        ]
+    def let_go(self, station_id: str, epoch: int, *, gone: bool) -> None:
+        """Let go of a station: `gone` at once where it left by itself, else it is expected back until its TTL ends.
+
+        Where this is lost, its CLOSED is on the uplink already, and what stays behind runs out by itself.
+        """
+        send = self._node.appender.send
+        send(CLOSE_SESSION.command([keys.session(station_id), keys.presence(station_id)], [epoch, int(gone)]))
         if gone:
-            commands.append(("ZREM", self._deadlines, f"{station_id}/{epoch}"))
-        try:
-            await self._node.lane.execute(commands)
-        except LaneLost as error:
-            # The CLOSED entry is on the uplink already; what stays behind runs out by itself.
-            _log.info("presence left to expire", station=station_id, reason=str(error))
+            send(("ZREM", self._deadlines, f"{station_id}/{epoch}"))
 
     async def _send(self) -> None:
         while self._touches:

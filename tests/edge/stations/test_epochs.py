@@ -58,7 +58,7 @@ async def test_an_old_sockets_clean_close_does_not_take_the_new_one_offline(redi
         await first.close()
         await one.worker.wait_for(Kind.CLOSED)
         await wait_until(lambda: one.hub.everywhere == 0)
-        await one.hub.stop()
+        await one.node.appender.flush(5)
         assert await owner(two) == before
         assert await two.worker.lane.one("EXISTS", keys.presence("CP1")) == 1
 
