@@ -8,6 +8,9 @@ import msgspec
 
 from shared.settings import Settings
 
+FACT_BYTES: Final = 256
+"""What a fact of a station's history takes as a rule: the bound that each commit keeps; a job looks at the bytes."""
+
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator set for the whole fleet."""
@@ -31,6 +34,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     default_time_zone: str = "UTC"
     quarantine_bytes_per_station: int = 1_000_000
     history_entries_per_station: int = 1_000
+    command_history: int = 100
+    """Ended commands kept per station."""
 
 
 _REGISTRATIONS: Final[dict[str, Literal["accepted", "pending", "rejected"]]] = {
@@ -58,4 +63,6 @@ def of_settings(settings: Settings) -> Policy:
         reconcile_after_ms=_ms(settings.reconcile_after_s),
         reconcile_ask_ms=min(Policy().reconcile_ask_ms, _ms(settings.reconcile_after_s / 4)),
         quarantine_bytes_per_station=settings.quarantine_station_bytes,
+        history_entries_per_station=max(settings.history_station_bytes // FACT_BYTES, 1),
+        command_history=settings.command_history,
     )

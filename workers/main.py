@@ -25,7 +25,7 @@ from shared.policy import Policy, of_settings
 from shared.settings import Settings
 from workers.consumer.partition import PartitionConsumer
 from workers.heartbeat import Heartbeat
-from workers.jobs import maintenance, runner
+from workers.jobs import maintenance, quotas, runner
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
 from workers.sweeps import expiry
@@ -39,7 +39,9 @@ HEARTBEAT_S: Final = 1.0
 GAUGES_S: Final = 5.0
 RETRY_S: Final = 0.5
 JOBS: Final = (
-    Scheduled(maintenance.trim_events, frozenset({5})),
+    Scheduled(quotas.trim_events, frozenset({5})),
+    Scheduled(quotas.trim_quarantine, frozenset({50})),
+    Scheduled(quotas.trim_histories, frozenset({55}), frozenset(range(5, 60, 10))),
     Scheduled(maintenance.reap_consumers, frozenset({15, 45})),
     Scheduled(maintenance.free_places, frozenset({25})),
     Scheduled(maintenance.mend_indexes, frozenset({35}), frozenset(range(0, 60, 10))),

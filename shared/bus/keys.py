@@ -10,7 +10,7 @@ Keys of one station carry its id as hash tag, so that one script may touch them 
     s:{CP1}:tx:<id>      string: a closed transaction's record        s:{CP1}:txs     zset: its transactions by start
     s:{CP1}:meter:<id>   stream: samples of a transaction             s:{CP1}:samples stream: samples of no transaction
     s:{CP1}:starts       hash: business key of a start -> transaction id
-    s:{CP1}:cmd:<id>     string: a command's record
+    s:{CP1}:cmd:<id>     string: a command's record                   s:{CP1}:cmds    zset: its ended commands by end
     s:{CP1}:quarantine   hash: frames that nobody understood          s:{CP1}:history stream: facts that came too late,
                                                                                       security events, statuses
     s:{CP1}:seen:<hash>  string with TTL: the answer to a call that must not count twice
@@ -140,6 +140,11 @@ def starts(station_id: str) -> str:
 def command(station_id: str, command_id: str) -> str:
     """Name the record of a command."""
     return f"s:{{{station_id}}}:cmd:{command_id}"
+
+
+def commands(station_id: str) -> str:
+    """Name the sorted set of a station's ended commands by their end (ms)."""
+    return f"s:{{{station_id}}}:cmds"
 
 
 def quarantine(station_id: str) -> str:

@@ -179,10 +179,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=604800,
         ),
     ] = 300.0
-    start_failure_s: Annotated[
-        float,
-        _charging("A remote start without a transaction for so long has failed.", "s", gt=0, le=86400),
-    ] = 120.0
 
     event_retention_s: Annotated[int, _keep("Age at which events leave the event stream.", "s", ge=1)] = 604800
     event_max_bytes: Annotated[int, _keep("Size at which the oldest events leave early.", "B", ge=1048576)] = 536870912
@@ -193,7 +189,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     history_station_bytes: Annotated[
         int, _keep("Security events, late facts and status history of one station; the oldest leave.", "B", ge=1024)
     ] = 262144
-    command_history: Annotated[int, _keep("Finished commands kept per station.", ge=0, le=10000)] = 100
+    history_total_bytes: Annotated[
+        int, _keep("The same over all stations; those with the most give their oldest.", "B", ge=1048576)
+    ] = 1073741824
+    command_history: Annotated[
+        int, _keep("Ended commands kept per station, for seven days at most.", ge=1, le=10000)
+    ] = 100
 
     log_format: Annotated[Literal["console", "json"], _log("Lines for people or for machines.")] = "json"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _log("The least severity that is written.")] = (

@@ -76,6 +76,10 @@ class Memory:
         for score, member in zip(pairs[::2], pairs[1::2], strict=True):
             found[_text(member)] = float(score)
 
+    def _zrevrange(self, key: str, begin: int, end: int) -> list[bytes]:
+        found = sorted(self.data.get(key, {}).items(), key=lambda item: (item[1], item[0]), reverse=True)
+        return [member.encode() for member, _ in found[begin : end + 1 or None]]
+
     def _zrem(self, key: str, *members: Any) -> None:
         self._hdel(key, *members)
 

@@ -1,7 +1,8 @@
 """arq's part: deferred, retried and scheduled jobs beside the stream consumers. No promise rests on any of them.
 
 runner.py       runs arq's worker inside ours and starts it again when it ends
-maintenance.py  trims the event stream, removes dead consumers, frees places held by no open transaction, mends indexes
+maintenance.py  removes dead consumers, frees places held by no open transaction, mends indexes
+quotas.py       keeps events, quarantine and histories within their bytes
 places.py       places under id tags' limits, and the index of tags
 indexes.py      what the indexes must hold of a station, by its own records
 rebuild.py      derives every index anew from the records (`ampstream doctor --rebuild`)

@@ -1,8 +1,8 @@
-"""Housekeeping: bounded streams, no dead consumers, no place held for nothing."""
+"""Housekeeping: no dead consumers, no place held for nothing, no index that is behind."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from shared.bus import keys
 from shared.bus.lane import Lane
@@ -11,22 +11,6 @@ from shared.settings import Settings
 from workers.heartbeat import forget_dead
 
 from . import places, rebuild
-
-SHARE: Final = 0.1
-"""How much of the event stream goes at once when it is too large."""
-
-
-async def trim_events(ctx: dict[Any, Any]) -> int:
-    """Drop events that are older than the retention, and the oldest tenth while the stream is too large."""
-    lane, settings = _lane(ctx), _settings(ctx)
-    seconds, _ = await lane.one("TIME")
-    oldest = (int(seconds) - settings.event_retention_s) * 1000
-    removed = int(await lane.one("XTRIM", keys.EVENTS, "MINID", f"{max(oldest, 0)}-0"))
-    size = await lane.one("MEMORY", "USAGE", keys.EVENTS, "SAMPLES", 0)
-    if size is not None and int(size) > settings.event_max_bytes:
-        length = int(await lane.one("XLEN", keys.EVENTS))
-        removed += int(await lane.one("XTRIM", keys.EVENTS, "MAXLEN", "~", int(length * (1 - SHARE))))
-    return removed
 
 
 async def reap_consumers(ctx: dict[Any, Any]) -> int:

@@ -24,7 +24,7 @@ from shared.records.commands import TERMINAL, CommandRecord, Commands, CommandSt
 from shared.records.events import CommandChanged
 from shared.records.packing import pack, unpack
 from workers.store.draft import Draft
-from workers.store.wants import WantCommand
+from workers.store.wants import WantCommand, WantSurplusCommands
 
 from . import acceptance, command_rules
 from .wakeups import wakes
@@ -259,6 +259,7 @@ def _end(
     assert record.state not in TERMINAL, "a command ends once"
     ended = msgspec.structs.replace(record, state=state, ended_at=draft.now, response=response, error=error[:500])
     _keep(draft, ended)
+    _forget_oldest(draft, ended)
     _announce(draft, ended)
     draft.count("commands_total", record.action, state)
     draft.count("command_duration_seconds", record.action, amount=max(draft.now - record.created_at, 0) / 1000)
@@ -275,7 +276,7 @@ def record_of(draft: Draft, command_id: str) -> CommandRecord | None:
     """Return a command's record with this decision's changes; None where it is not known."""
     key = keys.command(draft.station_id, command_id)
     for written in reversed(draft.writes):
-        if written[1] == key:
+        if written[1] == key and written[0] == "SET":
             return unpack(written[2], CommandRecord)  # type: ignore[arg-type]
     found: CommandRecord | None = draft.get(WantCommand(command_id))
     return found
@@ -289,6 +290,17 @@ def _save(draft: Draft, record: CommandRecord) -> None:
 def _keep(draft: Draft, record: CommandRecord) -> None:
     key = keys.command(draft.station_id, record.command_id)
     draft.write("SET", key, pack(record), "PX", RECORD_KEPT_MS)
+
+
+def _forget_oldest(draft: Draft, ended: CommandRecord) -> None:
+    """Let the ended command take the place of the oldest where the station's history of commands is full."""
+    station = draft.station_id
+    surplus: tuple[str, ...] = draft.get(WantSurplusCommands(draft.policy.command_history - 1))
+    draft.write("ZADD", keys.commands(station), ended.ended_at, ended.command_id)
+    if surplus:
+        draft.write("ZREM", keys.commands(station), *surplus)
+    for command_id in surplus:
+        draft.write("DEL", keys.command(station, command_id))
 
 
 def _announce(draft: Draft, record: CommandRecord) -> None:

@@ -156,7 +156,7 @@ def _forget(draft: Draft) -> None:
     draft.effect("SREM", keys.NEVER_SEEN, station_id)
     if draft.connectors.by_id:
         draft.effect("HDEL", keys.CONNECTORS, *(f"{station_id}/{number}" for number in draft.connectors.by_id))
-    gone = (keys.door, keys.session, keys.presence, keys.history, keys.samples)
+    gone = (keys.door, keys.session, keys.presence, keys.history, keys.samples, keys.commands)
     for name in gone:
         draft.write("DEL", name(station_id))
     for epoch in draft.session.epochs:

@@ -73,7 +73,7 @@ async def commit_many(lane: Lane, drafts: Sequence[Draft], barrier: Barrier = NO
         if not draft.origin.call_seq and not changes_state(draft):
             outcomes.append(Outcome(Result.COMMITTED, outbox))  # Nothing to fence: emitting it twice changes nothing.
             continue
-        if draft.view.token is None and not draft.changed:
+        if draft.view.token is None and not draft.changed and draft.origin.epoch:
             outcomes.append(Outcome(Result.STALE, None))  # The station was deleted meanwhile: leave no trace of it.
             continue
         command, field = _command(draft, outbox)
@@ -116,7 +116,7 @@ def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str]:
             operations.append(("HDEL", state, *gone))
         if "st" in gone:
             operations.append(("HDEL", state, "v"))
-        else:
+        elif view.token is not None or draft.changed:  # What outlives a deleted station does not bring it back.
             fields += ("v", next(_tokens))
         for field, section in draft.changed.items():
             if section is not None:

@@ -145,6 +145,10 @@ _READS: Final[dict[type[msgspec.Struct], Callable[[str, Any], tuple[Command, Par
     wants.WantReadings: _read_readings,
     wants.WantSeen: lambda s, want: (("GET", keys.seen(s, want.digest)), lambda reply: reply),
     wants.WantCommand: lambda s, want: (("GET", keys.command(s, want.command_id)), _as(CommandRecord)),
+    wants.WantSurplusCommands: lambda s, want: (
+        ("ZREVRANGE", keys.commands(s), want.keep, -1),
+        lambda members: tuple(member.decode() for member in members),
+    ),
     wants.WantQuarantined: lambda s, want: (("HGET", keys.quarantine(s), want.quarantine_id), _as(Quarantined)),
     wants.WantPresence: lambda s, _: (("GET", keys.presence(s)), _presence),
     wants.WantSlot: _read_slot,

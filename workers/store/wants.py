@@ -45,6 +45,12 @@ class WantCommand(msgspec.Struct, frozen=True):
     command_id: str
 
 
+class WantSurplusCommands(msgspec.Struct, frozen=True):
+    """The ids (str) of the station's ended commands but for the `keep` newest, as a tuple."""
+
+    keep: int
+
+
 class WantQuarantined(msgspec.Struct, frozen=True):
     """A `Quarantined` frame, or None."""
 
@@ -74,6 +80,7 @@ Want = (
     | WantReadings
     | WantSeen
     | WantCommand
+    | WantSurplusCommands
     | WantQuarantined
     | WantPresence
     | WantTransactionId

@@ -309,3 +309,18 @@ def test_an_answer_that_is_no_frame_is_kept() -> None:
     world.feed(world.entry(Kind.ANSWER, b'[3,"x"'))
     assert record(world, command_id).state == "sent"
     assert len(world.memory.data[keys.quarantine(world.station_id)]) == 1
+
+
+def test_ended_commands_are_bounded() -> None:
+    """The oldest ended commands of a station leave where it has more than the policy keeps."""
+    world = booted(Policy(unknown_stations="accept", command_history=3))
+    ids = []
+    for _ in range(5):
+        world.now += 1000
+        ids.append(queue(world))
+        world.answer(ids[-1], {"status": "Accepted"})
+    index = world.memory.data[keys.commands(world.station_id)]
+    assert list(index) == ids[2:]
+    kept = [command_id for command_id in ids if keys.command(world.station_id, command_id) in world.memory.data]
+    assert kept == ids[2:]
+    assert record(world, ids[4]).state == "accepted"
