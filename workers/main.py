@@ -38,6 +38,7 @@ log = get_logger(__name__)
 HEARTBEAT_S: Final = 1.0
 GAUGES_S: Final = 5.0
 RETRY_S: Final = 0.5
+LEAVE_S: Final = 5.0
 JOBS: Final = (
     Scheduled(quotas.trim_events, frozenset({5})),
     Scheduled(quotas.trim_quarantine, frozenset({50})),
@@ -137,7 +138,8 @@ class Worker:
         await asyncio.wait(consuming, timeout=self._settings.drain_s)
         for task in (*consuming, *helpers):
             task.cancel()
-        await asyncio.gather(*consuming, *helpers, return_exceptions=True)
+        # Bounded: what a library does on its way out, with Redis gone, must not keep the process.
+        await asyncio.wait([*consuming, *helpers], timeout=LEAVE_S)
         for consumer in self._consumers:
             await consumer.close()
         await self._leave(leadership)
