@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "doctor": Lazy(
         _SERVE, "ampstream.doctor.command:doctor", "Check Redis and this machine, and say how to mend them."
     ),
+    "token": Lazy(_SERVE, "ampstream.token_command:token", "Make the first operator's token."),
     "stations": Lazy(
         _OPERATE, "ampstream.operator.stations:stations", "List, show, create, change and delete stations."
     ),
