@@ -2,5 +2,6 @@
 
 generate_ocpp_types   `shared/ocpp/v16` and `v2x`, from the schemas that `ocpp` installs; ocpp_schemas reads them
 generate_docs         the generated pages of `docs/` and sections of README.md
-                      (api_page: the operators' API and its events, metrics_page: the catalogue of metrics)
+                      (api_page: the operators' API and its events, metrics_page: the catalogue of metrics,
+                      messages_page: what is served, quirks_page: flags and rules, bench_section: figures)
 """
