@@ -37,6 +37,15 @@ async def wait_until(condition: Callable[[], Any], timeout_s: float = 5.0, inter
         await asyncio.sleep(interval_s)
 
 
+async def lasting(seconds: float, because: str) -> None:
+    """Let time pass where its length is the test's subject, never to give something time to happen.
+
+    `because` says what lasts so long: a fault, a silence, a state that must not change.
+    """
+    assert because
+    await asyncio.sleep(seconds)
+
+
 def wait_until_sync(condition: Callable[[], Result], timeout_s: float = 5.0, interval_s: float = 0.02) -> Result:
     """Return the condition's first true result without a loop; fail when there is none in time."""
     deadline = time.monotonic() + timeout_s

@@ -18,6 +18,7 @@ from tests.chaos.harness.cars import Cars
 from tests.chaos.harness.charger import Charger
 from tests.chaos.harness.system import System, running
 from tests.chaos.launchers.no_atomicity import POINT
+from tests.support import lasting
 
 pytestmark = pytest.mark.chaos
 AGAIN_S = 10.0
@@ -30,7 +31,7 @@ async def test_serving_again_with_nothing_lost(tmp_path: Path) -> None:
         async with Cars(system.station_urls, tmp_path / "cars.jsonl", 20, "f8") as cars:
             await cars.more(10)
             system.valkey.kill()
-            await asyncio.sleep(0.5)
+            await lasting(0.5, "Redis is away")
             await system.valkey.serve()
             back, answered = time.monotonic(), cars.world.counters.answered
             await cars.until(lambda: cars.world.counters.answered > answered)
@@ -49,8 +50,7 @@ async def _dies_within_a_commit(system: System, ledger: LedgerFile) -> list[chec
     system.arm(POINT, "note", "transactionId")
     starting = asyncio.create_task(charger.start(1000))
     await system.reached(POINT)
-    # The first half is written: the file has it when its reply is out.
-    await asyncio.sleep(0.2)
+    await lasting(0.2, "the first half is written, and the file has it when its reply is out")
     system.valkey.kill()
     await system.valkey.serve()
     await starting

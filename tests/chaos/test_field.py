@@ -6,7 +6,6 @@ from a seed that is printed; `CHAOS_SEED` repeats a run.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from tests.chaos.harness import checks
 from tests.chaos.harness.cars import Cars
 from tests.chaos.harness.system import running
+from tests.support import lasting
 
 pytestmark = pytest.mark.chaos
 STATIONS = 36
@@ -32,13 +32,13 @@ async def test_every_process_dies_three_times(tmp_path: Path) -> None:
         async with Cars(system.station_urls, tmp_path / "cars.jsonl", STATIONS, seed) as cars:
             await cars.more(10)
             for _ in range(POINTS):
-                await asyncio.sleep(chance.uniform(0, 1.5))
+                await lasting(chance.uniform(0, 1.5), "sessions run")
                 doomed = list(system.all)
                 chance.shuffle(doomed)
                 for process in doomed:
                     process.kill()
-                    # Those that live a little longer go on without the dead.
-                    await asyncio.sleep(chance.choice((0, 0, chance.uniform(0, 0.3))))
+                    longer = chance.choice((0, 0, chance.uniform(0, 0.3)))
+                    await lasting(longer, "those that live a little longer go on without the dead")
                 await system.start()
                 await cars.more(15)
             book = await cars.finish()

@@ -13,7 +13,7 @@ from shared import credentials, metrics
 from shared.bus import keys
 from shared.envelopes import Kind, SessionOpened
 from tests.edge.stations.rig import HEARTBEAT, Rig, ask, basic, closed, running_edge
-from tests.support import wait_until
+from tests.support import lasting, wait_until
 
 WRONG = [
     pytest.param({}, id="no header"),
@@ -272,9 +272,8 @@ async def test_headers_must_come_in_time(redis_url: str) -> None:
         for each in (other, writer):
             each.close()
             await each.wait_closed()
-        # A session that was opened in time lives on.
         socket = await rig.dial()
-        await asyncio.sleep(0.6)
+        await lasting(0.6, "a session that was opened in time lives on")
         assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from shared import metrics
 from shared.bus import keys
 from shared.envelopes import Kind, SessionClosed
 from tests.edge.stations.rig import HEARTBEAT, Rig, ask, closed, running_edge
-from tests.support import running_valkey, wait_until
+from tests.support import lasting, running_valkey, wait_until
 
 
 @pytest.fixture
@@ -202,7 +201,7 @@ async def test_a_redis_that_hangs_without_a_word(tmp_path: Path) -> None:
             try:
                 assert await closed(socket, 3) == 1012
                 assert (await rig.refused()).status == 503
-                await asyncio.sleep(1.5)
+                await lasting(1.5, "Redis hangs")
             finally:
                 valkey.process.send_signal(signal.SIGCONT)
             await wait_until(lambda: rig.node.gate.open, timeout_s=15)
