@@ -2,6 +2,10 @@
 
 `appendfsync always` makes a reply imply the primary's own disk. WAITAOF waits for replicas, but only for what its own
 connection wrote: one that merely read passes at once. So each wait writes something first.
+
+A replica reports its disk when it is asked and once a second. Asked in the turn in which it receives a write it has not
+synced that yet, and the next report is a second away. WAIT before WAITAOF returns once the replica has the write, so
+that the second question finds it synced: 4 ms instead of 1,000 (Valkey 9.1, measured).
 """
 
 from __future__ import annotations
@@ -30,8 +34,14 @@ class Barrier(msgspec.Struct, frozen=True):
         """
         if not self.replicas or not commands:
             return await lane.execute(commands)
-        wait: list[Command] = [("SET", KEY, "1"), ("WAITAOF", 1, self.replicas, self.timeout_ms)]
-        *replies, _, durable = await lane.execute([*commands, *wait], timeout_s=lane.timeout_s + self.timeout_ms / 1000)
+        wait: list[Command] = [
+            ("SET", KEY, "1"),
+            ("WAIT", self.replicas, self.timeout_ms),
+            ("WAITAOF", 1, self.replicas, self.timeout_ms),
+        ]
+        *replies, _, _, durable = await lane.execute(
+            [*commands, *wait], timeout_s=lane.timeout_s + 2 * self.timeout_ms / 1000
+        )
         if isinstance(durable, hiredis.ReplyError):
             raise durable
         if durable[0] < 1 or durable[1] < self.replicas:

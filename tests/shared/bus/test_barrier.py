@@ -1,5 +1,6 @@
 """The replica barrier with a real replica."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ async def test_commit_waits_for_the_disk_of_replicas(tmp_path: Path) -> None:
             await wait_until(lambda: _linked(other), 20)
             await wait_until(lambda: _passes(barrier, lane), 20)
             assert await barrier.execute(lane, [("SET", "a", 1), ("GET", "a")]) == [b"OK", b"1"]
+            begun = time.monotonic()
+            for number in range(5):
+                await barrier.execute(lane, [("SET", "n", number)])
+            assert time.monotonic() - begun < 3, "each waited for the replica's report of the next second"
             await other.close()
         with pytest.raises(LaneLost, match="0 of 1 replicas"):
             await Barrier(replicas=1, timeout_ms=100).execute(lane, [("GET", "a")])
