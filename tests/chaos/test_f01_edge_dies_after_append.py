@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
-from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import TTL_S, System, running
 
 pytestmark = pytest.mark.chaos

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
-from tests.chaos.harness.charger import ANSWER_S, Charger
+from tests.chaos.harness.charger import ANSWER_S, Charger, LedgerFile
 from tests.chaos.harness.system import System, running
 
 pytestmark = pytest.mark.chaos

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
-from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.processes import Process
 from tests.chaos.harness.system import System, running
 from tests.support import wait_until

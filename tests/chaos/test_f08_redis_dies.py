@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
 from tests.chaos.harness.cars import Cars
-from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import System, running
 from tests.chaos.launchers.no_atomicity import POINT
 from tests.support import lasting

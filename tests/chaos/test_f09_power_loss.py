@@ -13,10 +13,9 @@ import pytest
 
 from ampstream.simulate.ledger import Acked, Entry, Sent
 from tests.chaos import power_loss
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
 from tests.chaos.harness.cars import Cars
-from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import System, running
 
 pytestmark = pytest.mark.chaos

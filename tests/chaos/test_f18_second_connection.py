@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from ampstream.simulate.station import Station
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
-from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import TTL_S, System, running
 from tests.support import wait_until
 
@@ -32,6 +31,7 @@ async def _second_connection(system: System, ledger: LedgerFile) -> list[checks.
     await first.boot()
     number = await first.start(1000)
     old = first.station
+    # The ledger drops the newest socket in the end; this one is dropped below.
     # The same station, a new socket: its modem dialled again while the network still held the old one.
     first.station = Station(system.station_url(1), "CP1", password=PASSWORD, on_call=first._on_call)
     await first.connect(edge=1)

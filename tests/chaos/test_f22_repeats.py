@@ -16,9 +16,8 @@ import pytest
 from ampstream.simulate.ledger import START, STOP, Acked, Meter, Sent, Stop
 from ampstream.simulate.session import meter_request, start_request, stop_request
 from ampstream.simulate.station import Answer
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
-from tests.chaos.harness.charger import Charger, now_ms
+from tests.chaos.harness.charger import Charger, LedgerFile, now_ms
 from tests.chaos.harness.system import System, running
 
 pytestmark = pytest.mark.chaos

@@ -14,9 +14,8 @@ from pathlib import Path
 import pytest
 
 from ampstream.simulate.station import CallFailed
-from tests.chaos.conftest import LedgerFile
 from tests.chaos.harness import checks
-from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import System, running
 from tests.chaos.launchers.poison import POISON
 

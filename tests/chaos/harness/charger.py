@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from ampstream.simulate.ledger import START, STOP, Acked, Entry, FileLedger, Meter, Sent, Start, Stop
+from ampstream.simulate.ledger import START, STOP, Acked, Book, Entry, FileLedger, Meter, Sent, Start, Stop, read
 from ampstream.simulate.session import meter_request, start_request, stop_request
-from ampstream.simulate.station import Answer, ConnectionGone, CsmsCall, Refused, Station, StationError
+from ampstream.simulate.station import Answer, CallFailed, CsmsCall, Refused, Station, StationError
 from shared.ocpp.timestamps import format_time
 
 ANSWER_S: Final = 15.0
@@ -25,6 +26,27 @@ REDIAL_S: Final = 0.05
 def now_ms() -> int:
     """Return the station's own time."""
     return time.time_ns() // 1_000_000
+
+
+class LedgerFile(FileLedger):
+    """A ledger that can be read back from disk at any time, and knows the chargers that keep it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "chaos", now_ms())
+        self._path = path
+        self.chargers: list[Charger] = []
+
+    def book(self) -> Book:
+        """Return what is on disk."""
+        self.flush()
+        return read(self._path)
+
+    async def end(self) -> None:
+        """Drop every charger's connection, and close the file."""
+        for charger in self.chargers:
+            if charger.station.connected:
+                await charger.vanish()
+        self.close()
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -38,7 +60,7 @@ class Charger:
     """A scripted station on a ledger; `urls` are the edges, tried in turn."""
 
     def __init__(
-        self, urls: Sequence[str], station_id: str, ledger: FileLedger, *, password: bytes | None = None
+        self, urls: Sequence[str], station_id: str, ledger: LedgerFile, *, password: bytes | None = None
     ) -> None:
         self.urls = list(urls)
         self.station_id = station_id
@@ -54,6 +76,7 @@ class Charger:
         self._meters = 0
         self._start: Start | None = None
         self._ids = 0
+        ledger.chargers.append(self)
 
     # ── the connection ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -102,9 +125,9 @@ class Charger:
                 await self.note(Sent(key, what, message_id))
             try:
                 answer = await self.station.call(action, payload, message_id, deadline - time.monotonic())
-            except ConnectionGone:
-                continue
-            except StationError:  # The connection went while the ledger was written.
+            except CallFailed:
+                raise
+            except StationError:  # The connection is gone, now or while the ledger was written.
                 continue
             return answer
 

@@ -21,15 +21,15 @@ class Operator:
     """Asks one edge's operators' listener, and Valkey for the events."""
 
     def __init__(self, url: str, token: str, valkey_url: str) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self.url = url
+        self.headers = {"Authorization": f"Bearer {token}"}
         self._valkey_url = valkey_url
 
     async def request(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
         """Send a request to `/api/v1<path>`; returns status and decoded body."""
         async with (
-            aiohttp.ClientSession(headers=self._headers, timeout=aiohttp.ClientTimeout(total=20)) as http,
-            http.request(method, f"{self._url}/api/v1{path}", **more) as answer,
+            aiohttp.ClientSession(headers=self.headers, timeout=aiohttp.ClientTimeout(total=20)) as http,
+            http.request(method, f"{self.url}/api/v1{path}", **more) as answer,
         ):
             body = await answer.read()
             return answer.status, msgspec.json.decode(body) if body else None

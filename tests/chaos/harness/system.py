@@ -185,10 +185,12 @@ class System:
         self.valkey.close()
         self._lifeline.close()
 
-    def show_logs(self) -> None:
-        """Print the end of every log: a failed test shows them."""
-        for process in self.all:
-            print(f"──── {process.name} ({'alive' if process.alive else process.status})\n{process.tail()}")
+    def logs(self) -> str:
+        """Return the end of every log: a failed test shows them."""
+        return "\n".join(
+            f"──── {process.name} ({'alive' if process.alive else process.status})\n{process.tail()}"
+            for process in self.all
+        )
 
     # ── points ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -231,7 +233,7 @@ async def running(directory: Path, **options: object) -> AsyncIterator[System]:
         await system.start()
         yield system
     except BaseException:
-        system.show_logs()
+        print(system.logs())
         raise
     finally:
         system.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from edge.stations import forwarding
-from edge.stations.meters import ActionMeters
 from edge.stations.session import Session
 from edge.stations.wire import TEXT
 from shared.ocpp import frames
@@ -13,13 +11,13 @@ MADE_UP = 4_711
 
 def apply() -> None:
     """Write a CALLRESULT as soon as a StartTransaction comes."""
-    ordinary = forwarding.offer
+    ordinary = Session.on_text
 
-    def offer(session: Session, frame: bytes, meters: ActionMeters, now: float) -> None:
-        call = frames.decode(frame)
+    def on_text(self: Session, data: bytes, *, binary: bool) -> None:
+        call = frames.decode(data)
         if isinstance(call, frames.Call) and call.action == "StartTransaction":
             payload = {"transactionId": MADE_UP, "idTagInfo": {"status": "Accepted"}}
-            session.write(TEXT, frames.encode_result(call.message_id, payload))
-        ordinary(session, frame, meters, now)
+            self.write(TEXT, frames.encode_result(call.message_id, payload))
+        ordinary(self, data, binary=binary)
 
-    forwarding.offer = offer
+    Session.on_text = on_text  # type: ignore[method-assign]

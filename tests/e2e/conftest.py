@@ -1,0 +1,57 @@
+"""One system of two edges and two workers for all tests here that leave it whole; each has stations of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.harness.charger import LedgerFile
+from tests.chaos.harness.operator import Operator
+from tests.chaos.harness.system import System
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests that share a system in one process."""
+    for item in items:
+        if "system" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the logs of the shared system with a test that failed on it."""
+    report = yield
+    system = getattr(item, "funcargs", {}).get("system")
+    if report.failed and isinstance(system, System):
+        report.sections.append(("logs of the system", system.logs()))
+    return report
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A running Ampstream; nobody kills anything of it."""
+    made = System(tmp_path_factory.mktemp("e2e") / "system", edges=2, workers=2, settings={"PARTITIONS": "2"})
+    try:
+        asyncio.run(made.start())
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def operator(system: System) -> Operator:
+    """Somebody who asks the first edge."""
+    return system.operator()
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[LedgerFile]:
+    """The stations' own ledger of this test; its chargers are gone in the end."""
+    made = LedgerFile(tmp_path / "ledger.jsonl")
+    yield made
+    await made.end()
