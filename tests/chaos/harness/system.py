@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import random
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,7 +22,7 @@ from shared.records.queries import tokens
 from tests.chaos.harness import points
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.processes import Lifeline, Process
-from tests.support import free_port, wait_until
+from tests.support import wait_until
 
 SCALED: Final[dict[str, str]] = {
     "PARTITIONS": "1",
@@ -49,12 +51,22 @@ Guards = Sequence[str]
 """Names of launchers: `no_...` takes a guard out, others put pause points or a fault in."""
 
 
+def _port() -> int:
+    """Return a port below those that the kernel gives to outgoing connections: nobody takes it while its owner is dead."""
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randrange(15_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
 class Valkey(Process):
     """The embedded Valkey on a port of its own, with a directory that survives it."""
 
     def __init__(self, directory: Path, lifeline: Lifeline, *, fsync: str = "always", preload: str = "") -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port = _port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._client: Any = None
         config = valkey.write_config(directory, port=self.port, fsync=fsync)
@@ -206,14 +218,14 @@ class System:
 
     def _edge(self, n: int, guards: Guards) -> Process:
         name = f"edge-{n}"
-        self._ports[name] = free_port(), free_port()
+        self._ports[name] = _port(), _port()
         stations, http = map(str, self._ports[name])
         ports = {"AMPSTREAM_STATION_PORT": stations, "AMPSTREAM_HTTP_PORT": http}
         return self._process(name, ["edge"], guards, ports)
 
     def _worker(self, n: int, guards: Guards) -> Process:
         name = f"worker-{n}"
-        self._ports[name] = 0, free_port()
+        self._ports[name] = 0, _port()
         return self._process(
             name, ["worker", "--name", name], guards, {"AMPSTREAM_WORKER_PORT": str(self._ports[name][1])}
         )
