@@ -12,9 +12,10 @@ From a connection to a session:
 A session at work:
 
     wire.py        WebSocket frames over a transport
-    session.py     one station's state and life        meters.py     its metrics
-    reading.py     what a text means                   forwarding.py CALLs to the uplink, one at a time
+    session.py     one station's state and life; the rules of its CALLs and answers are `shared.ocpp.connection`'s
+    reading.py     what a text means                   forwarding.py CALLs to the uplink, when released
     delivering.py  answers and commands to the socket  presence.py   signs of life to Redis
+    meters.py      its metrics
 
 All of them:
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from edge.stations import forwarding
 from edge.stations.wire import TEXT
 from shared.envelopes import Command
+from shared.ocpp.events import Backpressure, InboundCall, SendFrame
 
 if TYPE_CHECKING:
     from edge.stations.session import Session
@@ -25,19 +26,33 @@ class Outgoing(NamedTuple):
     command: Command | None
 
 
-def answer(session: Session, frame: bytes, now: float) -> None:
-    """Write the answer to the CALL in flight, and let the next one go."""
-    meters = session.meters
+def answer(session: Session, call_seq: int, frame: bytes, now: float) -> None:
+    """Write the answer to the CALL `call_seq` and let the next one go, unless that is not the one in flight."""
+    call, meters = session.rpc.in_flight, session.hub.meters
+    for event in session.rpc.answer_encoded(call_seq, frame, now):
+        if session.ended:
+            return
+        if isinstance(event, SendFrame):
+            assert call is not None, "what is answered was in flight"
+            send(session, event.data)
+            meters.answered(meters.of(call.action), event.data, now - call.received_at)
+        elif isinstance(event, InboundCall):
+            forwarding.forward(session, event, now)
+        elif isinstance(event, Backpressure):
+            session.resume_reading()
+        else:
+            meters.invalid("late_answer")
+            return
+    session.answered()
+
+
+def send(session: Session, frame: bytes) -> None:
+    """Write a frame that is no CALL of ours."""
     _send(session, frame, None)
-    if meters is not None:
-        session.hub.meters.answered(meters, frame, now - session.received_at)
-    if not session.ended:
-        forwarding.answered(session, now)
 
 
 def command(session: Session, item: Command) -> None:
     """Write a CALL of ours; the hub has checked epoch and deadline."""
-    session.command_id = item.command_id
     _send(session, item.frame, item)
 
 
@@ -50,7 +65,7 @@ def resume(session: Session) -> None:
         if waiting.command is not None and hub.is_late(waiting.command):
             hub.not_written(waiting.command, "deadline")
             continue
-        session.write(TEXT, waiting.frame)
+        _write(session, waiting.frame, waiting.command)
 
 
 def abandon(session: Session) -> None:
@@ -66,7 +81,7 @@ def abandon(session: Session) -> None:
 
 def _send(session: Session, frame: bytes, item: Command | None) -> None:
     if not session.stalled:
-        session.write(TEXT, frame)
+        _write(session, frame, item)
         return
     out = session.out
     if out is None:
@@ -75,3 +90,10 @@ def _send(session: Session, frame: bytes, item: Command | None) -> None:
     session.hub.meters.queued.inc()
     if len(out) > session.hub.outbound_queue:
         session.close(TRY_AGAIN, "the station does not read", "queue_full")
+
+
+def _write(session: Session, frame: bytes, item: Command | None) -> None:
+    if item is not None:
+        # The worker times it: one that is still outstanding has failed there.
+        session.rpc.call_encoded(item.command_id, session.hub.monotonic())
+    session.write(TEXT, frame)

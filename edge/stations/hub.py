@@ -21,7 +21,6 @@ from shared import envelopes, metrics
 from shared.envelopes import Adjust, Answer, Close, Command, Kind, NotWritten, SessionClosed, SessionOpened, Uplink
 from shared.logs import get_logger
 from shared.presence import ttl_ms
-from shared.series import Counter
 
 if TYPE_CHECKING:
     from edge.node import Node
@@ -63,7 +62,6 @@ class Hub:
         self._spoke = 0
         self.task: asyncio.Task[None] | None = None
         self._closings: set[asyncio.Task[None]] = set()
-        self._stale: Counter = metrics.EDGE_INVALID_FRAMES.labels("late_answer")
         metrics.EDGE_CONNECTIONS_LIMIT.labels().set(settings.max_connections)
 
     def start(self) -> None:
@@ -145,10 +143,10 @@ class Hub:
     def answer(self, item: Answer) -> None:
         """Write the answer to a CALL, if its session still waits for it."""
         session = self.sessions.get(item.station)
-        if session is None or session.epoch != item.epoch or session.call_seq != item.call_seq or not session.in_flight:
-            self._stale.inc()
-            return
-        delivering.answer(session, item.frame, self.monotonic())
+        if session is None or session.epoch != item.epoch:
+            self.meters.invalid("late_answer")
+        else:
+            delivering.answer(session, item.call_seq, item.frame, self.monotonic())
 
     def command(self, item: Command) -> None:
         """Write a CALL of ours, or report that it was not written."""

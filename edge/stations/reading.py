@@ -1,29 +1,25 @@
 """What a station's text means: a CALL takes its turn, an answer passes beside, anything else is kept for people.
 
-Only the envelope is decoded, never the payload. A broken CALL whose message id can be read takes its turn like any
-other: the worker knows what to answer, for transaction messages never get a CALLERROR.
+The rules are `shared.ocpp.connection`'s; this is what an edge does about each of its events. Only the envelope is
+decoded, never the payload.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from edge.stations import forwarding
+from edge.stations import delivering, forwarding
 from shared import envelopes
 from shared.envelopes import Kind, Uplink
-from shared.ocpp import frames
-from shared.ocpp.errors import FrameError, UnknownMessageType
-from shared.ocpp.frames import Call, CallError, CallResult
-from shared.series import OTHER
+from shared.ocpp import events
+from shared.ocpp.frames import CallError
 
 if TYPE_CHECKING:
     from edge.stations.session import Session
 
-MAX_STRIKES: Final = 50
-"""Bad frames and unasked answers, less the good CALLs since, after which a station is closed (quirk 11)."""
-POLICY: Final = 1008
-HEARTBEAT: Final = "Heartbeat"
-_REASONS: Final = {"unknown_message_type": "unknown_type"}
+TRY_AGAIN: Final = 1012
+UNKNOWN_TYPE: Final = "unknown_type"
+_REASONS: Final = {"unknown_message_type": UNKNOWN_TYPE}
 
 
 def read(session: Session, data: bytes, *, binary: bool) -> None:
@@ -33,53 +29,56 @@ def read(session: Session, data: bytes, *, binary: bool) -> None:
     if binary:
         hub.meters.invalid("binary")
     hub.meters.bytes_in.observe(len(data))
-    try:
-        frame = frames.decode(data, hub.max_json_depth)
-    except FrameError as error:
-        _bad(session, data, error, now)
-        return
-    if type(frame) is Call:
-        meters = hub.meters.of(frame.action)
-        meters.calls.inc()
-        if frame.action == HEARTBEAT:
-            session.beats = True
-        forwarding.offer(session, data, meters, now)
-    elif isinstance(frame, (CallResult, CallError)):
-        _answer(session, data, frame)
-    else:
-        # SEND and CALLRESULTERROR are types of versions that are not served yet.
-        _bad(session, data, UnknownMessageType("the session's version has no such type"), now)
+    for event in session.rpc.receive(data, now):
+        if type(event) is events.InboundCall:
+            forwarding.forward(session, event, now)
+        else:
+            _take(session, event, data)
 
 
-def _answer(session: Session, data: bytes, frame: CallResult | CallError) -> None:
+def _take(session: Session, event: events.Event, data: bytes) -> None:
+    """Act on what is no CALL to forward; `data` is the text that it came of."""
+    match event:
+        case events.OutboundAnswered():
+            _answer(session, data, is_error=False)
+        case events.OutboundFailed(reason=reason):
+            # A broken answer ends our CALL too, but is reported as the bad frame that it is.
+            if reason is events.FailReason.ERROR:
+                _answer(session, data, is_error=True)
+        case events.LateAnswer(answer=answer):
+            session.hub.meters.invalid("late_answer")
+            _answer(session, data, is_error=isinstance(answer, CallError))
+        case events.UnsolicitedAnswer(answer=answer):
+            if session.may_go_on_after("unsolicited_answer"):
+                _answer(session, data, is_error=isinstance(answer, CallError))
+        case events.Backpressure():
+            session.pause_reading()
+        case events.Overflow():
+            session.close(TRY_AGAIN, "too many calls at once", "queue_full")
+        case _:
+            _take_useless(session, event, data)
+
+
+def _take_useless(session: Session, event: events.Event, data: bytes) -> None:
+    """Count a frame that nothing can be done with, keep it for people, and answer it where the version says so."""
+    match event:
+        case events.Ignored(reason=events.IgnoreReason.REPEATED_CALL):
+            session.hub.meters.invalid("second_call")
+        case events.BadFrame(error=error, reply=reply):
+            if session.may_go_on_after(_REASONS.get(error.reason, error.reason)):
+                _report(session, Kind.UNREADABLE, data, f"{error.reason}: {error.description}")
+                if reply is not None:
+                    delivering.send(session, reply)
+        case _:
+            # A type that the version ignores, or one of 2.1, which is not served yet.
+            if session.may_go_on_after(UNKNOWN_TYPE):
+                _report(session, Kind.UNREADABLE, data, "unknown_message_type: nothing to do in this version")
+
+
+def _answer(session: Session, data: bytes, *, is_error: bool) -> None:
     """Forward the answer to one of our CALLs, or to none: the worker knows late ones by their id."""
-    if frame.message_id == session.command_id:
-        session.command_id = ""
-    else:
-        session.hub.meters.invalid("unsolicited_answer")
-        if _strike(session):
-            return
-    session.hub.meters.answer_in(is_error=isinstance(frame, CallError))
+    session.hub.meters.answer_in(is_error=is_error)
     _report(session, Kind.ANSWER, data, "")
-
-
-def _bad(session: Session, data: bytes, error: FrameError, now: float) -> None:
-    reason = _REASONS.get(error.reason, error.reason)
-    session.hub.meters.invalid(reason)
-    if _strike(session):
-        return
-    if error.message_type == frames.CALL and error.message_id is not None:
-        forwarding.offer(session, data, session.hub.meters.of(error.action or OTHER), now)
-    else:
-        _report(session, Kind.UNREADABLE, data, f"{error.reason}: {error.description}")
-
-
-def _strike(session: Session) -> bool:
-    """Count what should not have come; True where that was once too often."""
-    session.strikes += 1
-    if session.strikes > MAX_STRIKES:
-        session.close(POLICY, "too many bad frames", "protocol_error")
-    return session.ended
 
 
 def _report(session: Session, kind: Kind, data: bytes, note: str) -> None:

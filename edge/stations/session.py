@@ -1,8 +1,8 @@
 """One station's socket: its state, its life, and what is due on it by the clock.
 
-The work on frames is apart: `reading` (what came), `forwarding` (CALLs to the uplink, one at a time), `delivering`
-(answers and commands to the socket). A session has no task and no timer: the hub's wheel calls `tick`
-when `due` passed.
+The rules of its CALLs and answers are those of `shared.ocpp.connection`, in the CSMS's role (`rpc`). What is done about
+them is apart: `reading` (what came), `forwarding` (CALLs to the uplink), `delivering` (answers and commands to the
+socket). A session has no task and no timer: the hub's wheel calls `tick` when `due` passed.
 
     open ── close() ──> ended, waiting for the station's close frame ── on_lost() ──> gone
          ── on_peer_close(), on_lost() ──────────────────────────────────────────────> gone
@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from edge.stations import delivering, forwarding, reading
 from edge.stations.wire import PING, Wire
+from shared.ocpp.connection import Connection
 from shared.ocpp.versions import Version
 
 if TYPE_CHECKING:
     from edge.stations.hub import Hub
-    from edge.stations.meters import ActionMeters
 
 GOING_AWAY: Final = 1001
 TRY_AGAIN: Final = 1012
@@ -30,6 +30,9 @@ ABNORMAL: Final = 1006
 CLOSE_WAIT_S: Final = 3.0
 """How long the station may take to answer our close frame."""
 TOUCHES_PER_TTL: Final = 3
+MAX_STRIKES: Final = 50
+"""Bad frames and unasked answers, less the answers since, after which a station is closed (quirk 11)."""
+POLICY: Final = 1008
 IDLE_S: Final = 300.0
 """A session is looked at this often whatever happens."""
 
@@ -38,10 +41,9 @@ class Session(Wire):
     """A registered connection; `(station_id, epoch)` names it everywhere."""
 
     __slots__ = (
-        "address", "beats", "call_seq", "close_code", "command_id", "current", "due", "ended", "epoch", "finishing",
-        "forwarded_at", "heartbeat_s", "held_back", "hub", "in_flight", "meters", "opened_at", "out", "ping_at",
-        "pings", "ponged", "profile", "received_at", "seen_at", "stalled_at", "station_id", "stream", "strikes",
-        "touched_at", "ttl_s", "version", "waiting",
+        "address", "beats", "close_code", "due", "ended", "epoch", "finishing", "heartbeat_s", "hub", "opened_at",
+        "out", "ping_at", "pings", "ponged", "profile", "rpc", "seen_at", "stalled_at", "station_id", "stream",
+        "strikes", "touched_at", "ttl_s",
     )  # fmt: skip
 
     def __init__(
@@ -52,7 +54,6 @@ class Session(Wire):
         self.hub = hub
         self.station_id = station_id
         self.epoch = epoch
-        self.version = version
         self.profile = profile
         self.stream = hub.node.uplink_of(station_id)
         self.address = ""
@@ -63,17 +64,14 @@ class Session(Wire):
         """What the station said in its close frame."""
         self.opened_at = self.seen_at = self.touched_at = now
         self.due = now
-        # Inbound: `forwarding`.
-        self.call_seq = 0
-        self.in_flight = False
-        self.current = b""
-        self.meters: ActionMeters | None = None
-        self.received_at = self.forwarded_at = 0.0
-        self.waiting: deque[forwarding.Waiting] | None = None
-        self.held_back = False
+        self.rpc = Connection(
+            version,
+            max_queued=hub.inbound_queue,
+            overflow=forwarding.OVERFLOW,
+            inbound_timeout=hub.call_timeout_s,
+            max_depth=hub.max_json_depth,
+        )
         self.strikes = 0
-        # Outbound: `delivering`.
-        self.command_id = ""
         self.out: deque[delivering.Outgoing] | None = None
         self.stalled_at = 0.0
         # Signs of life.
@@ -83,6 +81,21 @@ class Session(Wire):
         self.beats = False
         self.heartbeat_s = 0
         self.ttl_s = hub.ttl_s(0.0)
+
+    @property
+    def version(self) -> Version:
+        """The version that was agreed on."""
+        return self.rpc.version
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether a CALL waits for its answer."""
+        return self.rpc.in_flight is not None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the socket is not read because too many CALLs wait."""
+        return self.rpc.paused
 
     # ── from the socket ──────────────────────────────────────────────────────────────────────────────────────────
 
@@ -131,6 +144,23 @@ class Session(Wire):
         super().pause_writing()
         self.stalled_at = self.hub.monotonic()
         self.look_at(self.stalled_at + self.hub.write_timeout_s)
+
+    # ── from the frames ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def may_go_on_after(self, fault: str) -> bool:
+        """Count what should not have come, by the metric's word for it; False where that was once too often."""
+        self.hub.meters.invalid(fault)
+        self.strikes += 1
+        if self.strikes > MAX_STRIKES:
+            self.close(POLICY, "too many bad frames", "protocol_error")
+        return not self.ended
+
+    def answered(self) -> None:
+        """Forgive a fault for an answer, and close where that was the last one to wait for."""
+        if self.strikes:
+            self.strikes -= 1
+        if self.finishing and not self.in_flight:
+            self.close(TRY_AGAIN, "restarting", "drain")
 
     # ── ends ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -183,7 +213,8 @@ class Session(Wire):
     def _expired(self, now: float) -> bool:
         """Close the session where a limit has passed."""
         hub = self.hub
-        if self.in_flight and now - self.forwarded_at >= hub.call_timeout_s:
+        # Commands are timed by the workers, so a CALL without its answer is all that time can bring.
+        if self.rpc.tick(now):
             self.close(TRY_AGAIN, "no answer in time", "call_timeout")
         elif self.stalled and now - self.stalled_at >= hub.write_timeout_s:
             self.close(TRY_AGAIN, "the station does not read", "write_timeout")
@@ -213,8 +244,8 @@ class Session(Wire):
             times.append(self.seen_at + self.ttl_s)
         if self.pings:
             times.append(max(self.seen_at, self.ping_at) + hub.ping_s)
-        if self.in_flight:
-            times.append(self.forwarded_at + hub.call_timeout_s)
+        if (deadline := self.rpc.next_deadline) is not None:
+            times.append(deadline)
         if self.stalled:
             times.append(self.stalled_at + hub.write_timeout_s)
         return min(times)

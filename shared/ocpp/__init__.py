@@ -13,6 +13,6 @@
     quirks       which deviations are tolerated, and how, as data; the names of the flags
     timestamps   what stations write as time, to milliseconds since the epoch, and back
 
-The way of a frame: `frames.decode` reads the envelope (at the edge, which never looks deeper), `payloads.parse` the
-payload (in the worker). A client, such as the simulator, gives its socket's frames to a `connection`.
+The way of a frame: a `connection` (of an edge's session, or of a simulated station) reads its envelope by
+`frames.decode` and says whose turn it is; an edge never looks deeper. `payloads.parse` reads the payload (in the worker).
 """

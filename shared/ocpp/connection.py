@@ -5,8 +5,10 @@ Frames go in (`receive`), events come out (`shared.ocpp.events`); the owner writ
 
 - One inbound CALL is with the owner at a time; more wait in a bounded queue and are released by the answer before them
   (OCPP-J 1.6 §4.1.1 allows none to wait, real stations send them). Answers and SENDs never wait.
+- A full queue asks the owner to stop reading. What it had read by then is taken too, up to `overflow` CALLs.
 - One outbound CALL is outstanding at a time; the queue before it is the owner's. It ends by its answer, a timeout, or
   the close. An answer after the timeout is late, one to nothing is unsolicited; neither is an error.
+- A CALL that somebody else encodes and times (`call_encoded`: an edge, for a worker) ends by the next one too.
 - An unknown message type is ignored in 1.6 and 2.1 and answered in 2.0.1. A SEND is never answered, nor is an answer.
 - A broken CALL whose message id could be read takes its turn like any other, with `error` set: the owner may have a
   better answer than `reply_to` makes, for transaction messages never get a CALLERROR.
@@ -22,7 +24,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.ocpp import frames
-from shared.ocpp.errors import BadEnvelope, ErrorCode, FrameError, LocalError, NotJson, OcppError, UnknownMessageType
+from shared.ocpp.errors import ErrorCode, FrameError, LocalError, OcppError, UnknownMessageType
 from shared.ocpp.events import (
     Backpressure,
     BadFrame,
@@ -50,19 +52,20 @@ _NEVER_ANSWERED: Final = _ANSWERS | {frames.CALLRESULTERROR, frames.SEND}
 
 
 class _Outstanding(msgspec.Struct, gc=False):
-    """Our CALL that waits for its answer."""
+    """Our CALL that waits for its answer; without a deadline somebody else knows when it has failed."""
 
     message_id: str
     action: str
     sent_at: float
-    deadline: float
+    deadline: float | None
 
 
 class Connection:
     """One connection's state; all methods are synchronous, do no IO and raise nothing but `LocalError`.
 
-    `max_queued` bounds the CALLs that wait behind the one in flight; `inbound_timeout` (seconds) is how long the owner
-    may take to answer before `tick` tells. `counts` of calls are the sequence numbers themselves.
+    `max_queued` bounds the CALLs that wait behind the one in flight, `overflow` those that come in spite of
+    `Backpressure`; `inbound_timeout` (seconds) is how long the owner may take to answer before `tick` tells;
+    `max_depth` bounds a frame's nesting.
     """
 
     __slots__ = (
@@ -71,8 +74,10 @@ class Connection:
         "_flight",
         "_inbound_timeout",
         "_late",
+        "_max_depth",
         "_max_queued",
         "_outstanding",
+        "_overflow",
         "_paused",
         "_released_at",
         "_seq",
@@ -80,10 +85,20 @@ class Connection:
         "version",
     )
 
-    def __init__(self, version: Version, *, max_queued: int = 16, inbound_timeout: float = 20.0) -> None:
+    def __init__(
+        self,
+        version: Version,
+        *,
+        max_queued: int = 16,
+        overflow: int = 0,
+        inbound_timeout: float = 20.0,
+        max_depth: int = frames.MAX_DEPTH,
+    ) -> None:
         self.version = version
         self._max_queued = max_queued
+        self._overflow = overflow
         self._inbound_timeout = inbound_timeout
+        self._max_depth = max_depth
         self._seq = 0
         self._flight: InboundCall | None = None
         self._released_at = 0.0
@@ -109,6 +124,16 @@ class Connection:
         return len(self._waiting) if self._waiting else 0
 
     @property
+    def unanswered(self) -> tuple[InboundCall, ...]:
+        """The CALL in flight and those that wait behind it; theirs have no `seq` yet that counts."""
+        return () if self._flight is None else (self._flight, *(self._waiting or ()))
+
+    @property
+    def paused(self) -> bool:
+        """Whether the owner was asked to stop reading, and not yet to read on."""
+        return self._paused
+
+    @property
     def can_call(self) -> bool:
         """Whether `send_call` may be used now."""
         return self._outstanding is None and not self._closed
@@ -123,7 +148,7 @@ class Connection:
         """When `tick` has something to do, None for never as things are."""
         ours = None if self._outstanding is None else self._outstanding.deadline
         if ours is None or self._deadline is None:
-            return self._deadline if ours is None else ours
+            return ours if self._deadline is None else self._deadline
         return min(ours, self._deadline)
 
     @property
@@ -139,11 +164,11 @@ class Connection:
         if self._closed:
             return [Ignored(IgnoreReason.CLOSED)]
         try:
-            frame = frames.decode(data)
+            frame = frames.decode(data, self._max_depth)
         except FrameError as error:
             return self._receive_bad(error.with_traceback(None), data, now)
         if isinstance(frame, frames.Call):
-            call = InboundCall(self._seq + 1, frame.message_id, frame.action, frame.payload, data)
+            call = InboundCall(self._seq + 1, frame.message_id, frame.action, frame.payload, data, now)
             return self._receive_call(call, now)
         if isinstance(frame, (frames.CallResult, frames.CallError)):
             return self._receive_answer(frame, now)
@@ -160,17 +185,17 @@ class Connection:
 
     def _receive_call(self, call: InboundCall, now: float) -> list[Event]:
         """Release a CALL to the owner or let it wait."""
-        if self._flight is None:
-            self._seq = call.seq
+        flight = self._flight
+        if flight is None:
             return [self._release(call, now)]
         waiting = self._waiting
         if waiting is None:
             waiting = self._waiting = deque()
-        if any(_same(call, other) for other in (self._flight, *waiting)):
+        frame = call.frame
+        if frame == flight.frame or any(frame == other.frame for other in waiting):
             return [Ignored(IgnoreReason.REPEATED_CALL, call.message_id)]
-        if len(waiting) >= self._max_queued:
+        if len(waiting) >= self._max_queued + self._overflow:
             return [Overflow(call.message_id, call.action)]
-        self._seq = call.seq
         waiting.append(call)
         if len(waiting) >= self._max_queued and not self._paused:
             self._paused = True
@@ -203,10 +228,8 @@ class Connection:
             return [BadFrame(error, self.reply_to(error), data)]
         if kind in _ANSWERS:
             return [BadFrame(error, None, data), *self._fail_by(error)]
-        answerable = kind == frames.CALL and error.message_id is not None
-        if answerable and isinstance(error, (NotJson, BadEnvelope)):
-            message_id = error.message_id or ""
-            call = InboundCall(self._seq + 1, message_id, error.action or "", _NOTHING, data, error)
+        if kind == frames.CALL and error.message_id is not None:
+            call = InboundCall(self._seq + 1, error.message_id, error.action or "", _NOTHING, data, now, error)
             return self._receive_call(call, now)
         return [BadFrame(error, self.reply_to(error), data)]
 
@@ -275,6 +298,10 @@ class Connection:
         return events
 
     def _release(self, call: InboundCall, now: float) -> InboundCall:
+        # Numbers follow the order of release: a SEND may have passed while the CALL waited, or others were dropped.
+        self._seq += 1
+        if call.seq != self._seq:
+            call = msgspec.structs.replace(call, seq=self._seq)
         self._flight = call
         self._released_at = now
         self._deadline = now + self._inbound_timeout
@@ -293,6 +320,20 @@ class Connection:
         self._outstanding = _Outstanding(message_id, action, now, now + timeout)
         return data
 
+    def call_encoded(self, message_id: str, now: float, *, action: str = "", timeout: float | None = None) -> None:
+        """Note a CALL that was encoded elsewhere, when its frame is written.
+
+        Without `timeout` whoever encoded it times it too, so another one says that the one before has failed: an answer
+        to that is late from now on. Raises LocalError after the close.
+        """
+        if self._closed:
+            raise LocalError("the connection is closed")
+        if self._outstanding is not None:
+            self._remember_late(self._outstanding)
+        if self._late is not None:
+            self._late.pop(message_id, None)
+        self._outstanding = _Outstanding(message_id, action, now, None if timeout is None else now + timeout)
+
     def send_unconfirmed(self, message_id: str, action: str, payload: frames.Payload) -> bytes:
         """Return the frame of a SEND; raises LocalError where the version has none, or after the close."""
         if self._closed or not self.version.send_frame:
@@ -305,7 +346,7 @@ class Connection:
         """Return what the passing of time brought; cheap to call often, needed from `next_deadline` on."""
         events: list[Event] = []
         ours = self._outstanding
-        if ours is not None and now >= ours.deadline:
+        if ours is not None and ours.deadline is not None and now >= ours.deadline:
             self._outstanding = None
             self._remember_late(ours)
             events.append(OutboundFailed(ours.message_id, ours.action, FailReason.TIMEOUT))
@@ -328,7 +369,3 @@ class Connection:
         self._closed = True
         self._flight = self._waiting = self._deadline = None
         return [] if ours is None else [OutboundFailed(ours.message_id, ours.action, FailReason.CLOSED)]
-
-
-def _same(one: InboundCall, other: InboundCall) -> bool:
-    return one.message_id == other.message_id and one.frame == other.frame

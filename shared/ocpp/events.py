@@ -45,10 +45,11 @@ class IgnoreReason(StrEnum):
 
 
 class InboundCall(msgspec.Struct, frozen=True, gc=False):
-    """A CALL to handle: `seq` counts calls and sends of this connection from 1; `frame` is what came, as it came.
+    """A CALL to handle: `seq` counts calls and sends of this connection from 1, in the order of these events.
 
-    `error` is set where the frame is broken but its message id could be read, so that it can be answered: `action` is
-    then empty if it could not be read, and `payload` is empty. `answer_error(seq, error)` gives the plain CALLERROR.
+    `frame` is what came, as it came, at `received_at` by the owner's clock. `error` is set where it is broken but its
+    message id could be read, so that it can be answered: `action` is then empty if it could not be read, and `payload`
+    is empty. `answer_error(seq, error)` gives the plain CALLERROR.
     """
 
     seq: int
@@ -56,6 +57,7 @@ class InboundCall(msgspec.Struct, frozen=True, gc=False):
     action: str
     payload: msgspec.Raw
     frame: bytes | str
+    received_at: float
     error: FrameError | None = None
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from shared.ocpp import frames
 from shared.ocpp.connection import Connection
 from shared.ocpp.errors import LocalError, NotSupported
 from shared.ocpp.events import (
@@ -34,9 +35,10 @@ SIDES = st.sampled_from((0, 1))
 class Side:
     """One end: its machine, the wire to it, and a model of what it must know."""
 
-    def __init__(self, version: Version, name: str) -> None:
+    def __init__(self, version: Version, name: str, overflow: int) -> None:
         self.name = name
-        self.machine = Connection(version, max_queued=MAX_QUEUED, inbound_timeout=5)
+        self.overflow = overflow
+        self.machine = Connection(version, max_queued=MAX_QUEUED, overflow=overflow, inbound_timeout=5)
         self.wire: deque[bytes] = deque()
         self.sent: dict[str, str] = {}
         self.ended: dict[str, str] = {}
@@ -54,10 +56,10 @@ class Pair(RuleBasedStateMachine):
         self.count = 0
         self.sides: tuple[Side, ...] = ()
 
-    @initialize(version=st.sampled_from((OCPP16, OCPP201, OCPP21)))
-    def connect(self, version: Version) -> None:
-        """Set up both ends."""
-        self.sides = (Side(version, "station"), Side(version, "csms"))
+    @initialize(version=st.sampled_from((OCPP16, OCPP201, OCPP21)), overflow=st.sampled_from((0, 2)))
+    def connect(self, version: Version, overflow: int) -> None:
+        """Set up both ends; the CSMS may keep some of what comes in spite of back-pressure."""
+        self.sides = (Side(version, "station", 0), Side(version, "csms", overflow))
 
     def take(self, side: Side, events: list[Event]) -> None:
         """Do as the owner does with what its machine tells."""
@@ -118,6 +120,18 @@ class Pair(RuleBasedStateMachine):
         side.sent[key] = key
         self.sides[1 - which].wire.append(data)
 
+    @rule()
+    def call_from_elsewhere(self) -> None:
+        """Let the CSMS carry a CALL that a worker encoded and times: the one before has failed there."""
+        side = self.sides[1]
+        self.count += 1
+        key = f"{side.name}-{self.count}"
+        if side.machine.outstanding is not None:
+            self.end(side, side.machine.outstanding, FailReason.TIMEOUT)
+        side.machine.call_encoded(key, self.now)
+        side.sent[key] = key
+        self.sides[0].wire.append(frames.encode_call(key, "Echo", {"key": key}))
+
     @rule(which=SIDES, error=st.booleans())
     def answer(self, which: int, error: bool) -> None:
         """Answer the CALL that the owner has."""
@@ -169,7 +183,8 @@ class Pair(RuleBasedStateMachine):
     def bounded_and_in_step(self) -> None:
         """The queue is bounded, one CALL is outstanding at most, and machine and owner agree on what is in flight."""
         for side in self.sides:
-            assert side.machine.queued <= MAX_QUEUED
+            assert side.machine.queued <= MAX_QUEUED + side.overflow
+            assert side.machine.paused is side.paused
             assert len(side.sent) - len(side.ended) <= 1
             assert side.machine.in_flight == side.in_flight
             deadline = side.machine.next_deadline

@@ -247,6 +247,37 @@ async def test_a_command_is_written_once_and_its_answer_goes_up(rig: Rig) -> Non
     assert metrics.EDGE_INVALID_FRAMES.labels("unsolicited_answer").value == 1
 
 
+async def test_a_late_answer_to_a_command_goes_up_and_is_no_fault(rig: Rig) -> None:
+    """The workers send the next command once they gave one up; its late answer is theirs to match (quirk 24)."""
+    socket = await rig.dial()
+    (opened,) = await rig.worker.wait_for(Kind.OPENED)
+    later = rig.node.pulse.redis_ms() + 9999
+    for name in ("cmd-1", "cmd-2"):
+        item = Command("CP1", opened.epoch, name, frames.encode_call(name, "ClearCache"), later)
+        await rig.worker.send(rig.node.name, item)
+        assert name in await socket.receive_str(timeout=5)
+    for name in ("cmd-1", "cmd-2"):
+        await socket.send_str(f'[3,"{name}",{{"status":"Accepted"}}]')
+    assert len(await rig.worker.wait_for(Kind.ANSWER, count=2)) == 2
+    assert metrics.EDGE_INVALID_FRAMES.labels("late_answer").value == 1
+    assert metrics.EDGE_INVALID_FRAMES.labels("unsolicited_answer").value == 0
+    assert rig.hub.sessions["CP1"].strikes == 0
+
+
+async def test_a_broken_answer_to_a_command_is_kept_as_what_it_is(rig: Rig) -> None:
+    """It goes up as UNREADABLE, never as an answer; the command is the worker's to time out."""
+    socket = await rig.dial()
+    (opened,) = await rig.worker.wait_for(Kind.OPENED)
+    frame = frames.encode_call("cmd-1", "ClearCache")
+    await rig.worker.send(rig.node.name, Command("CP1", opened.epoch, "cmd-1", frame, rig.node.pulse.redis_ms() + 9999))
+    await socket.receive_str(timeout=5)
+    await socket.send_str('[3,"cmd-1",{"status":')
+    (entry,) = await rig.worker.wait_for(Kind.UNREADABLE)
+    assert entry.frame == b'[3,"cmd-1",{"status":'
+    assert await ask(socket, HEARTBEAT % "after") == [3, "after", {}]
+    assert not rig.worker.of(Kind.ANSWER)
+
+
 async def test_a_command_for_another_epoch_or_too_late_is_reported(rig: Rig) -> None:
     """What must not be written any more is told to the workers, with the reason."""
     await rig.dial()
