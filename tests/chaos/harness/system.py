@@ -52,7 +52,7 @@ Guards = Sequence[str]
 
 
 def _port() -> int:
-    """Return a port below those that the kernel gives to outgoing connections: nobody takes it while its owner is dead."""
+    """Return a port below those of outgoing connections: nobody takes it while its owner is dead."""
     chance = random.SystemRandom()
     while True:
         port = chance.randrange(15_000, 32_000)
