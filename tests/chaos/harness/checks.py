@@ -4,6 +4,7 @@
     I2               as many transactions as starts; each has one `started` and, once closed, one `ended` event by id
     I4               effects in the order in which the station sent them
     I7               presence is what the sockets are, one owner
+    I8               a command comes once, on the owner's socket, and ends
     I9               streams, pending lists, attempt counters and outboxes are back at their baseline
     I10              nothing waits unacknowledged, no station is stuck
 
@@ -33,6 +34,7 @@ UNACKNOWLEDGED_S: Final = 2.0
 """An entry that waits longer is stuck: twice the scaled claim time."""
 
 
+TERMINAL: Final = frozenset({"accepted", "rejected", "error", "timed_out", "expired", "cancelled"})
 Idle = tuple[str, int, int]
 """A register that a station read while nobody charged: station, time (ms), Wh."""
 
@@ -153,6 +155,20 @@ def owners(sockets: Sequence[Any], station_id: str) -> list[Violation]:
     if alive == [len(sockets) - 1]:
         return []
     return [Violation("I7", station_id, f"of {len(sockets)} sockets, {alive} are open")]
+
+
+async def commands(operator: Operator, charger: Charger, superseded: Sequence[Any]) -> list[Violation]:
+    """Audit I8: each command came once, on a socket that was the owner, and its record has one terminal state."""
+    heard = Counter(call.message_id for call in charger.commands)
+    found = [Violation("I8", f"{charger.station_id} {name}", f"came {n} times") for name, n in heard.items() if n > 1]
+    for socket, frames_before in superseded:
+        late = [frame for frame in socket.received_frames[frames_before:] if frame.startswith(b"[2")]
+        found += [Violation("I8", charger.station_id, f"a superseded socket got {frame!r}") for frame in late]
+    for name in heard:
+        state = (await operator.get(f"/stations/{charger.station_id}/commands/{name}"))["state"]
+        if state not in TERMINAL:
+            found.append(Violation("I8", f"{charger.station_id} {name}", f"was answered and is {state}"))
+    return found
 
 
 async def liveness(client: Any, within_s: float = 5.0) -> list[Violation]:
