@@ -31,7 +31,7 @@ class Kind(enum.IntEnum):
     CLOSED = 4
     """A session's socket is gone; body `SessionClosed`."""
     EXPIRED = 5
-    """A presence deadline passed; no body; `epoch` says whose."""
+    """A presence deadline passed; body `Expired`, or none; `epoch` says whose."""
     NOT_WRITTEN = 6
     """The edge did not write a command it was handed; body `NotWritten`."""
     WAKEUP = 7
@@ -64,7 +64,7 @@ class SessionOpened(msgspec.Struct, frozen=True, omit_defaults=True):
     address: str = ""
     security_profile: int = 0
     notes: tuple[str, ...] = ()
-    """Quirks seen at the door, e.g. `subprotocol` (none offered, the default was taken)."""
+    """Quirks seen at the door: `subprotocol` (none offered, the default was taken), `path`, `upgrade`."""
 
 
 class SessionClosed(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -73,6 +73,14 @@ class SessionClosed(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str
     code: int = 0
     ours: bool = False
+
+
+class Expired(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A presence deadline that passed; noticed by `expiry` (its key's event), `sweep`, or `node` (the node is dead)."""
+
+    cause: str = "sweep"
+    deadline_ms: int = 0
+    """When it was, by Redis's clock; 0: not told."""
 
 
 class NotWritten(msgspec.Struct, frozen=True):

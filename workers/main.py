@@ -182,15 +182,15 @@ class Worker:
         self._server, self._connects = server, connects
 
     async def _sweeping(self, partitions: int, leadership: Leadership) -> None:
-        woken = asyncio.Event()
-        listening = asyncio.create_task(expiry.listen(self._settings.redis_url, woken))
+        expiries = expiry.Expiries()
+        listening = asyncio.create_task(expiry.listen(self._settings.redis_url.reveal(), expiries))
         sweep = Sweep(self._sweep_lane, self._settings, partitions)
         try:
             while True:
+                expired = expiries.take()
                 if await leadership.mine():
-                    await sweep.run()
-                await _pause(woken, self._settings.sweep_interval_s)
-                woken.clear()
+                    await sweep.run(expired)
+                await expiries.wait(self._settings.sweep_interval_s)
         finally:
             listening.cancel()
 

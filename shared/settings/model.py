@@ -151,7 +151,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     presence_min_s: Annotated[float, _presence("Shortest TTL.", "s", gt=0, le=3600)] = 30.0
     presence_max_s: Annotated[float, _presence("Longest TTL.", "s", gt=0, le=86400)] = 900.0
     sweep_interval_s: Annotated[
-        float, _presence("Time between looks for stations whose TTL ran out.", "s", gt=0, le=60)
+        float, _presence("Time between looks for stations whose TTL ran out.", "s", gt=0, le=4)
     ] = 1.0
     node_ttl_s: Annotated[
         float, _presence("An edge or worker not heard of for so long counts as dead.", "s", gt=0, le=600)

@@ -263,10 +263,11 @@ class World:
         body = envelopes.encode(envelopes.SessionClosed(reason, code, ours))
         return self.feed(self.entry(Kind.CLOSED, body, epoch=epoch))
 
-    def expire(self, epoch: int | None = None) -> Draft:
+    def expire(self, epoch: int | None = None, cause: str = "expiry", deadline_ms: int = 0) -> Draft:
         """Let the presence key go and an EXPIRED entry be decided."""
         self.memory.data.pop(keys.presence(self.station_id), None)
-        return self.feed(self.entry(Kind.EXPIRED, epoch=epoch))
+        body = envelopes.encode(envelopes.Expired(cause, deadline_ms))
+        return self.feed(self.entry(Kind.EXPIRED, body, epoch=epoch))
 
     def call(self, action: str, payload: Any, *, message_id: str = "", epoch: int | None = None) -> Any:
         """Let the station send a CALL; returns the decoded answer frame, or None where none goes out."""

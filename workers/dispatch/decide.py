@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.envelopes import Kind, Pong, Reply
+from shared.envelopes import Expired, Kind, Pong, Reply
 from shared.logs import get_logger
 from shared.ocpp import frames
 from shared.ocpp.errors import FrameError, InternalError
@@ -149,7 +149,7 @@ def _closed(entry: Entry, fresh: Fresh) -> Draft:
 
 def _expired(entry: Entry, fresh: Fresh) -> Draft:
     draft = fresh()
-    sessions.expired(draft, entry.uplink.note)
+    sessions.expired(draft, entry.body if entry.uplink.frame else Expired())
     return draft
 
 

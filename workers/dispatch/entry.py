@@ -24,6 +24,7 @@ from .protocols import DEFAULT, PACKAGES, Protocol, protocol_of
 _BODIES: Final[Mapping[int, Any]] = {
     Kind.OPENED: envelopes.SessionOpened,
     Kind.CLOSED: envelopes.SessionClosed,
+    Kind.EXPIRED: envelopes.Expired,
     Kind.NOT_WRITTEN: envelopes.NotWritten,
     Kind.WAKEUP: envelopes.Wakeup,
     Kind.REQUEST: requests.AnyRequest,

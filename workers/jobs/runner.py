@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 import structlog
-from arq.connections import RedisSettings
+from arq.connections import ArqRedis
 from arq.cron import cron
 from arq.worker import Worker
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
 
 from shared import metrics
-from shared.bus.lane import Address, Lane
+from shared.bus import keys
+from shared.bus.lane import Lane
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-QUEUE: Final = "jobs"
+MAX_CONNECTIONS: Final = 8
 RESTART_S: Final = 2.0
 
 Job = Callable[[dict[Any, Any]], Awaitable[int]]
@@ -33,41 +37,42 @@ class Scheduled(msgspec.Struct, frozen=True):
     minutes: frozenset[int] | None = None
 
 
-def redis_settings(url: str) -> RedisSettings:
-    """Return arq's form of our URL, with the timeouts that it leaves out."""
-    address = Address.parse(url)
-    return RedisSettings(
-        host=address.host,
-        port=address.port,
-        unix_socket_path=address.path or None,
-        database=address.database,
-        username=address.username or None,
-        password=address.password or None,
-        ssl=address.tls,
-        conn_timeout=3,
-        conn_retries=1,
-        retry_on_timeout=False,
-        max_connections=8,
-    )
-
-
 async def run(settings: Settings, lane: Lane, partitions: int, jobs: Sequence[Scheduled]) -> None:
     """Run arq until cancelled; whatever ends it is logged and it starts again."""
     while True:
+        pool = make_pool(settings)
+        worker = _worker(pool, {"lane": lane, "settings": settings, "partitions": partitions}, jobs)
         try:
-            worker = _worker(settings, lane, partitions, jobs)
-            try:
-                await worker.async_run()
-            finally:
-                await worker.close()
+            await worker.async_run()
         except asyncio.CancelledError:
             raise
         except Exception as error:  # noqa: BLE001 - arq ends on a lost connection, with whatever redis-py raised
             log.warning("jobs stopped; they start again", error=f"{type(error).__name__}: {error}")
+        finally:
+            await _end(worker, pool)
         await asyncio.sleep(RESTART_S)
 
 
-def _worker(settings: Settings, lane: Lane, partitions: int, jobs: Sequence[Scheduled]) -> Worker:
+def make_pool(settings: Settings) -> ArqRedis:
+    """Return arq's connections, with the limits that it would leave out; they connect when first used."""
+    connections = ConnectionPool.from_url(
+        settings.redis_url.reveal(),
+        socket_connect_timeout=settings.redis_connect_timeout_s,
+        socket_timeout=settings.redis_timeout_s,
+        socket_keepalive=True,
+        retry_on_timeout=False,
+        max_connections=MAX_CONNECTIONS,
+        encoding="utf8",
+    )
+    return ArqRedis(
+        pool_or_conn=connections,
+        job_serializer=msgspec.msgpack.encode,
+        job_deserializer=msgspec.msgpack.decode,
+        default_queue_name=keys.JOBS,
+    )
+
+
+def _worker(pool: ArqRedis, context: dict[Any, Any], jobs: Sequence[Scheduled]) -> Worker:
     crons = [
         cron(
             _measured(each.job),
@@ -81,15 +86,25 @@ def _worker(settings: Settings, lane: Lane, partitions: int, jobs: Sequence[Sche
     ]
     return Worker(
         cron_jobs=crons,
-        queue_name=QUEUE,
-        redis_settings=redis_settings(settings.redis_url),
-        ctx={"lane": lane, "settings": settings, "partitions": partitions},
+        queue_name=keys.JOBS,
+        redis_pool=pool,
+        ctx=context,
         job_serializer=msgspec.msgpack.encode,
         job_deserializer=msgspec.msgpack.decode,
         handle_signals=False,
         keep_result=0,
         log_results=False,
     )
+
+
+async def _end(worker: Worker, pool: ArqRedis) -> None:
+    """Stop what still runs, and close; arq's own `close` waits for Redis, and raises where there is none."""
+    running = [task for task in (worker.main_task, *worker.tasks.values()) if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    with contextlib.suppress(RedisError, OSError):
+        await pool.aclose(close_connection_pool=True)
 
 
 def _measured(job: Job) -> Any:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from shared.bus import keys
-from shared.envelopes import Close, SessionClosed, SessionOpened
+from shared.envelopes import Close, Expired, SessionClosed, SessionOpened
 from shared.records.events import StationConnected, StationCreated, StationDisconnected, StationOffline
 from shared.records.stations import SessionRecord, StationRecord
 from workers.store.draft import Draft
@@ -90,10 +90,10 @@ def closed(draft: Draft, body: SessionClosed) -> None:
         _offline(draft, "close", "close")
 
 
-def expired(draft: Draft, note: str) -> None:
-    """Take in that the presence deadline passed, unless a sign of life came since; `note` says who noticed."""
+def expired(draft: Draft, body: Expired) -> None:
+    """Take in that the presence deadline passed, unless a sign of life came since."""
     epoch = draft.origin.epoch
-    if _expire(draft, epoch, note):
+    if _expire(draft, epoch, body):
         # Its deadline is used up, and the key may be that of an edge that died before it set the next one.
         draft.wake(PRESENCE_TIMER, str(epoch), draft.now + RECHECK_MS)
         draft.wake(PRESENCE_TIMER, f"{epoch}/last", draft.now + LONGEST_TTL_MS)
@@ -102,10 +102,10 @@ def expired(draft: Draft, note: str) -> None:
 @wakes(PRESENCE_TIMER)
 def _recheck(draft: Draft, subject: str) -> None:
     """Look again at a session that had outlived its deadline."""
-    _expire(draft, int(subject.partition("/")[0]), _EXPIRED)
+    _expire(draft, int(subject.partition("/")[0]), Expired())
 
 
-def _expire(draft: Draft, epoch: int, note: str) -> bool:
+def _expire(draft: Draft, epoch: int, body: Expired) -> bool:
     """End a session that no sign of life came from; returns whether it is alive."""
     session = draft.session
     if epoch != session.epoch or session.connection not in _PRESENT:
@@ -115,7 +115,10 @@ def _expire(draft: Draft, epoch: int, note: str) -> bool:
         return True
     at = draft.origin.received_at
     draft.put(msgspec.structs.replace(session, connection="closed", closed_at=at, close_reason=_EXPIRED))
-    _offline(draft, "expiry", note if note in _CAUSES else _EXPIRED)
+    _offline(draft, "expiry", body.cause if body.cause in _CAUSES else "sweep")
+    if body.deadline_ms:
+        delay_ms = max(draft.now - body.deadline_ms, 0)
+        draft.count("presence_detection_delay_seconds", amount=delay_ms / 1000)
     return False
 
 

@@ -6,8 +6,8 @@ loses it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Final, Literal
 
 import hiredis
 import structlog
@@ -16,9 +16,10 @@ from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import REMOVE_DUE
-from shared.envelopes import Kind, Uplink, Wakeup
+from shared.envelopes import Expired, Kind, Uplink, Wakeup
 from shared.presence import ttl_ms
 from shared.records.packing import unpack
+from shared.records.queries.reading import replies
 from shared.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -29,29 +30,49 @@ PAUSE_MS: Final = 5000
 
 Due = list[tuple[bytes, int]]
 """Members and their scores."""
+Health = Literal["alive", "silent", "back", "dead"]
+
+
+def health(now_ms: int, heard_ms: int, before_ms: int, since_ms: int, ttl_ms: float) -> Health:
+    """Judge a node by its last heartbeat, the one that was seen a round earlier, and since when anybody looks.
+
+    `silent`: it may live and be cut off from Redis, so that nothing is known of its stations. `back`: it was, and could
+    not touch them. `dead`: it had its TTL to be heard, since Redis and a sweeper are there.
+    """
+    if now_ms - max(heard_ms, since_ms) > ttl_ms:
+        return "dead"
+    if now_ms - heard_ms > PAUSE_MS:
+        return "silent"
+    return "back" if heard_ms - before_ms > PAUSE_MS else "alive"
 
 
 class Sweep:
-    """One round at a time; remembers when the last one was, to notice its own pauses and those of nodes."""
+    """One round at a time; Redis remembers when the last one was, whoever swept, so that a pause is noticed."""
 
     def __init__(self, lane: Lane, settings: Settings, partitions: int) -> None:
         self._lane = lane
         self._settings = settings
         self._partitions = partitions
-        self._last_ms = 0
         self._heard: dict[str, int] = {}
         """Node -> its last heartbeat as this sweep saw it (Redis ms)."""
 
-    async def run(self) -> int:
-        """Sweep once and return how many entries were appended; raises `LaneLost` and ReplyError."""
-        seconds, micros = await self._lane.one("TIME")
+    async def run(self, expired: Collection[str] = ()) -> int:
+        """Sweep once and return how many entries were appended; raises `LaneLost` and ReplyError.
+
+        `expired` are the stations whose presence keys are known to have expired.
+        """
+        (seconds, micros), (last, since) = await replies(
+            self._lane, [("TIME",), ("HMGET", keys.SWEPT, "last", "since")]
+        )
         now_ms = int(seconds) * 1000 + int(micros) // 1000
-        paused = now_ms - self._last_ms > PAUSE_MS
+        paused = now_ms - int(last or 0) > PAUSE_MS
+        since_ms = now_ms if paused else int(since or 0)
         swept = 0
         for partition in range(self._partitions):
             swept += await self._timers(partition, now_ms)
-        swept += await self._deadlines(now_ms, paused)
-        self._last_ms = now_ms
+        for node, state in await self._nodes(now_ms, since_ms):
+            swept += await self._presence(node, now_ms, "back" if paused and state == "alive" else state, expired)
+        await self._lane.one("HSET", keys.SWEPT, "last", now_ms, "since", since_ms)
         return swept
 
     async def _timers(self, partition: int, now_ms: int) -> int:
@@ -68,30 +89,30 @@ class Sweep:
                 break
         return swept
 
-    async def _deadlines(self, now_ms: int, paused: bool) -> int:
-        swept = 0
-        nodes = await self._lane.one("ZRANGE", keys.NODES, 0, -1, "WITHSCORES")
-        for name, heartbeat in zip(nodes[::2], nodes[1::2], strict=True):
-            node, heard = name.decode(), int(float(heartbeat))
-            before = self._heard.get(node, heard)
-            self._heard[node] = heard
-            # A node that was silent and is back could not touch its stations meanwhile; a dead one can't come back.
-            held = paused or heard - before > PAUSE_MS
-            swept += await self._node(node, now_ms, held)
-            if now_ms - heard > self._settings.node_ttl_s * 1000:
-                await self._bury(node)
-        return swept
+    async def _nodes(self, now_ms: int, since_ms: int) -> list[tuple[str, Health]]:
+        found = await self._lane.one("ZRANGE", keys.NODES, 0, -1, "WITHSCORES")
+        beats = {name.decode(): int(float(score)) for name, score in zip(found[::2], found[1::2], strict=True)}
+        ttl_ms = self._settings.node_ttl_s * 1000
+        judged = [
+            (node, health(now_ms, heard, self._heard.get(node, heard), since_ms, ttl_ms))
+            for node, heard in beats.items()
+        ]
+        self._heard = beats
+        return judged
 
-    async def _node(self, node: str, now_ms: int, held: bool) -> int:
+    async def _presence(self, node: str, now_ms: int, state: Health, expired: Collection[str]) -> int:
         swept, key = 0, keys.deadlines(node)
-        while found := await self._due(key, now_ms):
-            if held:
+        while state != "silent" and (found := await self._due(key, now_ms)):
+            if state == "back":
                 await self._hold(key, found, now_ms)
             else:
-                await self._append_and_remove(key, [_expired(node, member) for member, _ in found], found)
+                entries = [_expired(node, member, due, expired, dead=state == "dead") for member, due in found]
+                await self._append_and_remove(key, entries, found)
                 swept += len(found)
             if len(found) < AT_ONCE:
                 break
+        if state == "dead":
+            await self._bury(node)
         return swept
 
     async def _hold(self, key: str, found: Due, now_ms: int) -> None:
@@ -109,7 +130,6 @@ class Sweep:
         if await self._lane.one("ZCARD", keys.deadlines(node)):
             return
         await self._lane.execute([("DEL", keys.downlink(node)), ("ZREM", keys.NODES, node)])
-        self._heard.pop(node, None)
         log.info("dead node forgotten", node=node)
 
     async def _due(self, key: str, now_ms: int) -> Due:
@@ -133,6 +153,7 @@ def _owner(member: bytes) -> tuple[str, int]:
     return station, int(epoch)
 
 
-def _expired(node: str, member: bytes) -> Uplink:
+def _expired(node: str, member: bytes, due_ms: int, expired: Collection[str], *, dead: bool) -> Uplink:
     station, epoch = _owner(member)
-    return Uplink(envelopes.VERSION, Kind.EXPIRED, station, node, epoch, 0, b"")
+    cause = "node" if dead else "expiry" if station in expired else "sweep"
+    return Uplink(envelopes.VERSION, Kind.EXPIRED, station, node, epoch, 0, envelopes.encode(Expired(cause, due_ms)))

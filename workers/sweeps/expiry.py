@@ -12,22 +12,61 @@ import redis.asyncio
 import structlog
 from redis.exceptions import RedisError
 
+from shared.bus.lane import Address
+
 log = structlog.get_logger(__name__)
 
-SUFFIX: Final = b":presence"
+PREFIX: Final = b"s:{"
+SUFFIX: Final = b"}:presence"
 RETRY_S: Final = 2.0
+SETTLE_S: Final = 0.05
+"""A key runs out a moment before its deadline is due, and many run out together."""
+MAX_NAMES: Final = 100_000
 
 
-async def listen(url: str, woken: asyncio.Event) -> None:
-    """Set `woken` whenever a presence key expires; reconnects for ever, until cancelled."""
+class Expiries:
+    """What was heard: `woken` is set by each event, `take` returns the stations of the last two rounds."""
+
+    def __init__(self) -> None:
+        self.woken = asyncio.Event()
+        self._stations: set[str] = set()
+        self._before: set[str] = set()
+
+    def heard(self, key: bytes) -> None:
+        """Take in that a key expired."""
+        if key.startswith(PREFIX) and key.endswith(SUFFIX):
+            if len(self._stations) < MAX_NAMES:
+                self._stations.add(key[len(PREFIX) : -len(SUFFIX)].decode())
+            self.woken.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Return after so long, or a moment after the next event."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.woken.wait()
+                await asyncio.sleep(SETTLE_S)
+        except TimeoutError:
+            pass
+        self.woken.clear()
+
+    def take(self) -> set[str]:
+        """Return the stations whose keys expired lately: a deadline may be due one round after its key's event."""
+        found = self._stations | self._before
+        self._before, self._stations = self._stations, set()
+        return found
+
+
+async def listen(url: str, expiries: Expiries) -> None:
+    """Tell `expiries` of each presence key that expires; reconnects for ever, until cancelled."""
+    channel_name = f"__keyevent@{Address.parse(url).database}__:expired"
     while True:
         client = redis.asyncio.Redis.from_url(url, socket_keepalive=True, health_check_interval=10)
         try:
             async with client.pubsub() as channel:
-                await channel.psubscribe("__keyevent@*__:expired")
+                await channel.subscribe(channel_name)
                 async for message in channel.listen():
-                    if message["type"] == "pmessage" and message["data"].endswith(SUFFIX):
-                        woken.set()
+                    if message["type"] == "message":
+                        expiries.heard(message["data"])
         except (RedisError, OSError) as error:
             log.info("expiry events are off", error=str(error))
         finally:

@@ -4,7 +4,7 @@ import msgspec
 
 from shared import envelopes
 from shared.bus import keys
-from shared.envelopes import Kind
+from shared.envelopes import Expired, Kind
 from shared.policy import Policy
 from shared.records.events import (
     ReconciliationStarted,
@@ -124,7 +124,7 @@ def test_the_presence_of_an_older_session_is_no_life() -> None:
     world = World()
     world.open()
     world.memory.data[keys.presence(world.station_id)] = f"edge-0/{world.epoch - 1}".encode()
-    world.feed(world.entry(Kind.EXPIRED, note="sweep"))
+    world.feed(world.entry(Kind.EXPIRED, envelopes.encode(Expired("sweep"))))
     assert not online(world)
     assert world.count("presence_transitions_total", "offline", "sweep") == 1
 
@@ -194,7 +194,7 @@ def test_notes_of_the_door_are_flags() -> None:
 
 
 def test_a_return_with_an_open_transaction_is_looked_at() -> None:
-    """A reconnect without a boot begins the reconciliation of what is open (QUIRKS 1)."""
+    """A reconnect without a boot begins the reconciliation of what is open (quirk 1)."""
     world = World()
     world.open()
     world.call("BootNotification", BOOT)

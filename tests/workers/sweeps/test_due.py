@@ -1,31 +1,24 @@
 """Sweeping timers and presence deadlines into uplink entries, against a real Valkey."""
 
-from collections.abc import AsyncIterator
-
+import msgspec
 import pytest
 
 from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Lane
-from shared.envelopes import Kind, Uplink
+from shared.envelopes import Expired, Kind, Uplink
 from shared.records.packing import pack
 from shared.settings import Settings
-from workers.sweeps.due import PAUSE_MS, Sweep
+from workers.sweeps.due import PAUSE_MS, Sweep, health
 from workers.sweeps.leader import Leadership
 
 PARTITIONS = 2
 
 
 @pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    lane = await Lane.open(redis_url, name="test")
-    yield lane
-    await lane.close()
-
-
-@pytest.fixture
 async def sweep(lane: Lane, settings: Settings) -> Sweep:
-    """A sweep that has just swept: it was not paused."""
+    """A sweep that has just swept, and for long: it was not paused."""
+    await lane.one("HSET", keys.SWEPT, "last", await now_of(lane), "since", 0)
     sweep = Sweep(lane, settings, PARTITIONS)
     await sweep.run()
     return sweep
@@ -95,6 +88,7 @@ async def test_passed_deadline_is_told_to_the_station(lane: Lane, sweep: Sweep) 
     assert await sweep.run() == 1
     (entry,) = await appended(lane)
     assert (entry.kind, entry.station, entry.epoch, entry.node) == (Kind.EXPIRED, "CP1", 99, "edge-1")
+    assert msgspec.msgpack.decode(entry.frame, type=Expired) == Expired("sweep", now - 1)
     assert await lane.one("ZCARD", keys.deadlines("edge-1")) == 0
 
 
@@ -108,11 +102,43 @@ async def test_pause_of_the_sweep_holds_stations(lane: Lane, settings: Settings)
     assert 205_000 < held_until - now < 215_000
 
 
-async def test_silence_of_a_live_node_holds_its_stations(lane: Lane, sweep: Sweep) -> None:
-    """A node that was silent for seconds and is back could not touch its stations: they are held."""
+async def test_pause_gives_nodes_their_time_to_be_heard(lane: Lane, settings: Settings) -> None:
+    """Right after a pause no node is dead, however old its heartbeat: nobody could be heard meanwhile."""
     now = await now_of(lane)
-    await put_deadline(lane, now + 60_000, heartbeat_ms=now - PAUSE_MS - 1000)
-    await sweep.run()
+    await put_deadline(lane, now - 1, heartbeat_ms=now - 60_000)
+    sweep = Sweep(lane, settings, PARTITIONS)
+    assert [await sweep.run(), await sweep.run()] == [0, 0]
+    assert await lane.one("ZSCORE", keys.deadlines("edge-1"), "CP1/99") == str(now - 1).encode()
+
+
+async def test_another_sweeper_goes_on_without_a_pause(lane: Lane, settings: Settings, sweep: Sweep) -> None:
+    """When another worker takes over at once, what is due is told at once."""
+    now = await now_of(lane)
+    await put_deadline(lane, now - 1, heartbeat_ms=now)
+    assert await Sweep(lane, settings, PARTITIONS).run() == 1
+
+
+@pytest.mark.parametrize(
+    ("heard", "before", "since", "expected"),
+    [
+        (99_000, 98_000, 0, "alive"),
+        (99_000, 93_000, 0, "back"),
+        (94_000, 94_000, 0, "silent"),
+        (80_000, 80_000, 0, "dead"),
+        (80_000, 80_000, 95_000, "silent"),
+    ],
+)
+def test_health_of_a_node(heard: int, before: int, since: int, expected: str) -> None:
+    """A node is judged by its heartbeats, and dead only where it could have been heard."""
+    assert health(100_000, heard, before, since, 10_000) == expected
+
+
+async def test_silence_of_a_live_node_holds_its_stations(lane: Lane, sweep: Sweep) -> None:
+    """A silent node may not be able to touch its stations: they wait, and are held for a TTL once it is back."""
+    now = await now_of(lane)
+    await put_deadline(lane, now - 1, heartbeat_ms=now - PAUSE_MS - 1000)
+    assert await sweep.run() == 0
+    assert await lane.one("ZSCORE", keys.deadlines("edge-1"), "CP1/99") == str(now - 1).encode()
     await put_deadline(lane, now - 1, heartbeat_ms=now)
     assert await sweep.run() == 0
     assert await lane.one("ZCARD", keys.deadlines("edge-1")) == 1

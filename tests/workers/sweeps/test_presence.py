@@ -1,0 +1,164 @@
+"""From a sign of life to offline: scripts of the edge, the sweep of a real worker, and the decision."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any, cast
+
+import msgspec
+
+from edge.stations.presence import Presence
+from shared import metrics
+from shared.bus import keys
+from shared.bus.lane import Lane
+from shared.bus.scripts import BEAT_NODE
+from shared.records.packing import unpack
+from shared.records.stations import SessionRecord
+from shared.settings import Settings
+from tests.support import wait_until
+from tests.workers.jobs.stage import NODE, System, make_downlink
+from workers.main import Worker
+from workers.sweeps.due import Sweep
+
+TTL_MS = 700
+QUICK = {"unknown_stations": "accept", "heartbeat_interval_s": 1, "presence_grace_s": 0, "presence_min_s": 0.5}
+"""With these the TTL of a held station is 2 s."""
+
+
+@asynccontextmanager
+async def running(settings: Settings, lane: Lane, *, swept: bool = True, **changes: Any) -> AsyncIterator[System]:
+    """A whole worker, on a system that was swept until now, and a node that has just beaten."""
+    settings = msgspec.structs.replace(settings, **{**QUICK, **changes})
+    await make_downlink(lane)
+    now = int(await lane.one(*BEAT_NODE.command([keys.NODES], [NODE])))
+    if swept:
+        await lane.one("HSET", keys.SWEPT, "last", now, "since", 0)
+    worker, stopped = Worker(settings, "w"), asyncio.Event()
+    serving = asyncio.create_task(worker.serve(stopped))
+    system = System(lane, settings.partitions)
+    try:
+        await wait_until(lambda: worker._consumers and not worker._reasons())
+        yield system
+    finally:
+        stopped.set()
+        await serving
+
+
+async def session_of(lane: Lane, station: str = "CP1") -> SessionRecord:
+    """Return who holds a station's socket."""
+    return unpack(await lane.one("HGET", keys.state(station), "se"), SessionRecord)
+
+
+async def gone_after(lane: Lane, timeout_s: float) -> float:
+    """Wait until the station is offline in its record and in the index; returns how long that took, in seconds."""
+    begun = asyncio.get_running_loop().time()
+
+    async def offline() -> bool:
+        indexed = await lane.one("HEXISTS", keys.ONLINE, "CP1")
+        return not indexed and (await session_of(lane)).connection == "closed"
+
+    await wait_until(offline, timeout_s)
+    return asyncio.get_running_loop().time() - begun
+
+
+def transitions(cause: str) -> float:
+    """How many stations went offline for this cause."""
+    return metrics.PRESENCE_TRANSITIONS.labels("offline", cause).value
+
+
+async def test_expiry_of_the_key_wakes_the_sweep(settings: Settings, lane: Lane) -> None:
+    """The event of the presence key brings the sweep forward, well before its next round."""
+    async with running(settings, lane, sweep_interval_s=4.0) as system:
+        await system.dial("CP1", TTL_MS)
+        assert await gone_after(lane, 3.0) < TTL_MS / 1000 + 1.5
+        assert transitions("expiry") == 1
+        assert metrics.PRESENCE_DELAY_SECONDS.labels().count == 1
+
+
+async def test_sweep_alone_is_enough(settings: Settings, lane: Lane) -> None:
+    """With events off a station that vanishes is offline within its TTL and two seconds."""
+    before = (await lane.one("CONFIG", "GET", "notify-keyspace-events"))[1]
+    await lane.one("CONFIG", "SET", "notify-keyspace-events", "")
+    try:
+        async with running(settings, lane) as system:
+            await system.dial("CP1", TTL_MS)
+            await gone_after(lane, TTL_MS / 1000 + 2)
+            assert transitions("sweep") == 1
+    finally:
+        await lane.one("CONFIG", "SET", "notify-keyspace-events", before)
+
+
+async def test_station_that_is_heard_stays(settings: Settings, lane: Lane) -> None:
+    """Touches move the deadline; once they end the station is offline."""
+    async with running(settings, lane) as system:
+        station = await system.dial("CP1", TTL_MS)
+        end = asyncio.get_running_loop().time() + 3 * TTL_MS / 1000
+
+        async def touched_long_enough() -> bool:
+            await station.touch(TTL_MS)
+            return asyncio.get_running_loop().time() > end
+
+        await wait_until(touched_long_enough, interval_s=0.1)
+        assert (await session_of(lane)).connection == "open"
+        await gone_after(lane, TTL_MS / 1000 + 2)
+
+
+async def test_station_that_was_sent_away_is_awaited_for_its_ttl(settings: Settings, lane: Lane) -> None:
+    """A station that an edge sent away is reconnecting, and offline when its TTL has passed."""
+    async with running(settings, lane) as system:
+        await (await system.dial("CP1", TTL_MS)).close(ours=True)
+
+        async def reconnecting() -> bool:
+            return (await session_of(lane)).connection == "reconnecting"
+
+        await wait_until(reconnecting)
+        assert await lane.one("HEXISTS", keys.ONLINE, "CP1")
+        await gone_after(lane, TTL_MS / 1000 + 2)
+
+
+async def test_stations_of_a_dead_node_go_one_ttl_after_they_were_seen(settings: Settings, lane: Lane) -> None:
+    """A node that is no longer heard of: its stations go when their own deadline passed, then the node is forgotten."""
+    async with running(settings, lane, node_ttl_s=0.3) as system:
+        await system.dial("CP1", 1500)
+        assert await gone_after(lane, 1.5 + 2) > 0.5
+        assert transitions("node") == 1
+
+        async def forgotten() -> bool:
+            return not await lane.one("ZCARD", keys.NODES) and not await lane.one("EXISTS", keys.downlink(NODE))
+
+        await wait_until(forgotten)
+
+
+async def test_pause_of_all_sweepers_holds_stations(settings: Settings, lane: Lane) -> None:
+    """Stations whose deadline passed while nobody swept get one TTL more; a touch keeps them, silence does not."""
+    async with running(settings, lane) as system:
+        await system.dial("CP1", 60_000)
+    now = int(await lane.one(*BEAT_NODE.command([keys.NODES], [NODE])))
+    (member,) = await lane.one("ZRANGE", keys.deadlines(NODE), 0, -1)
+    await lane.one("ZADD", keys.deadlines(NODE), now - 1, member)
+    await lane.one("DEL", keys.presence("CP1"))
+    await lane.one("HSET", keys.SWEPT, "last", now - 6000)
+    async with running(settings, lane, swept=False):
+
+        async def held() -> bool:
+            return int(await lane.one("ZSCORE", keys.deadlines(NODE), member) or 0) > now + 1500
+
+        await wait_until(held)
+        assert (await session_of(lane)).connection == "open"
+        await gone_after(lane, 2 + 2)
+
+
+async def test_edge_and_sweep_speak_of_the_same_member(settings: Settings, lane: Lane) -> None:
+    """What an edge's touch leaves is what the sweep reads and the decision looks up."""
+    async with running(settings, lane) as system:
+        station = await system.dial("CP1", 60_000)
+        node = cast("Any", SimpleNamespace(name=NODE, lane=lane))
+        stale: list[tuple[str, int]] = []
+        presence = Presence(node, lambda name, epoch: stale.append((name, epoch)))
+        presence.touch("CP1", station.epoch, TTL_MS)
+        presence.touch("CP1", station.epoch - 1, TTL_MS)
+        presence.flush()
+        await gone_after(lane, TTL_MS / 1000 + 2)
+        assert stale == [("CP1", station.epoch - 1)]
+    assert await Sweep(lane, settings, 1).run() == 0
