@@ -14,5 +14,5 @@
     timestamps   what stations write as time, to milliseconds since the epoch, and back
 
 The way of a frame: a `connection` (of an edge's session, or of a simulated station) reads its envelope by
-`frames.decode` and says whose turn it is; an edge never looks deeper. `payloads.parse` reads the payload (in the worker).
+`frames.decode` and says whose turn it is; an edge never looks deeper. The worker reads the payload: `payloads.parse`.
 """
