@@ -203,7 +203,7 @@ WORKER_MESSAGES: Final = REGISTRY.counter(
 WORKER_PHASE_SECONDS: Final = REGISTRY.histogram(
     "worker_phase_duration_seconds",
     "Time a batch spends in each phase; shows which part is slow.",
-    {"phase": ("read", "load", "decide", "commit", "barrier", "emit", "settle")},
+    {"phase": ("load", "decide", "commit", "settle")},
 )
 WORKER_END_TO_END_SECONDS: Final = REGISTRY.histogram(
     "worker_end_to_end_seconds", "From an entry's place on the uplink to its commit (Redis's time)."
@@ -220,7 +220,7 @@ WORKER_FENCED: Final = REGISTRY.counter(
     "worker_fenced_total", "Commits that the fence refused because another worker's came first."
 )
 WORKER_JOBS: Final = REGISTRY.counter(
-    "worker_jobs_total", "Jobs by outcome.", {"function": OPEN, "result": ("ok", "failed", "retried")}
+    "worker_jobs_total", "Jobs by outcome.", {"function": OPEN, "result": ("ok", "failed")}
 )
 WORKER_JOB_SECONDS: Final = REGISTRY.histogram("worker_job_duration_seconds", "How long jobs run.", {"function": OPEN})
 WORKER_QUEUE_JOBS: Final = REGISTRY.gauge("worker_queue_jobs", "Jobs waiting.", {"queue": OPEN})
@@ -275,7 +275,8 @@ COMMANDS_INFLIGHT: Final = REGISTRY.gauge("commands_inflight", "Commands sent an
 
 TRANSACTIONS_ACTIVE: Final = REGISTRY.gauge("transactions_active", "Open transactions.", {"protocol": _PROTOCOLS[:3]})
 TRANSACTIONS_STUCK: Final = REGISTRY.gauge(
-    "transactions_stuck", "Open transactions without a sign of life for a day, or on a connector that is Available."
+    "transactions_stuck",
+    "Open transactions without a sign of life for a day, or on a connector that was set free 15 min ago.",
 )
 TRANSACTIONS_ENDED: Final = REGISTRY.counter(
     "transactions_ended_total", "Transactions by how they ended.", {"reason": _STOP_REASONS}
@@ -299,7 +300,7 @@ STATION_FAULTS: Final = REGISTRY.counter(
 FIRMWARE_UPDATES: Final = REGISTRY.counter("firmware_updates_total", "Firmware states reported.", {"status": _FIRMWARE})
 STATION_CLOCK_SKEW_SECONDS: Final = REGISTRY.histogram(
     "station_clock_skew_seconds",
-    "Difference between a station's time stamp and its receipt, for live messages.",
+    "Difference between a station's clock and Redis's, by its StatusNotifications.",
     buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400),
 )
 SECURITY_EVENTS: Final = REGISTRY.counter(
@@ -312,7 +313,9 @@ QUIRKS: Final = REGISTRY.counter(
 # ---- Platform ------------------------------------------------------------------------------------------------------
 
 REDIS_COMMAND_SECONDS: Final = REGISTRY.histogram(
-    "redis_command_duration_seconds", "Round trips to Redis, by kind of pipeline.", {"command": OPEN}
+    "redis_command_duration_seconds",
+    "Round trips to Redis, a pipeline each, by the connection's purpose; rises with Redis's disk.",
+    {"command": OPEN},
 )
 REDIS_ERRORS: Final = REGISTRY.counter(
     "redis_errors_total",

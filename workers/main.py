@@ -28,6 +28,7 @@ from workers.heartbeat import Heartbeat
 from workers.jobs import maintenance, quotas, runner
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
+from workers.jobs.stuck import count_stuck
 from workers.sweeps import expiry
 from workers.sweeps.due import Sweep
 from workers.sweeps.fleet import Fleet
@@ -46,7 +47,8 @@ JOBS: Final = (
     Scheduled(maintenance.reap_consumers, frozenset({15, 45})),
     Scheduled(maintenance.free_places, frozenset({25})),
     Scheduled(maintenance.mend_indexes, frozenset({35}), frozenset(range(0, 60, 10))),
-    Scheduled(reconcile, frozenset(range(0, 60, 10))),
+    Scheduled(count_stuck, frozenset({40})),
+    Scheduled(reconcile, frozenset({0, 30})),
 )
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, cast
@@ -20,6 +21,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import hiredis
 import msgspec
+
+from shared import metrics
 
 from .scripts import SCRIPTS, is_missing, sources
 
@@ -155,6 +158,7 @@ class Lane:
         self._wire: _Wire | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
+        self._seconds = metrics.REDIS_COMMAND_SECONDS.labels(name.partition("-")[0])
         self.connects = 0
         """How often this lane has connected; a rise means that what Redis knew of the connection is gone."""
 
@@ -176,7 +180,10 @@ class Lane:
         wire = self._wire
         if wire is None or wire.lost:
             wire = await self._connected()
+        begun = time.perf_counter()
         replies = await self._replies(wire, wire.send(commands), timeout_s)
+        if timeout_s is None:  # Else it may have waited for somebody else.
+            self._seconds.observe(time.perf_counter() - begun)
         for reply in replies:
             if type(reply) is hiredis.ReplyError and is_missing(reply):
                 return await self._again(wire, commands, replies, timeout_s)

@@ -6,5 +6,7 @@ quotas.py       keeps events, quarantine and histories within their bytes
 places.py       places under id tags' limits, and the index of tags
 indexes.py      what the indexes must hold of a station, by its own records
 rebuild.py      derives every index anew from the records (`ampstream doctor --rebuild`)
+charging.py     stations with open transactions, in batches
+stuck.py        counts transactions that look forgotten
 reconcile.py    looks again at reconciliations whose time has come
 """

@@ -14,11 +14,12 @@ import msgspec
 
 from shared.bus import keys
 from shared.bus.lane import Command
+from shared.records.commands import Commands
 from shared.records.packing import unpack
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, sort_time
 
-SECTIONS: Final = ("v", "st", "se", "co", "ch")
+SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm")
 PRESENT: Final = frozenset({"open", "reconnecting"})
 """Connections of stations that count as online: one that Ampstream sent away does until its presence runs out."""
 Value = int | str | None
@@ -49,6 +50,7 @@ INDEXES: Final[dict[str, Form]] = {
     keys.ONLINE: Form.HASH,
     keys.NEVER_SEEN: Form.SET,
     keys.CONNECTORS: Form.HASH,
+    keys.COMMANDS_INFLIGHT: Form.SET,
     keys.TRANSACTION_OWNERS: Form.HASH,
     keys.TRANSACTIONS: Form.SORTED,
     keys.TRANSACTIONS_OPEN: Form.SORTED,
@@ -56,7 +58,7 @@ INDEXES: Final[dict[str, Form]] = {
 }
 """Every index that stations' records make. Owners come before what is looked up by them."""
 BY_TRANSACTION: Final = frozenset({keys.TRANSACTION_OWNERS, keys.TRANSACTIONS, keys.TRANSACTIONS_OPEN})
-"""Indexes whose members are transaction ids; the others' begin with the station's id."""
+"""Indexes whose members are transaction ids; the others' are the station's id, or begin with it and a slash."""
 
 
 class Held(msgspec.Struct):
@@ -68,6 +70,7 @@ class Held(msgspec.Struct):
     session: SessionRecord
     connectors: Connectors
     charging: Charging
+    commands: Commands
     transactions: dict[int, int]
     """Transaction id -> time under which it is sorted."""
     quarantined: tuple[str, ...]
@@ -77,7 +80,7 @@ class Held(msgspec.Struct):
         cls, station_id: str, sections: Sequence[bytes | None], transactions: dict[int, int], frames: Iterable[bytes]
     ) -> Held:
         """Decode what Redis holds: `SECTIONS` of the state, its transactions, the ids of its quarantined frames."""
-        token, station, session, connectors, charging = sections
+        token, station, session, connectors, charging, commands = sections
         return cls(
             station_id,
             token,
@@ -85,6 +88,7 @@ class Held(msgspec.Struct):
             unpack(session, SessionRecord) if session else SessionRecord(),
             unpack(connectors, Connectors) if connectors else Connectors(),
             unpack(charging, Charging) if charging else Charging(),
+            unpack(commands, Commands) if commands else Commands(),
             transactions,
             tuple(name.decode() for name in frames),
         )
@@ -101,6 +105,8 @@ def expected(held: Held) -> dict[str, dict[str, Value]]:
             found[keys.NEVER_SEEN][name] = None
         for number, connector in held.connectors.by_id.items():
             found[keys.CONNECTORS][f"{name}/{number}"] = connector.status
+    if held.commands.outstanding is not None:
+        found[keys.COMMANDS_INFLIGHT][f"{name}/{held.commands.outstanding.command_id}"] = None
     started = {**{number: sort_time(one) for number, one in held.charging.open.items()}, **held.transactions}
     for number, at in started.items():
         found[keys.TRANSACTION_OWNERS][str(number)] = name

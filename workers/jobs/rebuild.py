@@ -191,9 +191,7 @@ async def _owners(lane: Lane, index: str, members: Sequence[str]) -> list[str]:
     if index in BY_TRANSACTION:
         owners = await lane.one("HMGET", keys.TRANSACTION_OWNERS, *members)
         return [owner.decode() if owner is not None else "" for owner in owners]
-    if index in (keys.CONNECTORS, keys.QUARANTINE):
-        return [member.rpartition("/")[0] for member in members]
-    return list(members)
+    return [member.partition("/")[0] for member in members]  # No station's id has a slash.
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -184,7 +184,7 @@ def _pump(draft: Draft, commands: Commands) -> None:
     if session.connection != "open" or not draft.commands.queue:
         return
     if draft.now < session.hold_until:
-        draft.wake(PUMP_TIMER, "", session.hold_until)  # Held back until the boot was answered (QUIRKS 2).
+        draft.wake(PUMP_TIMER, "", session.hold_until)  # Held back until the boot was answered (quirk 2).
         return
     registration = acceptance.effective(draft)
     for queued in draft.commands.queue:
@@ -211,6 +211,7 @@ def _send(draft: Draft, queued: Queued) -> None:
     # The last moment for writing leaves the station half of the time to answer.
     item = Command(draft.station_id, epoch, record.command_id, frame, draft.now + timeout_ms // 2)
     draft.deliver(draft.session.node, item)
+    draft.effect("SADD", keys.COMMANDS_INFLIGHT, f"{draft.station_id}/{record.command_id}")
 
 
 def _expect(draft: Draft, queued: Queued) -> None:
@@ -225,7 +226,7 @@ def _expect(draft: Draft, queued: Queued) -> None:
 
 
 def _answered_late(draft: Draft, command_id: str, response: Any, error: str) -> None:
-    """Record an answer against a command that has ended without one (QUIRKS 24)."""
+    """Record an answer against a command that has ended without one (quirk 24)."""
     record = record_of(draft, command_id)
     if record is None or record.late_response is not None or record.response is not None:
         draft.result = "invalid"
@@ -244,6 +245,7 @@ def _requeue(draft: Draft, command_id: str) -> None:
         return
     queued = Queued(command_id, record.action, record.expires_at, _trigger(record.action, record.payload))
     draft.put(msgspec.structs.replace(commands, queue=(queued, *commands.queue)))
+    _landed(draft, command_id)
     _save(draft, msgspec.structs.replace(record, state="queued", sent_at=0, epoch=0))
 
 
@@ -259,6 +261,8 @@ def _end(
     assert record.state not in TERMINAL, "a command ends once"
     ended = msgspec.structs.replace(record, state=state, ended_at=draft.now, response=response, error=error[:500])
     _keep(draft, ended)
+    if record.state == "sent":
+        _landed(draft, record.command_id)
     _forget_oldest(draft, ended)
     _announce(draft, ended)
     draft.count("commands_total", record.action, state)
@@ -267,6 +271,10 @@ def _end(
     if told is not None:
         told(draft, ended)
     return ended
+
+
+def _landed(draft: Draft, command_id: str) -> None:
+    draft.effect("SREM", keys.COMMANDS_INFLIGHT, f"{draft.station_id}/{command_id}")
 
 
 # ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -1,6 +1,6 @@
 """Connector statuses: the last one per connector is kept, and only changes are written and announced.
 
-A station may flood (QUIRKS 27): every report is answered, one that changes nothing costs no write.
+A station may flood (quirk 27): every report is answered, one that changes nothing costs no write.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from workers.store.draft import Draft
 from . import reconciliation
 
 MAX_CONNECTOR: Final = 128
-"""No station has more connectors; greater numbers are garbage (QUIRKS 21)."""
+"""No station has more connectors; greater numbers are garbage (quirk 21)."""
 MAX_TEXT: Final = 255
 NO_ERROR: Final = "NoError"
 
@@ -42,6 +42,9 @@ def report(draft: Draft, status: StatusReport) -> None:
         draft.flag("connector_range", "connectorId")
         _keep_odd(draft, status)
         return
+    if status.reported_at and not draft.late:
+        skew_ms = abs(status.reported_at - draft.origin.received_at)
+        draft.count("station_clock_skew_seconds", amount=skew_ms / 1000)
     record = _record(draft, status)
     previous = draft.connectors.by_id.get(connector)
     if previous is None or _differs(previous, record):

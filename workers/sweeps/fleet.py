@@ -30,11 +30,17 @@ class Fleet:
             ("HVALS", keys.CONNECTORS),
             ("ZCARD", keys.QUARANTINE),
             ("SCARD", keys.NEVER_SEEN),
+            ("SCARD", keys.COMMANDS_INFLIGHT),
+            ("GET", keys.STUCK),
+            ("ZCARD", keys.JOBS),
             ("TIME",),
         )
-        known, online, active, connectors, quarantined, never_seen, now = replies
+        known, online, active, connectors, quarantined, never_seen, inflight, stuck, jobs, now = replies
         self._stations(int(known), Counter(protocol.decode() for protocol in online), int(never_seen))
         metrics.TRANSACTIONS_ACTIVE.labels("ocpp1.6").set(active)
+        metrics.TRANSACTIONS_STUCK.labels().set(int(stuck or 0))
+        metrics.COMMANDS_INFLIGHT.labels().set(inflight)
+        metrics.WORKER_QUEUE_JOBS.labels(keys.JOBS).set(jobs)
         metrics.QUARANTINE_MESSAGES.labels().set(quarantined)
         statuses = Counter(status.decode() for status in connectors)
         for status in metrics.CONNECTORS.label_sets["status"] or ():

@@ -8,9 +8,10 @@ from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.records.packing import pack
 from shared.records.queries import tags
-from shared.records.requests import CreateStation, DeleteStation
+from shared.records.requests import CreateStation, DeleteStation, SendCommand
 from shared.records.tags import IdTag
 from shared.settings import Settings
+from tests.support import wait_until
 from tests.workers.jobs.stage import System, stage
 from workers.jobs import indexes, places, rebuild
 from workers.jobs.indexes import INDEXES, Form
@@ -58,6 +59,14 @@ async def life(system: System) -> None:
     assert await system.request("CP5", DeleteStation(request_id="4", force=True)) == 200
     await system.dial("CP6")
     await system.dial("CP6")
+    reset = SendCommand(request_id="5", command_id="reset-1", action="Reset", payload='{"type":"Soft"}')
+    assert await system.request("CP1", reset) == 202
+
+    async def sent() -> int:  # Once the answer to the boot has settled, with any decision.
+        await first.call("Heartbeat", {})
+        return int(await system.lane.one("SCARD", keys.COMMANDS_INFLIGHT))
+
+    await wait_until(sent, interval_s=0.2)
     await system.settle()
 
 
@@ -79,6 +88,7 @@ DAMAGES: dict[str, list[tuple[Any, ...]]] = {
         ("ZADD", keys.STATIONS, 0, "ghost"),
         ("HSET", keys.ONLINE, "ghost", "ocpp1.6", "OP1", "ocpp1.6"),
         ("SADD", keys.NEVER_SEEN, "ghost", "CP1"),
+        ("SADD", keys.COMMANDS_INFLIGHT, "ghost/a", "CP1/b/c"),
         ("HSET", keys.CONNECTORS, "ghost/1", "Available", "CP1/7", "Available"),
         ("ZADD", keys.TRANSACTIONS, 5, "4711"),
         ("ZADD", keys.TRANSACTIONS_OPEN, 5, "4711", 5, "1"),

@@ -149,7 +149,7 @@ def test_a_command_waits_for_the_station_and_expires() -> None:
 
 
 def test_commands_wait_for_the_boot() -> None:
-    """Nothing is sent before the boot is answered, nor in the same breath (QUIRKS 2)."""
+    """Nothing is sent before the boot is answered, nor in the same breath (quirk 2)."""
     world = booted()
     world.close()
     command_id = queue(world)
@@ -165,7 +165,7 @@ def test_commands_wait_for_the_boot() -> None:
 
 
 def test_commands_wait_no_longer_than_the_hold() -> None:
-    """A station that reconnects without a boot gets its commands after the hold (QUIRKS 1 and 2)."""
+    """A station that reconnects without a boot gets its commands after the hold (quirk 1 and 2)."""
     world = booted()
     world.close()
     command_id = queue(world)
@@ -273,7 +273,7 @@ def test_an_accepted_station_is_not_asked_to_boot() -> None:
 
 
 def test_a_model_that_reboots_is_not_asked() -> None:
-    """What a model answers with a reboot is not sent to it (QUIRKS 3 and 22)."""
+    """What a model answers with a reboot is not sent to it (quirk 3 and 22)."""
     world = booted()
     world.request(UpdateStation(request_id="q", quirk_profile={"read_configuration": "never"}))
     command_id = queue(world, "GetConfiguration")
@@ -324,3 +324,20 @@ def test_ended_commands_are_bounded() -> None:
     kept = [command_id for command_id in ids if keys.command(world.station_id, command_id) in world.memory.data]
     assert kept == ids[2:]
     assert record(world, ids[4]).state == "accepted"
+
+
+def test_commands_in_flight_are_indexed() -> None:
+    """A command stands in the index from when it is sent until it is answered, given up or queued again."""
+    world = booted()
+    inflight: set[str] = world.memory.data.setdefault(keys.COMMANDS_INFLIGHT, set())
+    answered = queue(world)
+    assert inflight == {f"CP1/{answered}"}
+    world.answer(answered, {"status": "Accepted"})
+    assert not inflight
+    unwritten = queue(world)
+    not_written(world, unwritten)
+    assert not inflight
+    world.advance(2)
+    assert inflight == {f"CP1/{unwritten}"}
+    world.advance(60)
+    assert not inflight
