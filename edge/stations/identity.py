@@ -36,6 +36,11 @@ def station_of(target: str, prefix: str) -> str:
     return decode(path[len(prefix) + 1 :].rstrip("/"))
 
 
+def deviates(target: str, prefix: str) -> bool:
+    """Tell whether a target that names a station does so in another form than `<prefix>/<station id>` (quirk 13)."""
+    return "/" in target.partition("?")[0].removeprefix(prefix + "/")
+
+
 def decode(segment: str) -> str:
     """Return the station id of one percent-encoded path segment; raises `BadIdentity`."""
     if "/" in segment:

@@ -140,9 +140,18 @@ class Listener:
             raise Refused("limit", 503, "too many stations at once")
         _watch(transport)
         session = await register(self._hub, transport, station_id, address, welcome, chosen.version)
-        self._hub.join(session, ("subprotocol",) if chosen.flagged else ())
+        self._hub.join(session, self._notes(request, chosen))
         detach(request, transport, session, handshake.switching(accept, chosen.header))
         return session
+
+    def _notes(self, request: web.BaseRequest, chosen: Negotiation) -> tuple[str, ...]:
+        """Return what the station did in its own way and was understood (quirks 12 and 13)."""
+        odd = {
+            "subprotocol": chosen.flagged,
+            "path": identity.deviates(request.raw_path, self._node.settings.path_prefix),
+            "upgrade": "upgrade" not in request.headers.get("Connection", "").lower(),
+        }
+        return tuple(name for name, is_odd in odd.items() if is_odd)
 
     async def _login(self, request: web.BaseRequest, station_id: str, address: str, begun: float) -> Welcome:
         """Ask the door, and count a login that failed."""

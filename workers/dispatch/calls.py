@@ -43,6 +43,8 @@ Fresh = Callable[[], Draft]
 _NO_PAYLOAD: Final = msgspec.Raw(b"{}")
 UNACCEPTED: Final = "unaccepted"
 """Flag of a station that reports transactions before it is accepted."""
+UNBOOTED: Final = "unbooted"
+"""Flag of a station that never sent a BootNotification; it is served all the same (quirk 1)."""
 
 
 def serve(entry: Entry, fresh: Fresh) -> Draft:
@@ -60,6 +62,8 @@ def serve(entry: Entry, fresh: Fresh) -> Draft:
         return refuse(entry, draft, protocol, "unknown_action", _unknown(protocol, call.action))
     if draft.late:
         return _serve_late(entry, draft, fresh, handler, call)
+    if not handler.unaccepted and draft.station is not None and draft.station.registration == "none":
+        draft.flag(UNBOOTED)
     if not handler.unaccepted and not acceptance.may_send(draft, call.action):
         if handler.unreadable is None:
             return _error(draft, protocol, call.message_id, SecurityError("the station is not accepted yet"))

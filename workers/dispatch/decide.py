@@ -13,7 +13,7 @@ import msgspec
 from shared.envelopes import Expired, Kind, Pong, Reply
 from shared.logs import get_logger
 from shared.ocpp import frames
-from shared.ocpp.errors import FrameError, InternalError
+from shared.ocpp.errors import FrameError, InternalError, read_code
 from shared.policy import Policy
 from shared.records import requests as asked
 from workers.services import commands, requests, sessions, wakeups
@@ -28,6 +28,8 @@ from .entry import Entry
 from .protocols import protocol_of
 
 log = get_logger(__name__)
+ERROR_CODE: Final = "error_code"
+"""Flag of a station that answers with an error code of its own (quirk 10)."""
 
 
 def decide(entry: Entry, view: StationView, now: int, policy: Policy) -> Draft:
@@ -120,6 +122,8 @@ def _answer(entry: Entry, fresh: Fresh) -> Draft:
     if isinstance(answer, FrameError):
         quarantines.add(draft, entry.uplink.frame, answer.reason, answer.description)
     elif isinstance(answer, frames.CallError):
+        if read_code(answer.code) is None:
+            draft.flag(ERROR_CODE)
         error = ": ".join(part for part in (answer.code, answer.description or "") if part)
         commands.answered(draft, answer.message_id, None, error or "CALLERROR")
     else:

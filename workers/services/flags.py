@@ -64,14 +64,18 @@ MEANINGS: Final[dict[str, str]] = {
 OF_STATIONS: Final[dict[str, str]] = {
     "connector_range": "a connector's number is beyond what a station has; it is not shown",
     "decimal_comma": "a sample was written with a decimal comma",
+    "error_code": "it answered a command with an error code that no version knows",
     "late_answer": "it answered a command after that had timed out",
     "not_a_number": "a sample is no number, and was kept as text",
+    "path": "it dials a path with slashes too many, or a whole URI",
     "quarantined": "a frame of its was put into quarantine",
     "subprotocol": "it offered no known subprotocol, or one in another letter case",
     "unaccepted": "it reported a transaction before it was accepted; the report was taken",
+    "unbooted": "it reports without ever having sent a BootNotification",
     "unit_spelling": "a unit was written in another way, and understood",
     "unit_unknown": "a unit is unknown, and its samples were kept as they came",
     "unsupported": "it does not know an action, and is not asked that again",
+    "upgrade": "its handshake lacks `Connection: Upgrade`",
 }
 """Further flags that only stations carry, as `flag` or `flag:detail` -> meaning."""
 
