@@ -2,7 +2,7 @@
 
 While `MAX_BATCHES` pipelines are under way, what comes gathers for the next: the busier the node, the larger its
 batches, and with `appendfsync always` a batch costs one sync. Nothing is ever appended twice: where an outcome is not
-known, the entry's owner is told, and closes (DESIGN, The life of a frame).
+known, the entry's owner is told, and closes (docs/architecture.md).
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     boot_retry_interval_s: int = 60
     """The interval given with Pending and Rejected."""
     boot_hold_ms: int = 30_000
-    """Commands wait for the boot's answer, or this long after a connect without a boot (QUIRKS: Wallbox, EN+)."""
+    """Commands wait for the boot's answer, or this long after a connect without a boot (quirk 2)."""
     command_timeout_ms: int = 30_000
     command_expiry_ms: int = 7 * 24 * 3600 * 1000
     call_timeout_ms: int = 20_000

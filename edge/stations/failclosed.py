@@ -1,7 +1,7 @@
 """When an edge must not hold stations: nobody answers, nothing can be appended, or Redis is nearly full.
 
 Why at all: a station that is offline queues its transaction messages; one whose CSMS does not answer throws them away
-after its attempts (DESIGN, Fail closed).
+after its attempts (docs/architecture.md).
 
     OPEN    ── no answer at all for `silence_s` while one is due ──┐
             ── appends failing for `append_s` ─────────────────────┼─> CLOSED: sockets are closed, upgrades get 503

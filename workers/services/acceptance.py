@@ -22,7 +22,7 @@ def verdict(draft: Draft, station: StationRecord | None) -> Registration:
 
 
 def effective(draft: Draft) -> Registration:
-    """Return the station's registration; for one that never booted, what its boot would be answered (QUIRKS 1)."""
+    """Return the station's registration; for one that never booted, what its boot would be answered (quirk 1)."""
     station = draft.station
     if station is not None and station.registration != "none":
         return station.registration

@@ -1,4 +1,4 @@
-"""Which of a station's times can be right. A time that can't is kept and flagged, never refused (QUIRKS 6)."""
+"""Which of a station's times can be right. A time that can't is kept and flagged, never refused (quirk 6)."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ SAFE_TO_REPEAT: Final = frozenset(
         "GetTransactionStatus",
     }
 )
-"""Actions that only read: after the end of their session they are sent again (DESIGN, Commands)."""
+"""Actions that only read: after the end of their session they are sent again (docs/architecture.md)."""
 SAFE_TRIGGERS: Final = frozenset({"StatusNotification", "MeterValues", "Heartbeat"})
 """TriggerMessages that may be repeated as well."""
 TRIGGER_ACTIONS: Final = frozenset({"TriggerMessage", "ExtendedTriggerMessage"})
@@ -53,9 +53,9 @@ def is_permitted(queued: Queued, registration: Registration, station: StationRec
 def forbidden_for_good(queued: Queued, registration: Registration, station: StationRecord | None) -> str:
     """Return why a command will never be sent as things stand; empty where it may be."""
     if registration == "accepted" and is_boot_trigger(queued):
-        return "a station that is accepted is not asked to boot (OCPP 1.6 errata 3.40)"  # QUIRKS 3
+        return "a station that is accepted is not asked to boot (OCPP 1.6 errata 3.40)"  # quirk 3
     if queued.action in READS_CONFIGURATION and quirks_of(station).no_configuration_reads:
-        return "this model reboots when its configuration is read"  # QUIRKS 22
+        return "this model reboots when its configuration is read"  # quirk 22
     return ""
 
 

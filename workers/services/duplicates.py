@@ -1,7 +1,7 @@
 """Calls and requests that must not count twice: the kept answer is given again.
 
 For CALLs this matters only for actions with neither business key nor idempotent effect, on one connection, within
-twice the call timeout (DESIGN, Identity and duplicates). Stations reuse message ids, so the payload is compared too.
+twice the call timeout (docs/architecture.md). Stations reuse message ids, so the payload is compared too.
 """
 
 from __future__ import annotations

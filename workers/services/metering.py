@@ -87,7 +87,7 @@ def absorb(draft: Draft, transaction: Transaction, readings: list[Reading], rule
 
 
 def record_late(draft: Draft, transaction: Transaction, readings: list[Reading]) -> Transaction:
-    """Keep samples that came after the end, with the closed record; nothing reopens (QUIRKS 17).
+    """Keep samples that came after the end, with the closed record; nothing reopens (quirk 17).
 
     Returns the record as written, or the same object where nothing was new.
     """
@@ -216,7 +216,7 @@ def _owner(draft: Draft, report: MeterReport, rules: Quirks) -> tuple[Transactio
 
 
 def _of_connector(charging: Charging, connector_id: int, draft: Draft, rules: Quirks) -> Transaction | None:
-    """Return the open transaction of a connector; 0 stands for a station's only one, or by rule (QUIRKS 18)."""
+    """Return the open transaction of a connector; 0 stands for a station's only one, or by rule (quirk 18)."""
     candidates = [one for one in charging.open.values() if one.connector_id == connector_id or not connector_id]
     if len(candidates) != 1:
         return None

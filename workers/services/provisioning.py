@@ -20,7 +20,7 @@ from workers.store.draft import Draft
 from . import closing, commands, flags
 
 GO_AWAY: Final = 1012
-"""The station is to dial again: one that was closed with 1000 might not (QUIRKS 29)."""
+"""The station is to dial again: one that was closed with 1000 might not (quirk 29)."""
 POLICY_VIOLATION: Final = 1008
 _RECORD_FIELDS: Final = ("name", "group", "time_zone", "boot_policy", "quirk_profile")
 _DOOR_FIELDS: Final = {

@@ -1,6 +1,6 @@
 """Whether a station is accepted: BootNotification (OCPP 1.6 §4.2) and what follows from its answer.
 
-Registration is per station and durable: a reconnect without BootNotification keeps it (QUIRKS 1).
+Registration is per station and durable: a reconnect without BootNotification keeps it (quirk 1).
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from workers.store.draft import Draft
 from . import acceptance, reconciliation
 
 SETTLE_MS: Final = 1000
-"""Commands wait so long after a boot was answered: the answer is out first, and the station has read it (QUIRKS 2)."""
+"""Commands wait so long after a boot was answered: the answer is out first, and the station has read it (quirk 2)."""
 MAX_TEXT: Final = 255
-"""Characters kept of each text of a boot: twenty allowed, more in the field (QUIRKS 8)."""
+"""Characters kept of each text of a boot: twenty allowed, more in the field (quirk 8)."""
 
 
 class Boot(msgspec.Struct, frozen=True, kw_only=True):

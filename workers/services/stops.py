@@ -74,7 +74,7 @@ def stop_key(report: StopReport) -> str:
 
 
 def _named(draft: Draft, report: StopReport) -> Transaction | None:
-    """Return the station's transaction of the stop's id; another station's is unknown here (FAULTS, At the door)."""
+    """Return the station's transaction of the stop's id; another station's is unknown here (lookups are scoped)."""
     number = report.transaction_id
     if number is None or not 0 < number <= MAX_NUMBER:
         return None
@@ -172,7 +172,7 @@ def _judge(
 def _meter_stop(
     draft: Draft, transaction: Transaction, report: StopReport, readings: list[Reading]
 ) -> tuple[int, int, tuple[str, ...]]:
-    """Return meter stop and start in Wh, and flags: a register that never goes back decides (QUIRKS 19)."""
+    """Return meter stop and start in Wh, and flags: a register that never goes back decides (quirk 19)."""
     rules = quirks_of(draft.station)
     start, last = transaction.meter_start_wh, transaction.last_meter_wh
     meter = registers.in_wh(report.meter_stop, rules)
@@ -232,7 +232,7 @@ def _fits(draft: Draft, one: Transaction, report: StopReport, begin: tuple[int, 
     if clocks and one.estimates and report.stopped_at > one.estimates[-1].made_at + TOLERANCE_MS:
         return False  # The connector was free, or another's, by then.
     meter = registers.in_wh(report.meter_stop, rules)
-    # 0 and -1 are what a station says that does not know (QUIRKS 19); any other value can't be below the start.
+    # 0 and -1 are what a station says that does not know (quirk 19); any other value can't be below the start.
     if meter > 0 and not rules.session_register and meter < one.meter_start_wh:
         return False
     if begin is not None and clocks and begin[0] < one.started_at - TOLERANCE_MS:
@@ -249,7 +249,7 @@ def _seen_again(draft: Draft, number: int, answer: TagAnswer | None) -> TagAnswe
 
 
 def _from_lost_start(draft: Draft, report: StopReport, readings: list[Reading], answer: TagAnswer | None) -> int:
-    """Build a transaction from the stop alone (QUIRKS 16); returns its id, or 0 where the stop stays an orphan.
+    """Build a transaction from the stop alone (quirk 16); returns its id, or 0 where the stop stays an orphan.
 
     A start was lost where the stop's samples show the begin, or where the station says so: without an id it can only
     have had no answer to its start (errata 3.18). A strange id without either may be anything.

@@ -1,4 +1,4 @@
-"""A station's own times, read with its zone; what deviates is flagged, nothing is refused for it (QUIRKS 4 to 6)."""
+"""A station's own times, read with its zone; what deviates is flagged, nothing is refused for it (quirk 4 to 6)."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_unknown_tags_follow_the_policy(policy: str, status: str) -> None:
 
 
 def test_a_refusal_is_announced_without_the_tag() -> None:
-    """A refused tag gives an event that says where, and does not name the tag (FAULTS I12)."""
+    """A refused tag gives an event that says where, and does not name the tag (I12)."""
     site = Site(REJECT)
     info(site, "who")
     site.start(tag="who")
@@ -115,7 +115,7 @@ def test_a_refused_tag_takes_no_place() -> None:
 
 
 def test_a_start_keeps_its_answer_when_the_tag_changes() -> None:
-    """The repetition of a start is answered as the first was, whatever became of the tag (FAULTS I5)."""
+    """The repetition of a start is answered as the first was, whatever became of the tag (I5)."""
     site = Site()
     site.put_tag(IdTag(id_tag="a", expires_at=EXPIRY, parent="G"))
     first = site.start(tag="a")
@@ -125,5 +125,5 @@ def test_a_start_keeps_its_answer_when_the_tag_changes() -> None:
 
 @pytest.mark.parametrize("tag", ["x" * 21, "x" * 300, "{a}", "ä b\u0000"])
 def test_strange_tags_are_answered(tag: str) -> None:
-    """Overlong tags and strange characters are answered like any other (QUIRKS 8)."""
+    """Overlong tags and strange characters are answered like any other (quirk 8)."""
     assert info(Site(REJECT), tag)["status"] == "Invalid"

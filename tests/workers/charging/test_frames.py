@@ -114,7 +114,7 @@ def test_a_replayed_start_of_an_open_transaction_completes_it() -> None:
 
 
 def test_times_without_a_zone_are_the_stations() -> None:
-    """A time without a zone is read in the station's zone, and is the same in a repetition (QUIRKS 4)."""
+    """A time without a zone is read in the station's zone, and is the same in a repetition (quirk 4)."""
     site = Site()
     record = site.view.station
     assert record is not None

@@ -73,7 +73,7 @@ def test_a_repeated_message_stores_nothing() -> None:
 
 
 def test_another_value_for_the_same_sample_is_kept_and_flagged() -> None:
-    """The same business key with another value: both stay (DESIGN, Identity and duplicates)."""
+    """The same business key with another value: both stay (docs/architecture.md)."""
     site, number = site_with()
     for value in (1500, 1600, 1600):
         site.meter(value, transaction=number, at=START_MS + MINUTE)
@@ -121,7 +121,7 @@ def test_samples_out_of_order_are_merged() -> None:
 
 
 def test_a_sample_from_the_future_does_not_hide_later_ones() -> None:
-    """One time of 2099 must not make every later sample look old, nor be the newest (FAULTS F25)."""
+    """One time of 2099 must not make every later sample look old, nor be the newest (F25)."""
     site, number = site_with()
     future = 4_070_908_800_000
     site.meter(1500, transaction=number, at=future)
@@ -164,7 +164,7 @@ def test_power_of_phases_is_their_sum(samples: list[str], power: float) -> None:
     ],
 )
 def test_an_energy_register_only_rises(values: list[int], energy: int, flag: str | None) -> None:
-    """A register that goes back or jumps is kept as it came, flagged, and not counted (section 7.31, QUIRKS 19)."""
+    """A register that goes back or jumps is kept as it came, flagged, and not counted (section 7.31, quirk 19)."""
     site, number = site_with()
     for value in values:
         site.meter(value, transaction=number)
@@ -207,7 +207,7 @@ def test_signed_data_stays_text() -> None:
 
 
 def test_samples_after_the_stop_are_late_and_reopen_nothing() -> None:
-    """MeterValues with the id of an ended transaction are kept with it, flagged (QUIRKS 17)."""
+    """MeterValues with the id of an ended transaction are kept with it, flagged (quirk 17)."""
     site, number = site_with()
     site.stop(2000, transaction=number)
     site.advance(60)
@@ -231,7 +231,7 @@ def test_a_late_sample_does_not_move_the_start_of_an_ended_transaction() -> None
 
 @pytest.mark.parametrize("named", [None, -1, 0, 4711])
 def test_samples_without_a_known_id_are_the_connectors(named: int | None) -> None:
-    """Without an id of this station samples belong to the open transaction of their connector (QUIRKS 18)."""
+    """Without an id of this station samples belong to the open transaction of their connector (quirk 18)."""
     site, number = site_with(connector=2)
     other = site.begin(connector=1)
     site.meter(1500, transaction=named, connector=2)
@@ -258,7 +258,7 @@ def test_samples_from_before_the_start_are_not_the_transactions() -> None:
 
 @pytest.mark.parametrize(("connectors", "owned"), [(1, True), (2, False), (0, False)])
 def test_the_main_meter_is_a_transactions_only_on_a_station_with_one_connector(connectors: int, owned: bool) -> None:
-    """Connector 0 is the main meter: a transaction's only where there is no other connector (QUIRKS 18)."""
+    """Connector 0 is the main meter: a transaction's only where there is no other connector (quirk 18)."""
     site = Site(connectors=connectors)
     number = site.begin()
     site.advance(60)
@@ -268,7 +268,7 @@ def test_the_main_meter_is_a_transactions_only_on_a_station_with_one_connector(c
 
 
 def test_the_main_meter_belongs_by_rule_of_the_model() -> None:
-    """A model that reports its connector's meter as connector 0 has a rule for it (QUIRKS 18, KEBA)."""
+    """A model that reports its connector's meter as connector 0 has a rule for it (quirk 18, KEBA)."""
     site = Site(connectors=2, chargePointVendor="Keba AG")
     number = site.begin()
     site.advance(60)

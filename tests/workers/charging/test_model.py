@@ -2,7 +2,7 @@
 
 The model is a station's own ledger: logical transactions with register values. It knows nothing of how the services
 work. Its meters only rise, its clock is right, and each connector is used by one transaction at a time, so everything
-that it says can be demanded exactly (FAULTS I1 to I6).
+that it says can be demanded exactly (I1 to I6).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rules of models: data, matched on vendor, model and firmware, and overridden per station (QUIRKS 18, 19, 28)."""
+"""Rules of models: data, matched on vendor, model and firmware, and overridden per station (quirk 18, 19, 28)."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_id_tags_by_rule(rules: dict[str, str], text: str, tag: str) -> None:
 
 
 def test_a_stripped_tag_is_the_one_that_counts() -> None:
-    """The rule applies to Authorize, the start, its business key and the stop alike (QUIRKS 18)."""
+    """The rule applies to Authorize, the start, its business key and the stop alike (quirk 18)."""
     site = ruled(Site(REJECT), id_tag="strip_suffix")
     site.put_tag(IdTag(id_tag="abc"))
     assert site.sent("Authorize", {"idTag": "ABC_77"})["idTagInfo"]["status"] == "Accepted"

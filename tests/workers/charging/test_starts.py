@@ -1,4 +1,4 @@
-"""StartTransaction: one transaction per logical start (OCPP 1.6 section 4.8; DESIGN, Identity and duplicates)."""
+"""StartTransaction: one transaction per logical start (OCPP 1.6 section 4.8)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_start_is_recorded_and_indexed() -> None:
 
 @pytest.mark.parametrize("tag", ["TAG1", "tag1"])
 def test_a_repeated_start_is_the_same_transaction(tag: str) -> None:
-    """The same connector, tag, timestamp and meter under a new message id: same answer, no second event (QUIRKS 15)."""
+    """The same connector, tag, timestamp and meter under a new message id: same answer, no second event (quirk 15)."""
     site = Site()
     first = site.start(at=START_MS)
     site.advance(30)
@@ -103,7 +103,7 @@ def test_another_connector_is_left_alone() -> None:
 
 @pytest.mark.parametrize("at", [0, -62_135_596_800_000, YEAR_2099], ids=["1970", "0001", "2099"])
 def test_an_impossible_clock_is_flagged_never_refused(at: int) -> None:
-    """Times of 0001, 1970 and 2099 are kept with the time of receipt beside them (QUIRKS 6, FAULTS F25)."""
+    """Times of 0001, 1970 and 2099 are kept with the time of receipt beside them (quirk 6, F25)."""
     site = Site()
     number = site.begin(at=at)
     found = site.transaction(number)
@@ -127,7 +127,7 @@ def test_equal_starts_of_a_clock_that_begins_anew_are_two() -> None:
 
 
 def test_a_start_after_months_offline_is_a_repetition() -> None:
-    """A replayed start with an old, possible time is recognised after its transaction ended (FAULTS F21)."""
+    """A replayed start with an old, possible time is recognised after its transaction ended (F21)."""
     site = Site()
     old = START_MS - 90 * 86_400_000
     first = site.begin(at=old)
@@ -175,7 +175,7 @@ def test_a_late_start_that_was_repeated_is_one_transaction() -> None:
 
 @pytest.mark.parametrize(("meter", "flagged"), [(-1, True), (2**60, True), (0, False)])
 def test_a_start_without_a_meter_takes_the_first_one_known(meter: int, flagged: bool) -> None:
-    """A meterStart that no meter shows is replaced by the first register value that comes (QUIRKS 19)."""
+    """A meterStart that no meter shows is replaced by the first register value that comes (quirk 19)."""
     site = Site()
     number = site.begin(meter=meter)
     assert ("meter_start_invalid" in site.transaction(number).flags) is flagged

@@ -59,7 +59,7 @@ def test_energy_is_counted_once_over_samples_and_stop() -> None:
 
 
 def test_a_repeated_stop_changes_nothing() -> None:
-    """The same stop under a new message id is answered again and counts once (QUIRKS 15)."""
+    """The same stop under a new message id is answered again and counts once (quirk 15)."""
     site, number = site_with()
     at = site.now
     site.stop(3500, transaction=number, at=at)
@@ -71,7 +71,7 @@ def test_a_repeated_stop_changes_nothing() -> None:
 
 
 def test_a_second_stop_that_differs_is_kept_beside() -> None:
-    """A transaction is closed at most once; another stop for it is flagged and goes to the history (FAULTS I2)."""
+    """A transaction is closed at most once; another stop for it is flagged and goes to the history (I2)."""
     site, number = site_with()
     site.stop(3500, transaction=number)
     site.advance(60)
@@ -88,7 +88,7 @@ def test_a_second_stop_that_differs_is_kept_beside() -> None:
 
 @pytest.mark.parametrize("named", [-1, 0, 4711, 2**40], ids=["minus one", "zero", "strange", "huge"])
 def test_a_stop_without_a_usable_id_ends_the_transaction_that_fits(named: int) -> None:
-    """0, -1 and another's id mean the open transaction that fits, flagged; the repetition too (QUIRKS 14)."""
+    """0, -1 and another's id mean the open transaction that fits, flagged; the repetition too (quirk 14)."""
     site, number = site_with()
     at = site.now
     site.stop(3500, transaction=named, at=at)
@@ -101,7 +101,7 @@ def test_a_stop_without_a_usable_id_ends_the_transaction_that_fits(named: int) -
 
 
 def test_a_stop_with_null_for_an_id_ends_the_transaction_that_fits() -> None:
-    """A stop whose transactionId is null is tolerated (QUIRKS 14)."""
+    """A stop whose transactionId is null is tolerated (quirk 14)."""
     site, number = site_with()
     site.stop(3500, transaction=None)
     assert site.transaction(number).state == "closed"
@@ -177,7 +177,7 @@ def test_a_strange_stop_is_an_orphan() -> None:
 
 
 def test_another_stations_transaction_is_unknown() -> None:
-    """A stop with an id that another station holds touches nothing there: lookups are scoped (FAULTS, At the door)."""
+    """A stop with an id that another station holds touches nothing there: lookups are scoped (lookups are scoped)."""
     site = Site()
     site.memory.data[keys.TRANSACTION_OWNERS] = {"1": b"CP2"}
     other = keys.transaction("CP2", 1)
@@ -192,7 +192,7 @@ def test_another_stations_transaction_is_unknown() -> None:
 
 @pytest.mark.parametrize("named", [-1, 0, 4711])
 def test_a_lost_start_is_built_from_the_stop(named: int) -> None:
-    """Where the samples of a stop show the begin, the transaction is built from it, flagged, once (QUIRKS 16)."""
+    """Where the samples of a stop show the begin, the transaction is built from it, flagged, once (quirk 16)."""
     site = Site(connectors=1)
     begun, at = START_MS - 3600_000, site.now
     for _ in range(2):
@@ -243,7 +243,7 @@ def test_a_lost_start_without_samples_is_built_without_energy(named: int) -> Non
     ],
 )
 def test_a_register_never_goes_back(sample: int | None, stop: int, energy: int, flags: tuple[str, ...]) -> None:
-    """A stop below what was known takes the last known value, flagged; energy is never negative (QUIRKS 19)."""
+    """A stop below what was known takes the last known value, flagged; energy is never negative (quirk 19)."""
     site, number = site_with()
     if sample is not None:
         site.meter(sample, transaction=number)
@@ -278,7 +278,7 @@ def test_a_sample_from_after_the_stop_is_not_its_energy() -> None:
 def test_rules_of_a_model_make_energy_right(
     rules: dict[str, str], start: int, sample: str, stop: int, energy: int
 ) -> None:
-    """Session registers and kWh labelled Wh are read by the station's rules (QUIRKS 19)."""
+    """Session registers and kWh labelled Wh are read by the station's rules (quirk 19)."""
     site = Site()
     station = site.view.station
     assert station is not None

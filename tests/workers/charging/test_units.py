@@ -47,7 +47,7 @@ def test_units_are_normalised(text: str | float, unit: str, value: object, kept:
     [("20.5", "Celsius", 20.5), ("20.5", "Celcius", 20.5), ("293.65", "K", 20.5), ("68.9", "Fahrenheit", 20.5)],
 )
 def test_temperatures_become_celsius(text: str, unit: str, value: float) -> None:
-    """Every temperature is kept in degrees Celsius, the misspelled one too (QUIRKS 9)."""
+    """Every temperature is kept in degrees Celsius, the misspelled one too (quirk 9)."""
     assert normalise(text, unit, "Temperature")[:2] == (value, "Celsius")
 
 

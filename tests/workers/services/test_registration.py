@@ -81,7 +81,7 @@ def test_before_acceptance_no_transaction_is_lost(boot_policy: str) -> None:
 
 
 def test_a_reconnect_without_boot_keeps_the_registration() -> None:
-    """Registration is durable: any frame starts the next session (QUIRKS 1)."""
+    """Registration is durable: any frame starts the next session (quirk 1)."""
     world = fleet("accepted")
     world.call("BootNotification", BOOT)
     world.close()
@@ -93,7 +93,7 @@ def test_a_reconnect_without_boot_keeps_the_registration() -> None:
 
 
 def test_a_station_that_never_boots_is_served() -> None:
-    """Where boots are accepted, a station that never sends one is served all the same (QUIRKS 1)."""
+    """Where boots are accepted, a station that never sends one is served all the same (quirk 1)."""
     world = fleet("accepted")
     assert world.call("StatusNotification", STATUS)[0] == 3
     assert world.call("StartTransaction", START)[0] == 3
@@ -125,7 +125,7 @@ def test_an_operators_word_wins() -> None:
 
 
 def test_overlong_texts_are_taken() -> None:
-    """A serial number beyond the standard's length is kept and flagged (QUIRKS 8)."""
+    """A serial number beyond the standard's length is kept and flagged (quirk 8)."""
     world = fleet("accepted")
     assert world.call("BootNotification", {**BOOT, "chargePointSerialNumber": "9" * 33})[2]["status"] == "Accepted"
     assert world.view.station is not None

@@ -61,7 +61,7 @@ def test_a_status_is_kept_and_announced(world: World) -> None:
 
 
 def test_a_flood_is_answered_and_not_written(world: World) -> None:
-    """The same status again is answered, and costs no write and no event (QUIRKS 27)."""
+    """The same status again is answered, and costs no write and no event (quirk 27)."""
     world.call("StatusNotification", STATUS)
     for number in range(20):
         world.now += 100
@@ -74,7 +74,7 @@ def test_a_flood_is_answered_and_not_written(world: World) -> None:
 
 @pytest.mark.parametrize("connector", [1634030126, -1, 129])
 def test_an_impossible_connector_is_kept_apart(world: World, connector: int) -> None:
-    """A connector number that no station has is flagged and makes no connector (QUIRKS 21)."""
+    """A connector number that no station has is flagged and makes no connector (quirk 21)."""
     assert world.call("StatusNotification", {**STATUS, "connectorId": connector})[0] == 3
     assert not world.view.connectors.by_id
     assert "connector_range:connectorId" in world.flags
@@ -82,7 +82,7 @@ def test_an_impossible_connector_is_kept_apart(world: World, connector: int) -> 
 
 
 def test_times_without_a_zone_are_the_stations(world: World) -> None:
-    """A time without a zone is read in the station's zone and flagged (QUIRKS 4)."""
+    """A time without a zone is read in the station's zone and flagged (quirk 4)."""
     from shared.records.requests import UpdateStation
 
     world.request(UpdateStation(request_id="z", time_zone="Europe/Berlin"))
@@ -92,7 +92,7 @@ def test_times_without_a_zone_are_the_stations(world: World) -> None:
 
 
 def test_a_stray_status_is_kept_raw(world: World) -> None:
-    """A status that the standard does not know is kept as it came, and flagged (QUIRKS 9)."""
+    """A status that the standard does not know is kept as it came, and flagged (quirk 9)."""
     world.call("StatusNotification", {**STATUS, "status": "Error"})
     assert world.view.connectors.by_id[1].status == "Error"
     assert "enum:status" in world.flags
