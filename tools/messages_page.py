@@ -38,7 +38,7 @@ def markdown() -> str:
     for version in VERSIONS.values():
         parts.append(f"## OCPP {version.name}")
         if version.subprotocol in PACKAGES:
-            parts.append(_table([*_inbound(version, in_full=True), *_sent(version), *_unsent(version)]))
+            parts.append(_table([*_inbound(version, in_full=True), *_sent(version)]))
         else:
             parts.append(f"{_TYPES_ONLY}\n\n{_names(version)}")
     return "\n\n".join(parts) + "\n"
@@ -46,9 +46,7 @@ def markdown() -> str:
 
 def section() -> str:
     """Return the table of 1.6 for README.md."""
-    others = list(_unsent(OCPP16))
-    rest = (f"the other {len(others)}", _TO, "not yet", "types only; [docs/messages.md](docs/messages.md) names them")
-    return _table([*_inbound(OCPP16, in_full=False), *_sent(OCPP16), rest])
+    return _table([*_inbound(OCPP16, in_full=False), *_sent(OCPP16)])
 
 
 def _inbound(version: Version, *, in_full: bool) -> Iterable[Row]:
@@ -81,13 +79,9 @@ def _asked(version: Version) -> set[str]:
 
 
 def _sent(version: Version) -> Iterable[Row]:
-    for action in sorted(_asked(version)):
-        yield f"`{action}`", _TO, "yes", "Sent by reconciliation; operators cannot send commands yet"
-
-
-def _unsent(version: Version) -> Iterable[Row]:
-    for action in sorted(actions_of(version).from_csms - _asked(version)):
-        yield f"`{action}`", _TO, "not yet", "types only"
+    for action in sorted(actions_of(version).from_csms):
+        notes = "sent by operators and by reconciliation" if action in _asked(version) else "sent by operators"
+        yield f"`{action}`", _TO, "yes", notes
 
 
 def _names(version: Version) -> str:

@@ -14,12 +14,13 @@ from edge.operators.routes import Nothing, Route
 from shared.records.events import EVENT_TYPES
 
 _REF: Final = "#/components/schemas/{name}"
+_DONE: Final = {200: "Done.", 201: "Created.", 202: "Accepted."}
 _ALWAYS: Final = ("unauthenticated", "forbidden", "unavailable")
 _WITH_BODY: Final = ("bad_json", "body_timeout", "too_large", "unsupported_media_type", "bad_body")
 _SECTIONS: Final = {
     "stations": "Charging stations, and what operators want of them.",
     "charging": "Connectors, transactions, meter values.",
-    "commands": "Commands that go to stations.",
+    "commands": "What stations are sent, and what becomes of it.",
     "tags": "Id tags: who may charge.",
     "quarantine": "Frames that nobody understood, kept whole.",
     "events": "What happens, as it happens.",
@@ -125,9 +126,8 @@ def _success(route: Route, schemas: _Schemas) -> dict[str, Any]:
         content[media] = {"schema": {"type": "string", **({"description": _EVENT_STREAM} if events else {})}}
     if not content:
         return {"204": {"description": "Done."}}
-    found = {str(route.status): {"description": "Done.", "content": content}}
-    # A tag that is put may be new.
-    return {**found, "201": {"description": "Created.", "content": content}} if route.method == "PUT" else found
+    statuses = (route.status, *route.also)
+    return {str(status): {"description": _DONE[status], "content": content} for status in statuses}
 
 
 def _failures(route: Route) -> dict[str, Any]:

@@ -42,6 +42,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     media: tuple[str, ...] = ()
     """Further media types that the answer may have."""
     status: int = 200
+    also: tuple[int, ...] = ()
+    """Further statuses with the same answer."""
     errors: tuple[str, ...] = ()
 
     @property

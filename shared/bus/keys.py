@@ -68,6 +68,8 @@ TAGS: Final = "idx:tags"
 """Sorted set, all scores 0: every id tag, in order."""
 QUARANTINE: Final = "idx:quarantine"
 """Sorted set of `<station>/<id>` by receipt (ms)."""
+COMMANDS: Final = "idx:commands"
+"""Sorted set of `<station>/<id>` of the commands that are kept, by the time in their ids (ms)."""
 
 
 def partition_of(station_id: str, partitions: int) -> int:

@@ -11,6 +11,7 @@ An enum field of a flagged value may hold a plain string; enums are StrEnums, so
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
@@ -167,6 +168,7 @@ def _whole(value: Any) -> Any:
     return value
 
 
+_NAMED: Final = re.compile(r"(?:required|unknown) field `(.*)`", re.DOTALL)
 _CODES: Final = (
     ("missing required", ErrorCode.OCCURRENCE_CONSTRAINT_VIOLATION, "a required field is missing"),
     ("unknown field", ErrorCode.FORMAT_VIOLATION, "an unknown field"),
@@ -181,6 +183,8 @@ def _explain(error: msgspec.ValidationError) -> PayloadError:
     """Return msgspec's refusal as an error that names the field and never a value."""
     what, _, where = str(error).partition(" - at `")
     field = where.rstrip("`").removeprefix("$").removeprefix(".")
+    if (named := _NAMED.search(what)) is not None:
+        field = f"{field}.{named[1][:64]}" if field else named[1][:64]
     for sign, code, problem in _CODES:
         if sign in what:
             return PayloadError(code, field, problem)

@@ -1,8 +1,10 @@
-"""Commands to stations: one durable record each, one outstanding per station."""
+"""Commands to stations: one durable record each, one outstanding per station. Their ids are of UUID version 7."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import hashlib
+import uuid
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -56,3 +58,25 @@ class Commands(msgspec.Struct, frozen=True, omit_defaults=True):
 
     queue: tuple[Queued, ...] = ()
     outstanding: Outstanding | None = None
+
+
+_TIME_BITS: Final = 48
+_REST_BITS: Final = 80
+
+
+def make_id(at: int, source: str) -> str:
+    """Return the id of a command made at `at` (ms): a UUID of version 7, equal for one source (RFC 9562 §5.7)."""
+    rest = int.from_bytes(hashlib.blake2b(source.encode(), digest_size=_REST_BITS // 8).digest(), "big")
+    value = (at & (1 << _TIME_BITS) - 1) << _REST_BITS | rest
+    value = value & ~(0xF << 76) | 0x7 << 76  # version
+    value = value & ~(0x3 << 62) | 0x2 << 62  # variant
+    return str(uuid.UUID(int=value))
+
+
+def made_at(command_id: str) -> int:
+    """Return when a command was made (ms), as its id tells; 0 for an id of another form."""
+    try:
+        found = uuid.UUID(command_id)
+    except ValueError:
+        return 0
+    return found.int >> _REST_BITS if found.version == 7 else 0

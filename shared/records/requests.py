@@ -61,11 +61,13 @@ class Disconnect(Request, frozen=True, tag="disconnect"):
 class SendCommand(Request, frozen=True, tag="send_command"):
     """Queue a command; the reply's body is its record."""
 
-    command_id: str
     action: str
     payload: str
     """JSON text, validated by the listener."""
-    expires_at: int = 0
+    command_id: str = ""
+    """Empty: one is made."""
+    expires_in_ms: int = 0
+    """0: the policy's."""
 
 
 class CancelCommand(Request, frozen=True, tag="cancel_command"):

@@ -140,7 +140,7 @@ def _request_wants(entry: Entry) -> tuple[Want, ...]:
     if isinstance(request, (requests.ReplayQuarantined, requests.DropQuarantined)):
         return (seen, WantQuarantined(request.quarantine_id))
     if isinstance(request, (requests.SendCommand, requests.CancelCommand)):
-        return (seen, WantCommand(request.command_id))
+        return (seen, WantCommand(request.command_id)) if request.command_id else (seen,)
     return (seen,)
 
 

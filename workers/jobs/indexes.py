@@ -14,7 +14,7 @@ import msgspec
 
 from shared.bus import keys
 from shared.bus.lane import Command
-from shared.records.commands import Commands
+from shared.records.commands import Commands, made_at
 from shared.records.packing import unpack
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, sort_time
@@ -55,6 +55,7 @@ INDEXES: Final[dict[str, Form]] = {
     keys.TRANSACTIONS: Form.SORTED,
     keys.TRANSACTIONS_OPEN: Form.SORTED,
     keys.QUARANTINE: Form.SORTED,
+    keys.COMMANDS: Form.SORTED,
 }
 """Every index that stations' records make. Owners come before what is looked up by them."""
 BY_TRANSACTION: Final = frozenset({keys.TRANSACTION_OWNERS, keys.TRANSACTIONS, keys.TRANSACTIONS_OPEN})
@@ -74,13 +75,22 @@ class Held(msgspec.Struct):
     transactions: dict[int, int]
     """Transaction id -> time under which it is sorted."""
     quarantined: tuple[str, ...]
+    listed: tuple[str, ...]
+    """Ids of the commands that are kept: queued, outstanding or ended."""
 
     @classmethod
     def read(
-        cls, station_id: str, sections: Sequence[bytes | None], transactions: dict[int, int], frames: Iterable[bytes]
+        cls,
+        station_id: str,
+        sections: Sequence[bytes | None],
+        transactions: dict[int, int],
+        frames: Iterable[bytes],
+        ended: Iterable[bytes],
     ) -> Held:
-        """Decode what Redis holds: `SECTIONS` of the state, its transactions, the ids of its quarantined frames."""
+        """Decode what Redis holds: `SECTIONS`, transactions, the ids of quarantined frames and of ended commands."""
         token, station, session, connectors, charging, commands = sections
+        waiting = unpack(commands, Commands) if commands else Commands()
+        pending = [one.command_id for one in (*waiting.queue, waiting.outstanding) if one is not None]
         return cls(
             station_id,
             token,
@@ -88,9 +98,10 @@ class Held(msgspec.Struct):
             unpack(session, SessionRecord) if session else SessionRecord(),
             unpack(connectors, Connectors) if connectors else Connectors(),
             unpack(charging, Charging) if charging else Charging(),
-            unpack(commands, Commands) if commands else Commands(),
+            waiting,
             transactions,
             tuple(name.decode() for name in frames),
+            (*pending, *(name.decode() for name in ended)),
         )
 
 
@@ -115,6 +126,8 @@ def expected(held: Held) -> dict[str, dict[str, Value]]:
             found[keys.TRANSACTIONS_OPEN][str(number)] = at
     for frame in held.quarantined:
         found[keys.QUARANTINE][f"{name}/{frame}"] = received_at(frame)
+    for command_id in held.listed:
+        found[keys.COMMANDS][f"{name}/{command_id}"] = made_at(command_id)
     return found
 
 

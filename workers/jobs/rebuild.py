@@ -211,6 +211,7 @@ async def _load(lane: Lane, wanted: Wanted) -> list[Held]:
     for station, ids in wanted.items():
         commands.append(("HMGET", keys.state(station), *SECTIONS))
         commands.append(("HKEYS", keys.quarantine(station)))
+        commands.append(("ZRANGE", keys.commands(station), 0, -1))
         if ids is None:
             commands.append(("ZRANGE", keys.transactions(station), 0, -1, "WITHSCORES"))
         else:
@@ -218,13 +219,13 @@ async def _load(lane: Lane, wanted: Wanted) -> list[Held]:
     found = iter(await replies(lane, commands))
     held = []
     for station, ids in wanted.items():
-        sections, frames, times = next(found), next(found), next(found)
+        sections, frames, ended, times = next(found), next(found), next(found), next(found)
         numbers = times[::2] if ids is None else ids or ("",)
         scores = times[1::2] if ids is None else times
         started = {
             int(number): int(float(score)) for number, score in zip(numbers, scores, strict=True) if score is not None
         }
-        held.append(Held.read(station, sections, started, frames))
+        held.append(Held.read(station, sections, started, frames, ended))
     return held
 
 

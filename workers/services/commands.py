@@ -11,8 +11,7 @@ again, unless its action only reads (`command_rules`): it may have been executed
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +19,16 @@ import msgspec
 from shared.bus import keys
 from shared.envelopes import Command
 from shared.ocpp import frames
-from shared.records.commands import TERMINAL, CommandRecord, Commands, CommandState, Outstanding, Queued
+from shared.records.commands import (
+    TERMINAL,
+    CommandRecord,
+    Commands,
+    CommandState,
+    Outstanding,
+    Queued,
+    made_at,
+    make_id,
+)
 from shared.records.events import CommandChanged
 from shared.records.packing import pack, unpack
 from workers.store.draft import Draft
@@ -38,7 +46,8 @@ RETRY_MS: Final = 1000
 TIMEOUT_TIMER: Final = "command_timeout"
 EXPIRY_TIMER: Final = "command_expiry"
 PUMP_TIMER: Final = "commands"
-_NAMESPACE: Final = uuid.UUID("6f2a8f0e-3d0c-4b57-9d8a-6d1f5f0f6a11")
+OPERATOR: Final = "operator"
+"""Origin of what operators send."""
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 
@@ -72,7 +81,7 @@ def enqueue(
     """
     text = payload if isinstance(payload, str) else _encode_json(payload).decode()
     source = f"{draft.station_id}:{draft.origin.entry_id}:{len(draft.writes)}"
-    command_id = command_id or str(uuid.uuid5(_NAMESPACE, source))
+    command_id = command_id or make_id(draft.origin.received_at, source)
     commands = draft.commands
     if _is_waiting(commands, command_id):
         return command_id
@@ -89,6 +98,7 @@ def enqueue(
     queued = Queued(command_id, action, expires_at, _trigger(action, text))
     draft.put(msgspec.structs.replace(commands, queue=(*commands.queue, queued)))
     draft.wake(EXPIRY_TIMER, command_id, expires_at)
+    draft.effect("ZADD", keys.COMMANDS, made_at(command_id), _member(draft, command_id))
     _save(draft, record)
     return command_id
 
@@ -148,6 +158,9 @@ def cancel_all(draft: Draft, reason: str) -> None:
         _give_up(draft, commands.outstanding.command_id, "timed_out", reason)
     for queued in commands.queue:
         _give_up(draft, queued.command_id, "cancelled", reason)
+    ended: tuple[str, ...] = draft.get(WantSurplusCommands(0))
+    pending = [command.command_id for command in (*commands.queue, commands.outstanding) if command is not None]
+    _unlist(draft, (*ended, *pending))
 
 
 @wakes(TIMEOUT_TIMER)
@@ -211,7 +224,7 @@ def _send(draft: Draft, queued: Queued) -> None:
     # The last moment for writing leaves the station half of the time to answer.
     item = Command(draft.station_id, epoch, record.command_id, frame, draft.now + timeout_ms // 2)
     draft.deliver(draft.session.node, item)
-    draft.effect("SADD", keys.COMMANDS_INFLIGHT, f"{draft.station_id}/{record.command_id}")
+    draft.effect("SADD", keys.COMMANDS_INFLIGHT, _member(draft, record.command_id))
 
 
 def _expect(draft: Draft, queued: Queued) -> None:
@@ -274,7 +287,7 @@ def _end(
 
 
 def _landed(draft: Draft, command_id: str) -> None:
-    draft.effect("SREM", keys.COMMANDS_INFLIGHT, f"{draft.station_id}/{command_id}")
+    draft.effect("SREM", keys.COMMANDS_INFLIGHT, _member(draft, command_id))
 
 
 # ── records ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -307,8 +320,19 @@ def _forget_oldest(draft: Draft, ended: CommandRecord) -> None:
     draft.write("ZADD", keys.commands(station), ended.ended_at, ended.command_id)
     if surplus:
         draft.write("ZREM", keys.commands(station), *surplus)
+        _unlist(draft, surplus)
     for command_id in surplus:
         draft.write("DEL", keys.command(station, command_id))
+
+
+def _unlist(draft: Draft, command_ids: Sequence[str]) -> None:
+    """Take commands out of the fleet's list."""
+    if command_ids:
+        draft.effect("ZREM", keys.COMMANDS, *(_member(draft, command_id) for command_id in command_ids))
+
+
+def _member(draft: Draft, command_id: str) -> str:
+    return f"{draft.station_id}/{command_id}"
 
 
 def _announce(draft: Draft, record: CommandRecord) -> None:

@@ -83,19 +83,19 @@ def problem(status: int, detail: str) -> bytes:
 def _send_command(draft: Draft, request: SendCommand) -> CommandRecord | None:
     if draft.station is None:
         raise Refused(404, "no such station")
-    if commands.record_of(draft, request.command_id) is not None:
+    if request.command_id and commands.record_of(draft, request.command_id) is not None:
         raise Refused(409, "a command has this id already")
     if len(draft.commands.queue) >= commands.MAX_QUEUE:
         raise Refused(409, f"{commands.MAX_QUEUE} commands wait for this station already")
-    commands.enqueue(
+    command_id = commands.enqueue(
         draft,
         request.action,
         request.payload,
-        "operator",
-        expires_at=request.expires_at,
+        commands.OPERATOR,
+        expires_at=draft.now + request.expires_in_ms if request.expires_in_ms else 0,
         command_id=request.command_id,
     )
-    return commands.record_of(draft, request.command_id)
+    return commands.record_of(draft, command_id)
 
 
 def _cancel_command(draft: Draft, request: CancelCommand) -> CommandRecord:

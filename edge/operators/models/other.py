@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -21,15 +21,13 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     payload: Any
     state: CommandState
-    origin: str | None
+    response: Any
+    """What the station answered, even where that came after the command had timed out."""
+    error: str | None
     created_at: Instant | None
     sent_at: Instant | None
     ended_at: Instant | None
     expires_at: Instant | None
-    response: Any
-    late_response: Any
-    """What the station answered after the command had timed out."""
-    error: str | None
 
     @classmethod
     def of(cls, record: CommandRecord) -> Command:
@@ -38,17 +36,28 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             id=record.command_id,
             station_id=record.station_id,
             action=record.action,
-            payload=msgspec.Raw(record.payload.encode()),
+            payload=_payload(record),
             state=record.state,
-            origin=record.origin or None,
+            response=record.response if record.late_response is None else record.late_response,
+            error=record.error or None,
             created_at=iso(record.created_at),
             sent_at=iso(record.sent_at),
             ended_at=iso(record.ended_at),
             expires_at=iso(record.expires_at),
-            response=record.response,
-            late_response=record.late_response,
-            error=record.error or None,
         )
+
+
+_SECRET_KEYS: Final = frozenset({"authorizationkey"})
+"""Configuration keys whose values are passwords."""
+
+
+def _payload(record: CommandRecord) -> Any:
+    """Return a command's payload; a password that it sets is masked."""
+    if record.action == "ChangeConfiguration":
+        found = msgspec.json.decode(record.payload)
+        if str(found.get("key", "")).lower() in _SECRET_KEYS:
+            return {**found, "value": "***"}
+    return msgspec.Raw(record.payload.encode())
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

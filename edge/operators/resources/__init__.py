@@ -2,7 +2,7 @@
 
 stations.py      stations: list, one, create, change, delete, disconnect; their keys
 charging.py      connectors, transactions, meter values; csvout.py: those as CSV
-commands.py      commands of a station, its history
+commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 tags.py          id tags; imports.py: many of them from CSV
 quarantine.py    frames that nobody understood: list, show, replay, drop
 events.py        the live feed

@@ -112,8 +112,9 @@ async def show_tag(call: Call[TagPath, None]) -> Tag:
 
 
 @_route(
-    "PUT", "/tags/{id_tag}", "Create or replace an id tag", scope="operate", params=TagPath, body=TagBody, response=Tag
-)
+    "PUT", "/tags/{id_tag}", "Create or replace an id tag", scope="operate", params=TagPath, body=TagBody,
+    response=Tag, also=(201,),
+)  # fmt: skip
 async def put_tag(call: Call[TagPath, TagBody]) -> Answer:
     """Write a tag whole: 201 where it is new, else 200."""
     record = call.body.record(call.params.id_tag, await now_ms(call.lane))

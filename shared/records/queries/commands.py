@@ -1,24 +1,105 @@
-"""What is queued for a station, what is outstanding, single commands; and what else a station reported."""
+"""Commands of one station and of all, newest first, single ones; and what else a station reported."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import msgspec
+
 from shared.bus import keys
 from shared.bus.lane import Lane
-from shared.records.commands import CommandRecord, Commands
+from shared.records.commands import CommandRecord, Commands, CommandState, made_at
 from shared.records.history import Fact
 from shared.records.packing import unpack
 
-from .reading import replies
+from .cursors import Position
+from .reading import SCAN_BUDGET, newest, replies
+
+CHUNK: Final = 200
+"""Records read at once: decoding them holds the event loop, which may carry frames."""
+
+
+class CommandFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which commands; None and empty: all."""
+
+    station_id: str = ""
+    state: CommandState | None = None
+    action: str = ""
+
+    def takes(self, record: CommandRecord) -> bool:
+        """Tell whether a command is wanted."""
+        return (self.state is None or self.state == record.state) and (not self.action or self.action == record.action)
+
+
+async def page(
+    lane: Lane, wanted: CommandFilter, after: Position | None, limit: int
+) -> tuple[list[CommandRecord], Position | None]:
+    """Return up to `limit` commands behind `after`, newest first, and where to go on; None at the end."""
+    kept: list[CommandRecord] = []
+    last, seen = after, 0
+    source = _of_station(lane, wanted.station_id, after) if wanted.station_id else _of_all(lane, after)
+    async for positions in source:
+        for at, record in zip(positions, await _load(lane, positions), strict=True):
+            if record is not None and wanted.takes(record):
+                if len(kept) == limit:
+                    return kept, last
+                kept.append(record)
+            last = at
+        seen += len(positions)
+        if seen >= SCAN_BUDGET:
+            return kept, last
+    return kept, None
+
+
+async def find(lane: Lane, command_id: str) -> CommandRecord | None:
+    """Return a command by its id alone, or None. The id holds the time at which it stands in the index."""
+    at = made_at(command_id)
+    suffix = f"/{command_id}".encode()
+    around: list[bytes] = await lane.one("ZRANGE", keys.COMMANDS, at, at, "BYSCORE")
+    for found in around:
+        if found.endswith(suffix):
+            return await command(lane, found[: -len(suffix)].decode(), command_id)
+    return None
+
+
+async def _of_all(lane: Lane, after: Position | None) -> AsyncIterator[list[Position]]:
+    last, positions = after, [Position("")]
+    while positions:
+        if positions := await newest(lane, keys.COMMANDS, last, CHUNK):
+            yield positions
+            last = positions[-1]
+
+
+async def _of_station(lane: Lane, station_id: str, after: Position | None) -> AsyncIterator[list[Position]]:
+    # What a station may have waiting and what is kept of its past are bounded: all of their ids are read.
+    section, ended = await replies(
+        lane, [("HGET", keys.state(station_id), "cm"), ("ZRANGE", keys.commands(station_id), 0, -1)]
+    )
+    ids = {name.decode() for name in ended}.union(_pending(section))
+    places = sorted(((made_at(one), f"{station_id}/{one}".encode()) for one in ids), reverse=True)
+    if after is not None:
+        places = [place for place in places if place < (after.score, after.member.encode())]
+    for begin in range(0, len(places), CHUNK):
+        yield [Position(name.decode(), at) for at, name in places[begin : begin + CHUNK]]
+
+
+async def _load(lane: Lane, positions: Sequence[Position]) -> list[CommandRecord | None]:
+    pairs = [at.member.rpartition("/") for at in positions]
+    found = await replies(lane, [("GET", keys.command(station, name)) for station, _, name in pairs])
+    return [unpack(record, CommandRecord) if record is not None else None for record in found]
+
+
+def _pending(section: bytes | None) -> list[str]:
+    """Return the ids of what is outstanding and of what is queued, in that order."""
+    commands = unpack(section, Commands) if section is not None else Commands()
+    ids = [commands.outstanding.command_id] if commands.outstanding else []
+    return ids + [queued.command_id for queued in commands.queue]
 
 
 async def pending(lane: Lane, station_id: str) -> list[CommandRecord]:
     """Return the outstanding command of a station, then the queued ones in their order."""
-    section = await lane.one("HGET", keys.state(station_id), "cm")
-    if section is None:
-        return []
-    commands = unpack(section, Commands)
-    ids = [commands.outstanding.command_id] if commands.outstanding else []
-    ids += [queued.command_id for queued in commands.queue]
+    ids = _pending(await lane.one("HGET", keys.state(station_id), "cm"))
     found = await replies(lane, [("GET", keys.command(station_id, command_id)) for command_id in ids])
     return [unpack(record, CommandRecord) for record in found if record is not None]
 

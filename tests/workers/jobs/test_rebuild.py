@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.records.packing import pack
 from shared.records.queries import tags
-from shared.records.requests import CreateStation, DeleteStation, SendCommand
+from shared.records.requests import CancelCommand, CreateStation, DeleteStation, SendCommand
 from shared.records.tags import IdTag
 from shared.settings import Settings
 from tests.support import wait_until
@@ -59,6 +60,11 @@ async def life(system: System) -> None:
     assert await system.request("CP5", DeleteStation(request_id="4", force=True)) == 200
     await system.dial("CP6")
     await system.dial("CP6")
+    for number in range(3):
+        send = SendCommand(request_id=f"c{number}", command_id=f"c{number}", action="ClearCache", payload="{}")
+        assert await system.request("CP6", send) == 202
+        assert await system.request("OP1", msgspec.structs.replace(send, command_id=f"o{number}")) == 202
+    assert await system.request("OP1", CancelCommand(request_id="c4", command_id="o1")) == 200
     reset = SendCommand(request_id="5", command_id="reset-1", action="Reset", payload='{"type":"Soft"}')
     assert await system.request("CP1", reset) == 202
 
@@ -94,6 +100,7 @@ DAMAGES: dict[str, list[tuple[Any, ...]]] = {
         ("ZADD", keys.TRANSACTIONS_OPEN, 5, "4711", 5, "1"),
         ("HSET", keys.TRANSACTION_OWNERS, "4712", "CP1", "4713", "ghost"),
         ("ZADD", keys.QUARANTINE, 5, "CP4/0-5-0", 5, "ghost/0-5-0"),
+        ("ZADD", keys.COMMANDS, 5, "CP6/c7", 5, "ghost/c0"),
         ("ZADD", keys.TAGS, 0, "carol"),
     ],
     "other values": [
@@ -102,6 +109,7 @@ DAMAGES: dict[str, list[tuple[Any, ...]]] = {
         ("ZADD", keys.TRANSACTIONS, 5, "2"),
         ("HSET", keys.TRANSACTION_OWNERS, "2", "CP6"),
         ("ZADD", keys.STATIONS, 7, "CP1"),
+        ("ZADD", keys.COMMANDS, 7, "CP6/c1"),
     ],
 }
 

@@ -1,0 +1,71 @@
+"""A command on its way: its payload is checked here, at once; its outcome is what the event feed tells of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from edge.operators.call import Call
+from edge.operators.problems import ProblemError
+from shared.ocpp import payloads
+from shared.ocpp.actions import actions_of
+from shared.ocpp.payloads import PayloadError
+from shared.ocpp.versions import OCPP16, VERSIONS, Version
+from shared.records.commands import TERMINAL, CommandRecord
+from shared.records.queries import commands
+from shared.records.queries.events import EventPosition
+from shared.records.queries.stations import StationNow
+
+LOOK_S: Final = 2.0
+"""The feed tells at once; where it lost an event (a gap, a lost Redis), the record itself is looked at so often."""
+_EVENT: Final = "command.changed"
+_decode = msgspec.json.Decoder(CommandRecord).decode
+
+
+def version_of(station: StationNow) -> Version:
+    """Return the version that a station speaks; 1.6 for one that never dialled in."""
+    return VERSIONS.get(station.session.subprotocol or station.door.subprotocol or "", OCPP16)
+
+
+def checked(version: Version, action: str, payload: dict[str, Any]) -> str:
+    """Return the payload as it goes on the wire; raises `ProblemError` 422 that names the wrong field."""
+    actions = actions_of(version)
+    if action not in actions.from_csms:
+        known = ", ".join(sorted(actions.from_csms))
+        message = f"is nothing that a station is sent in OCPP {version.name}; there are: {known}"
+        raise ProblemError.of_field("bad_body", "body", "action", message)
+    request = actions.requests[action]
+    raw = payloads.encode(payload)
+    try:
+        payloads.strict(actions.strict.get(request, request), raw)  # type: ignore[type-var]
+    except PayloadError as error:
+        name = f"payload.{error.field}" if error.field else "payload"
+        problem = str(error).removeprefix(f"{error.field}: ")
+        raise ProblemError.of_field("bad_body", "body", name[:200], f"is wrong for {action}: {problem}") from None
+    return raw.decode()
+
+
+def record_of(body: bytes) -> CommandRecord:
+    """Return the record that a worker's reply holds."""
+    return _decode(body)
+
+
+async def outcome(call: Call[Any, Any], sent: CommandRecord, since: EventPosition, wait_s: float) -> CommandRecord:
+    """Return the command's record once it has ended, or as it stands after `wait_s`.
+
+    `since` is a position of the feed before the command was queued. Raises `LaneLost` as the lane does.
+    """
+    feed, record = call.parts.feed, sent
+    clock = asyncio.get_running_loop().time
+    until = clock() + wait_s
+    position = since
+    while not feed.closed and record.state not in TERMINAL and (left := until - clock()) > 0:
+        found = await feed.following(position, min(left, LOOK_S))
+        position = found.position
+        mine = any(event.type == _EVENT and event.station_id == sent.station_id for event in found.events)
+        if mine or found.gap or not found.events:
+            # Another command of this station may have changed: the record tells.
+            record = await commands.command(call.lane, sent.station_id, sent.command_id) or record
+    return record
