@@ -1,4 +1,4 @@
-"""What stations write into their payloads (QUIRKS 4 to 9, 21, 28, 33): understood, kept, flagged and counted."""
+"""What stations write into their payloads (quirk 4 to 9, 21, 28, 33): understood, kept, flagged and counted."""
 
 from __future__ import annotations
 
