@@ -72,6 +72,7 @@ class Worker:
         self._lane = self._new_lane("worker")
         self._sweep_lane = self._new_lane("sweeper")
         self._heartbeat = Heartbeat(self._lane, self.name, settings.node_ttl_s)
+        self._commit_lanes: list[Lane] = []
         self._consumers: list[PartitionConsumer] = []
         self._server: Server | None = None
         self._unfit = ""
@@ -79,6 +80,13 @@ class Worker:
 
     def _new_lane(self, name: str) -> Lane:
         return Lane(self._settings.redis_url, name=name, timeout_s=self._settings.redis_timeout_s)
+
+    def _commit_lane(self, partition: int) -> Lane:
+        """Return the lane that all partitions share; with a replica barrier each has its own, lest they queue for it."""
+        if not self._settings.replica_barrier:
+            return self._lane
+        self._commit_lanes.append(self._new_lane(f"commit-{partition}"))
+        return self._commit_lanes[-1]
 
     async def serve(self, stopped: asyncio.Event) -> None:
         """Wait for a Redis that may be trusted, serve until `stopped`, then leave in order."""
@@ -93,7 +101,8 @@ class Worker:
             if partitions:
                 await self._work(partitions, stopped)
         finally:
-            await self._lane.close()
+            for lane in (self._lane, *self._commit_lanes):
+                await lane.close()
             await self._sweep_lane.close()
             await runner_.cleanup()
         log.info("worker ended", name=self.name)
@@ -120,7 +129,7 @@ class Worker:
 
     async def _work(self, partitions: int, stopped: asyncio.Event) -> None:
         self._consumers = [
-            PartitionConsumer(self._settings, self._policy, number, self.name, self._lane)
+            PartitionConsumer(self._settings, self._policy, number, self.name, self._commit_lane(number))
             for number in range(partitions)
         ]
         consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]

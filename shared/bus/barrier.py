@@ -34,14 +34,17 @@ class Barrier(msgspec.Struct, frozen=True):
         """
         if not self.replicas or not commands:
             return await lane.execute(commands)
+        connection = lane.connects
+        # Apart from the wait: a script that Redis did not know is run again, and must be waited for as well.
+        replies = await lane.execute(commands)
         wait: list[Command] = [
             ("SET", KEY, "1"),
             ("WAIT", self.replicas, self.timeout_ms),
             ("WAITAOF", 1, self.replicas, self.timeout_ms),
         ]
-        *replies, _, _, durable = await lane.execute(
-            [*commands, *wait], timeout_s=lane.timeout_s + 2 * self.timeout_ms / 1000
-        )
+        *_, durable = await lane.execute(wait, timeout_s=lane.timeout_s + 2 * self.timeout_ms / 1000)
+        if lane.connects != connection:
+            raise LaneLost("another connection than the commit's answered for the replicas")
         if isinstance(durable, hiredis.ReplyError):
             raise durable
         if durable[0] < 1 or durable[1] < self.replicas:

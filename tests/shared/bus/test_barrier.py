@@ -7,6 +7,7 @@ import pytest
 
 from shared.bus.barrier import Barrier
 from shared.bus.lane import Lane, LaneLost
+from shared.bus.scripts import COMMIT
 from tests.support import running_valkey, wait_until
 
 
@@ -22,6 +23,10 @@ async def test_commit_waits_for_the_disk_of_replicas(tmp_path: Path) -> None:
             await wait_until(lambda: _linked(other), 20)
             await wait_until(lambda: _passes(barrier, lane), 20)
             assert await barrier.execute(lane, [("SET", "a", 1), ("GET", "a")]) == [b"OK", b"1"]
+            await lane.one("SCRIPT", "FLUSH")
+            call = COMMIT.command(["s:{A}:state"], ["", 0, "o:1-1", "", 2, "o:1-1", b"box"])
+            assert await barrier.execute(lane, [call]) == [[1]]
+            assert await other.one("HGET", "s:{A}:state", "o:1-1") == b"box"
             begun = time.monotonic()
             for number in range(5):
                 await barrier.execute(lane, [("SET", "n", number)])
