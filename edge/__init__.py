@@ -1,6 +1,7 @@
 """The processes that hold sockets: `stations` speaks OCPP-J to stations, `operators` REST to people.
 
 main.py      run(): waits for Redis, listens, and leaves in order on SIGTERM
+ports.py     bound first, handed on          lobby.py  who answers on them until Redis does
 node.py      Node: one incarnation, as Redis and the workers know it; what both listeners stand on
 uplink.py    Appender: everything that one turn of the event loop brings, in one pipeline
 downlink.py  Downlink: answers, commands, closes, replies and pongs for this node

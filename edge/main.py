@@ -1,6 +1,6 @@
 """An edge process: the stations' listener, the operators' listener, or both on one event loop.
 
-wait for a Redis that may be trusted → listen → (SIGTERM, SIGINT) → drain → leave
+bind → wait in the lobby for a Redis that may be trusted → listen → (SIGTERM, SIGINT) → drain → leave
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Final
 import hiredis
 from aiohttp import web
 
+from edge.lobby import Lobby
 from edge.node import Node
+from edge.ports import Sockets, bind, close, port_of
 from edge.stations.draining import drain
 from edge.stations.hub import Hub
 from edge.stations.listener import Listener
@@ -43,16 +45,24 @@ async def run(settings: Settings, *, stations: bool = True, operators: bool = Tr
     metrics.register_actions(actions.from_station, actions.from_csms)
     metrics.set_build_info(observe.loop_name())
     memory.settle()
-    node = await _connect(settings, first)
+    for_stations = await bind(settings.station_host, settings.station_port) if stations else ()
+    for_operators = await bind(settings.operator_host, settings.http_port) if operators else ()
+    lobby = Lobby(settings)
+    await lobby.open(for_stations, for_operators)
+    try:
+        node = await _connect(settings, first, lobby)
+    finally:
+        await lobby.close()
     if node is None:
+        close((*for_stations, *for_operators))
         return
     edge = Edge(node, settings)
     try:
         if stations:
             _raise_descriptor_limit(settings.max_connections)
-            await edge.serve_stations(actions.from_station)
+            await edge.serve_stations(actions.from_station, for_stations)
         if operators:
-            await edge.serve_operators()
+            await edge.serve_operators(for_operators)
         _log.info("edge serves", node=node.name, partitions=node.partitions, loop=observe.loop_name())
         await edge.until(first)
     finally:
@@ -71,29 +81,29 @@ class Edge:
         self._operators: web.AppRunner | None = None
         self._lag = asyncio.create_task(observe.watch_loop_lag(), name="loop lag")
 
-    async def serve_stations(self, actions: Iterable[str]) -> int:
-        """Listen for stations; returns the port."""
+    async def serve_stations(self, actions: Iterable[str], sockets: Sockets) -> None:
+        """Listen for stations on bound sockets."""
         node = self._node
         pepper = await load_pepper(node.lane)
         self._hub = Hub(node, frozenset(actions))
         node.sink = self._hub
         self._hub.start()
         self._listener = Listener(node, self._hub, pepper)
-        await self._listener.start()
-        return self._listener.port
+        await self._listener.start(sockets)
 
-    async def serve_operators(self) -> int:
-        """Listen for operators; returns the port."""
+    async def serve_operators(self, sockets: Sockets) -> None:
+        """Listen for operators on bound sockets."""
         # Only a process that serves operators pays for the API's modules.
         from edge.operators.app import make_app
 
         settings = self._settings
-        self._operators = web.AppRunner(make_app(self._node, settings), access_log=None, handle_signals=False)
+        self._operators = web.AppRunner(
+            make_app(self._node, settings), access_log=None, handle_signals=False, shutdown_timeout=1.0
+        )
         await self._operators.setup()
-        await web.TCPSite(self._operators, settings.operator_host, settings.http_port, shutdown_timeout=1.0).start()
-        port = int(self._operators.addresses[0][1])
-        _log.info("listening for operators", host=settings.operator_host, port=port)
-        return port
+        for each in sockets:
+            await web.SockSite(self._operators, each).start()
+        _log.info("listening for operators", host=settings.operator_host, port=port_of(sockets))
 
     async def until(self, stopped: asyncio.Event) -> None:
         """Serve until `stopped`; raises what ended one of the tasks that must never end."""
@@ -136,7 +146,7 @@ def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     return first, second
 
 
-async def _connect(settings: Settings, stopped: asyncio.Event) -> Node | None:
+async def _connect(settings: Settings, stopped: asyncio.Event, lobby: Lobby) -> Node | None:
     """Return a node once Redis answers and may be trusted, None where the process was stopped first."""
     said = ""
     while not stopped.is_set():
@@ -152,6 +162,7 @@ async def _connect(settings: Settings, stopped: asyncio.Event) -> Node | None:
         if reason != said:
             _log.warning("waiting for Redis", reason=reason)
             said = reason
+            lobby.reason = f"waiting for Redis: {reason}"
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), RETRY_S)
     return None

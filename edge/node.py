@@ -96,7 +96,7 @@ class Node:
     def not_ready(self) -> list[str]:
         """Say why no work should be sent here; empty when all is well."""
         reasons = ["draining"] if self.draining else []
-        return reasons + self.gate.reasons(self.clock.monotonic()) + self.pulse.problems
+        return reasons + self.sink.not_ready() + self.gate.reasons(self.clock.monotonic()) + self.pulse.problems
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None] | None, ...]:

@@ -31,6 +31,10 @@ class Sink(Protocol):
     def reopened(self) -> None:
         """Admit stations again."""
 
+    def not_ready(self) -> list[str]:
+        """Say why no station should be sent here."""
+        ...
+
 
 class NoStations:
     """The sink of a process without a stations' listener; nothing comes for it but by mistake."""
@@ -55,3 +59,7 @@ class NoStations:
 
     def reopened(self) -> None:
         """There is nobody to admit."""
+
+    def not_ready(self) -> list[str]:
+        """There is nobody to keep away."""
+        return []

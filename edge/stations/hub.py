@@ -49,6 +49,7 @@ class Hub:
         self.presence = Presence(node, self._moved_on)
         self.admission = Admission(settings.connect_rate, settings.connect_burst, self.monotonic())
         self.attempts = Attempts(settings.auth_failures)
+        self.max_connections = settings.max_connections
         self.max_frame_bytes = settings.max_frame_bytes
         self.max_json_depth = settings.max_json_depth
         self.inbound_queue = settings.inbound_queue
@@ -83,6 +84,15 @@ class Hub:
     def everywhere(self) -> int:
         """How many sockets there are, those that close among them."""
         return sum(map(len, self._spokes))
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room for one station more."""
+        return self.everywhere >= self.max_connections
+
+    def not_ready(self) -> list[str]:
+        """Say why no station should be sent here; those that are here may dial again all the same."""
+        return ["at the connection limit"] if self.full else []
 
     # ── sessions come and go ─────────────────────────────────────────────────────────────────────────────────────
 

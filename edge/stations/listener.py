@@ -21,6 +21,7 @@ import hiredis
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from edge.ports import Sockets, port_of, serve_on
 from edge.stations import handshake, identity, origin
 from edge.stations.door import REFUSAL_S, Doorkeeper, Refused, Welcome
 from edge.stations.handover import Detached, detach, transport_of
@@ -32,6 +33,7 @@ from shared.bus.lane import LaneLost
 from shared.credentials import parse_basic
 from shared.logs import get_logger
 from shared.ocpp.versions import OCPP16, VERSIONS, Negotiation, negotiate
+from shared.settings import networks
 
 if TYPE_CHECKING:
     from edge.node import Node
@@ -64,12 +66,12 @@ class Listener:
         self._node = node
         self._hub = hub
         self._door = Doorkeeper(node.lane, node.settings, pepper)
-        self._trusted = origin.networks(node.settings.trusted_proxies)
+        self._trusted = networks(node.settings.trusted_proxies)
         self._server: web.Server | None = None
-        self._listening: asyncio.Server | None = None
+        self._listening: list[asyncio.Server] = []
 
-    async def start(self) -> None:
-        """Begin to listen; raises OSError where the port is taken."""
+    async def start(self, sockets: Sockets) -> None:
+        """Begin to listen on bound sockets, which are the listener's from now on."""
         settings = self._node.settings
         self._server = web.Server(
             self._handle,
@@ -81,21 +83,14 @@ class Listener:
             max_headers=64,
             read_bufsize=16 * 1024,
         )
-        self._listening = await asyncio.get_running_loop().create_server(
-            self._server, settings.station_host, settings.station_port, backlog=BACKLOG, reuse_address=True
-        )
-        _log.info("listening for stations", host=settings.station_host, port=self.port, path=settings.path_prefix)
-
-    @property
-    def port(self) -> int:
-        """The port, also where port 0 was asked for."""
-        assert self._listening is not None, "the listener was started"
-        return int(self._listening.sockets[0].getsockname()[1])
+        port = port_of(sockets)
+        self._listening = await serve_on(sockets, self._server, BACKLOG)
+        _log.info("listening for stations", host=settings.station_host, port=port, path=settings.path_prefix)
 
     async def stop(self) -> None:
         """Stop listening; requests that are being answered are cut off."""
-        if self._listening is not None:
-            self._listening.close()
+        for listening in self._listening:
+            listening.close()
         if self._server is not None:
             await self._server.shutdown(0)
         self._door.close()
@@ -200,7 +195,7 @@ class Listener:
             raise Refused("draining", 503, "this node is shutting down")
         if not hub.gate.admits(partition, now):
             raise Refused("failed_closed", 503, "not serving at the moment")
-        if hub.everywhere >= node.settings.max_connections and station_id not in hub.sessions:
+        if hub.full and station_id not in hub.sessions:
             raise Refused("limit", 503, "this node is full")
         if not hub.admission.peek(now):
             raise Refused("limit", 503, "too many stations at once")

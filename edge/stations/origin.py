@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-Network = IPv4Network | IPv6Network
+from shared.settings import Network
+
 _SECURE = frozenset({"https", "wss"})
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """Read addresses and networks, comma separated; raises ValueError that names the one that is none."""
-    return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
 def address_of(peer: str, headers: Mapping[str, str], trusted: tuple[Network, ...]) -> str:

@@ -2,6 +2,7 @@
 
 - `model`: the `Settings` struct; a field's name, type, bounds, unit and meaning are declared there and nowhere else
 - `secret`: text that masks itself wherever it is shown
+- `networks`: a list of addresses and networks
 - `load`: environment -> `Settings`, or a `SettingsError` that names every wrong variable
 - `show`: `Settings` -> rows, table, JSON or Markdown, secrets masked
 
@@ -11,6 +12,18 @@ A new setting is one field in `model`; reading, checking, `ampstream settings` a
 from shared.settings import show
 from shared.settings.load import Loaded, SettingsError, load, load_with_sources
 from shared.settings.model import Settings
+from shared.settings.networks import Network, networks
 from shared.settings.secret import Secret, SecretUrl
 
-__all__ = ["Loaded", "Secret", "SecretUrl", "Settings", "SettingsError", "load", "load_with_sources", "show"]
+__all__ = [
+    "Loaded",
+    "Network",
+    "Secret",
+    "SecretUrl",
+    "Settings",
+    "SettingsError",
+    "load",
+    "load_with_sources",
+    "networks",
+    "show",
+]

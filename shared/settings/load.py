@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from shared.settings.model import Settings
+from shared.settings.networks import networks
 from shared.settings.secret import Secret, SecretUrl
 
 PREFIX: Final = "AMPSTREAM_"
@@ -75,7 +76,7 @@ def load_with_sources(environ: Mapping[str, str], options: Mapping[str, Any] | N
             problems += error.problems
     if not problems:
         settings = Settings(**values)
-        problems = _contradictions(settings)
+        problems = _malformed(settings) + _contradictions(settings)
     if problems:
         raise SettingsError(problems)
     return Loaded(settings, sources)
@@ -122,6 +123,18 @@ def _secret(kind: type, value: Any) -> Any:
     raise NotImplementedError(kind)
 
 
+def _malformed(settings: Settings) -> list[str]:
+    """Return what a field's type can't tell."""
+    found = []
+    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
+        found.append("AMPSTREAM_REDIS_URL must begin with redis://, rediss:// or unix://")
+    try:
+        networks(settings.trusted_proxies)
+    except ValueError as error:
+        found.append(f"AMPSTREAM_TRUSTED_PROXIES: {error}")
+    return found
+
+
 def _contradictions(settings: Settings) -> list[str]:
     """Return what no single field can tell."""
     found = []
@@ -132,8 +145,6 @@ def _contradictions(settings: Settings) -> list[str]:
     same_host = settings.station_host == settings.operator_host
     if same_host and settings.station_port == settings.http_port != 0:
         found.append("AMPSTREAM_STATION_PORT and AMPSTREAM_HTTP_PORT are the same port of the same address")
-    if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
-        found.append("AMPSTREAM_REDIS_URL must begin with redis://, rediss:// or unix://")
     return found
 
 

@@ -47,6 +47,8 @@ def test_values_are_converted() -> None:
         ("AMPSTREAM_REQUIRE_DURABLE", "maybe", "true or false"),
         ("AMPSTREAM_UNKNOWN_TAGS", "perhaps", "one of 'accept', 'reject'"),
         ("AMPSTREAM_PATH_PREFIX", "ocpp/", "a text like"),
+        ("AMPSTREAM_TRUSTED_PROXIES", "10.0.0.0/8, not-a-network", "'not-a-network' does not appear to be an IPv4"),
+        ("AMPSTREAM_TRUSTED_PROXIES", "10.0.0.0/99", "'10.0.0.0/99'"),
         ("AMPSTREAM_REDIS_URL", "http://u:secretword@h", "must begin with redis://"),
     ],
 )

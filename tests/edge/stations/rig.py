@@ -14,6 +14,7 @@ import msgspec
 
 from edge.main import Edge
 from edge.node import Node
+from edge.ports import bind, port_of
 from edge.stations.hub import Hub
 from shared import credentials, envelopes
 from shared.bus import keys
@@ -204,7 +205,9 @@ async def running_edge(
     settings = settings_for(redis_url, **changes)
     node = await Node.start(settings, clock=clock)
     edge = Edge(node, settings)
-    port = await edge.serve_stations({"Heartbeat", "BootNotification", "StartTransaction"})
+    sockets = await bind(settings.station_host, settings.station_port)
+    port = port_of(sockets)
+    await edge.serve_stations({"Heartbeat", "BootNotification", "StartTransaction"}, sockets)
     own = worker or FakeWorker(redis_url, node.partitions)
     hurry = asyncio.Event()
     hurry.set()

@@ -297,7 +297,10 @@ async def test_a_full_node_and_a_storm_are_told_to_come_back(redis_url: str) -> 
         assert error.status == 503
         assert error.headers is not None
         assert int(error.headers["Retry-After"]) >= 1
+        assert rig.node.not_ready() == ["at the connection limit"]
         await rig.dial("CP2")
+        await rig.sockets[0].close()
+        await wait_until(lambda: not rig.node.not_ready())
     async with running_edge(redis_url, connect_rate=0.1, connect_burst=2) as rig:
         await rig.dial("CP1")
         await rig.dial("CP2")

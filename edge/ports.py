@@ -1,0 +1,40 @@
+"""Ports: bound before anything else, so that a taken one ends the process at once, and handed on while they listen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+
+Sockets = Sequence[socket.socket]
+
+
+async def bind(host: str, port: int) -> Sockets:
+    """Return a bound socket for each address that `host` stands for; raises OSError where the port is taken."""
+    server = await asyncio.get_running_loop().create_server(
+        asyncio.Protocol, host, port, reuse_address=True, start_serving=False
+    )
+    try:
+        return [socket.socket(fileno=os.dup(each.fileno())) for each in server.sockets]
+    finally:
+        server.close()
+
+
+async def serve_on(
+    sockets: Sockets, factory: Callable[[], asyncio.BaseProtocol], backlog: int = 128
+) -> list[asyncio.Server]:
+    """Listen on bound sockets; they are closed with the servers."""
+    loop = asyncio.get_running_loop()
+    return [await loop.create_server(factory, sock=each, backlog=backlog) for each in sockets]
+
+
+def port_of(sockets: Sockets) -> int:
+    """Return the port, also where port 0 was asked for."""
+    return int(sockets[0].getsockname()[1])
+
+
+def close(sockets: Sockets) -> None:
+    """Close what nobody serves on."""
+    for each in sockets:
+        each.close()
