@@ -82,7 +82,7 @@ class Worker:
         return Lane(self._settings.redis_url, name=name, timeout_s=self._settings.redis_timeout_s)
 
     def _commit_lane(self, partition: int) -> Lane:
-        """Return the lane that all partitions share; with a replica barrier each has its own, lest they queue for it."""
+        """Return the lane that all share; with a replica barrier each partition has its own, lest they queue for it."""
         if not self._settings.replica_barrier:
             return self._lane
         self._commit_lanes.append(self._new_lane(f"commit-{partition}"))
