@@ -1,0 +1,86 @@
+"""Reads rules, and what PromQL expressions ask for."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import promql_parser
+import yaml
+
+from shared import metrics
+from shared.series import Labels
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+ALERTS: Final = ROOT / "grafana" / "alerts"
+RUNBOOKS: Final = ROOT / "docs" / "runbooks"
+FOREIGN: Final = ("redis_", "process_", "python_gc_")
+"""Metrics of redis_exporter and of prometheus_client's own collectors; `test_foreign` asks them."""
+
+
+def rules() -> list[dict[str, Any]]:
+    """Every rule, recording and alerting."""
+    groups = yaml.safe_load((ALERTS / "rules.yaml").read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def alerts() -> dict[str, dict[str, Any]]:
+    """Every alert by its name."""
+    return {rule["alert"]: rule for rule in rules() if "alert" in rule}
+
+
+def recorded() -> set[str]:
+    """The names that recording rules make."""
+    return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def selectors(expression: str) -> Iterator[promql_parser.VectorSelector]:
+    """Yield every selector of an expression; raises ValueError where it is no PromQL."""
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(node: promql_parser.Expr) -> bool:
+        if isinstance(node, promql_parser.VectorSelector):
+            found.append(node)
+        elif isinstance(node, promql_parser.MatrixSelector):
+            found.append(node.vector_selector)
+        return True
+
+    promql_parser.walk(promql_parser.parse(expression), visit)
+    yield from found
+
+
+def problems(expression: str) -> list[str]:
+    """Say which metrics and labels of an expression nothing serves, and which values a closed label never has."""
+    found = []
+    for selector in selectors(expression):
+        name = selector.name or ""
+        if name in recorded() or name == "up" or name.startswith(FOREIGN):
+            continue
+        base = next((name.removesuffix(end) for end in ("_bucket", "_count", "_sum") if name.endswith(end)), name)
+        family = metrics.REGISTRY.families.get(name) or metrics.REGISTRY.families.get(base)
+        if family is None:
+            found.append(f"{name} is not in shared/metrics.py")
+            continue
+        if (family.kind == "histogram") == (name == family.name):
+            found.append(f"{name} is a {family.kind}")
+        for matcher in selector.matchers.matchers:
+            found += _label_problems(name, family.label_sets, matcher)
+    return found
+
+
+def _label_problems(name: str, labels: Labels, matcher: promql_parser.Matcher) -> list[str]:
+    if matcher.name in ("job", "instance", "le"):
+        return []
+    if matcher.name not in labels:
+        return [f"{name} has no label {matcher.name}"]
+    values = labels[matcher.name]
+    if isinstance(values, tuple) and matcher.op == promql_parser.MatchOp.Equal and matcher.value not in values:
+        return [f"{name}: {matcher.name} is never {matcher.value}"]
+    return []
+
+
+def tool(name: str, package: str) -> str:
+    """Return the path of a program; fails the test and names the package where it is missing."""
+    path = shutil.which(name)
+    assert path, f"{name} is missing; on Debian: apt-get install --no-install-recommends {package}"
+    return path
