@@ -33,6 +33,8 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "stations": Lazy(
         _OPERATE, "ampstream.operator.stations:stations", "List, show, create, change and delete stations."
     ),
+    "send": Lazy(_OPERATE, "ampstream.operator.commands:send", "Send a command to a station."),
+    "commands": Lazy(_OPERATE, "ampstream.operator.commands:commands", "List, show and cancel commands to stations."),
     "transactions": Lazy(_OPERATE, "ampstream.operator.transactions:transactions", "List and show transactions."),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
     "quarantine": Lazy(_OPERATE, "ampstream.operator.quarantine:quarantine", "Look after frames nobody understood."),

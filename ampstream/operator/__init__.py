@@ -5,6 +5,7 @@ session.py       what every command shares: options, where the token comes from,
 show.py          tables and words
 stations.py      ampstream stations      transactions.py  ampstream transactions
 tags.py          ampstream tags          importing.py     its import, with a progress bar
+commands.py      ampstream send, ampstream commands; fields.py: a payload from words
 quarantine.py    ampstream quarantine    events.py        ampstream events, ampstream tail
 words.py         events in plain words
 """

@@ -11,8 +11,10 @@ from rich.table import Table
 
 COLOURS: Final = {
     **dict.fromkeys(("online", "accepted", "Charging", "open", "Available"), "green"),
-    **dict.fromkeys(("offline", "rejected", "Faulted", "blocked", "Unavailable", "invalid"), "red"),
-    **dict.fromkeys(("never_seen", "pending", "none", "closed", "expired"), "dim"),
+    **dict.fromkeys(
+        ("offline", "rejected", "Faulted", "blocked", "Unavailable", "invalid", "error", "timed_out"), "red"
+    ),
+    **dict.fromkeys(("never_seen", "pending", "none", "closed", "expired", "queued", "cancelled"), "dim"),
 }
 
 

@@ -5,6 +5,7 @@ By action, for all versions: the names of 1.6 and 2.x never mean different thing
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from shared.records.commands import CommandState, Queued
@@ -32,6 +33,11 @@ CHARGING_ACTIONS: Final = frozenset(
 """Not allowed while a station is pending (OCPP 1.6 §4.2, 2.0.1 B02.FR.05)."""
 READS_CONFIGURATION: Final = frozenset({"GetConfiguration"})
 ACCEPTED_WORDS: Final = frozenset({"accepted", "scheduled", "rebootrequired", "unlocked"})
+OUTCOMES: Final[dict[str, dict[str, CommandState]]] = {}
+"""Action -> status in lower case -> what it makes of a command; handlers fill it from the types of their responses.
+
+Empty for an action whose answer has no status.
+"""
 
 
 def is_safe_to_repeat(action: str, trigger: str) -> bool:
@@ -64,9 +70,21 @@ def is_boot_trigger(queued: Queued) -> bool:
     return queued.action in TRIGGER_ACTIONS and queued.trigger == "BootNotification"
 
 
-def outcome(response: Any) -> CommandState:
-    """Return what a CALLRESULT's payload makes of the command: by its status word, accepted where it has none."""
+def learn(action: str, statuses: Iterable[str]) -> None:
+    """Enter an action into `OUTCOMES`, with every status that its answer may have."""
+    OUTCOMES.setdefault(action, {}).update({status.lower(): _by_word(status) for status in statuses})
+
+
+def outcome(action: str, response: Any) -> CommandState:
+    """Return what a CALLRESULT's payload makes of the command: by its status, accepted where it has none."""
     status = response.get("status") if isinstance(response, dict) else None
-    if status is None:
+    table = OUTCOMES.get(action)
+    if status is None or table == {}:
         return "accepted"
-    return "accepted" if isinstance(status, str) and status.lower() in ACCEPTED_WORDS else "rejected"
+    if not isinstance(status, str):
+        return "rejected"
+    return (table or {}).get(status.lower()) or _by_word(status)
+
+
+def _by_word(status: str) -> CommandState:
+    return "accepted" if status.lower() in ACCEPTED_WORDS else "rejected"

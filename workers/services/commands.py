@@ -120,7 +120,13 @@ def answered(draft: Draft, command_id: str, response: Any, error: str = "") -> N
     # A queued one was sent before: its session ended, its action is safe to repeat, and the answer came after all.
     draft.put(_without(commands, command_id))
     if record is not None:
-        _end(draft, record, "error" if error else command_rules.outcome(response), response=response, error=error)
+        _end(
+            draft,
+            record,
+            "error" if error else command_rules.outcome(record.action, response),
+            response=response,
+            error=error,
+        )
 
 
 def not_written(draft: Draft, command_id: str) -> None:
