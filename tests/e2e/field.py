@@ -170,4 +170,5 @@ class Field:
 
     async def unflagged(self) -> None:
         """Assert that the station carries no flag."""
-        assert (await self.shown())["flags"] == []
+        shown = await self.shown()
+        assert shown["flags"] == [], shown["flags"]

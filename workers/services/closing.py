@@ -128,7 +128,8 @@ def assume_over(draft: Draft, transaction: Transaction, reason: str, flag: str, 
         flags=flags.union(transaction.flags, flag, flags.ESTIMATED),
     )
     ending = End(stopped_at=stopped_at, meter_stop_wh=meter, reason=reason, energy_wh=energy)
-    draft.flag(flag)
+    for one in dict.fromkeys((flag, flags.ESTIMATED)):
+        draft.flag(one)
     end(draft, assumed, ending, transaction.energy_wh)
 
 
