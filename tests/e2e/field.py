@@ -88,7 +88,7 @@ class Field:
         assert 0 < number < 2**31
         return number
 
-    async def stop(self, number: int | None, meter: int = 2000, **more: Any) -> dict[str, Any]:
+    async def stop(self, number: int | None, meter: int = 2000, /, **more: Any) -> dict[str, Any]:
         """Stop a transaction; `number` None sends null."""
         said = {"meterStop": meter, "timestamp": iso(), "reason": "Local"} | more
         return (await self.station.call("StopTransaction", {"transactionId": number, **said})).payload
