@@ -12,7 +12,7 @@ one that was read, in one script. What a station commits meanwhile, its own emis
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -57,10 +57,20 @@ class Report(msgspec.Struct):
         head = f"{'index':<26}{'added':>8}{'changed':>9}{'removed':>9}"
         lines = [f"{name:<26}{mended}" for name, mended in self.mended.items()]
         tail = f"{self.stations} stations looked at, "
-        tail += f"{self.total} differences mended." if self.total else "every index agrees with their records."
+        found = "1 difference" if self.total == 1 else f"{self.total} differences"
+        tail += f"{found} mended." if self.total else "every index agrees with their records."
         if self.ids_raised_by:
             tail += f"\nThe counter of transaction ids was {self.ids_raised_by} too low, and was raised."
         return "\n".join((head, *lines, tail))
+
+
+class Difference(msgspec.Struct):
+    """What an index lacks of a station: the commands that add it, and how many of them are for members not there."""
+
+    held: Held
+    index: str
+    commands: list[Command]
+    missing: int
 
 
 async def rebuild(settings: Settings) -> str:
@@ -113,46 +123,52 @@ async def mend(lane: Lane, stations: Sequence[str], report: Report) -> None:
     left = list(stations)
     ids: Sequence[str] | None = [] if report.mended.keys().isdisjoint(BY_TRANSACTION) else None
     for _ in range(TRIES):
-        held = await _load(lane, dict.fromkeys(left, ids))
-        left = [one.station_id for one in held if not await _add(lane, one, report)]
+        left = await _add(lane, await _load(lane, dict.fromkeys(left, ids)), report)
         if not left:
             return
 
 
-async def _add(lane: Lane, held: Held, report: Report) -> bool:
-    """Add and change members; False where the station has changed meanwhile."""
-    report.highest_id = max(report.highest_id, 0, *held.transactions, *held.charging.open)
-    for index, members in indexes.expected(held).items():
-        if index not in report.mended:
-            continue
-        for some in _chunks(list(members), MEMBERS_AT_ONCE):
-            found = await _values(lane, index, some)
-            missing = [member for member in some if member not in found]
-            other = [member for member in some if member in found and found[member] != members[member]]
-            commands = [indexes.add(index, member, members[member]) for member in (*missing, *other)]
-            if not commands:
-                continue
-            if not await write(lane, held, commands):
-                return False
-            report.mended[index].added += len(missing)
-            report.mended[index].changed += len(other)
-    return True
+async def _add(lane: Lane, stations: Sequence[Held], report: Report) -> list[str]:
+    """Add and change members; returns the stations that have changed meanwhile."""
+    parts = [
+        (held, index, {member: members[member] for member in some})
+        for held in stations
+        for index, members in indexes.expected(held).items()
+        if index in report.mended
+        for some in _chunks(list(members), MEMBERS_AT_ONCE)
+    ]
+    report.highest_id = max((0, report.highest_id, *(number for held in stations for number in held.transactions)))
+    found = await replies(lane, [indexes.read(index, members) for _, index, members in parts])
+    differences = [
+        one for part, values in zip(parts, found, strict=True) if (one := _difference(*part, values)) is not None
+    ]
+    done = await replies(lane, [_write(one.held, one.commands) for one in differences])
+    for one, written in zip(differences, done, strict=True):
+        if written:
+            report.mended[one.index].added += one.missing
+            report.mended[one.index].changed += len(one.commands) - one.missing
+    return sorted({one.held.station_id for one, written in zip(differences, done, strict=True) if not written})
+
+
+def _difference(held: Held, index: str, members: Mapping[str, Value], values: Sequence[Any]) -> Difference | None:
+    """Compare what an index should hold with what it does."""
+    commands, missing = [], 0
+    for (member, value), reply in zip(members.items(), values, strict=True):
+        there, found = indexes.value_of(index, reply)
+        if not there or found != value:
+            commands.append(indexes.add(index, member, value))
+            missing += not there
+    return Difference(held, index, commands, missing) if commands else None
 
 
 async def write(lane: Lane, held: Held, commands: Sequence[Command]) -> bool:
     """Run commands on indexes, where the station still is what was read; returns whether it was."""
+    return bool(await lane.one(*_write(held, commands)))
+
+
+def _write(held: Held, commands: Sequence[Command]) -> Command:
     touched, arguments = flatten(commands, keys.state(held.station_id))
-    token = "-" if held.token is None else held.token
-    return bool(await lane.one(*MEND_INDEX.command(touched, (token, *arguments))))
-
-
-async def _values(lane: Lane, index: str, members: Sequence[str]) -> dict[str, Value]:
-    found = {}
-    for member, reply in zip(members, await lane.one(*indexes.read(index, members)), strict=True):
-        there, value = indexes.value_of(index, reply)
-        if there:
-            found[member] = value
-    return found
+    return MEND_INDEX.command(touched, ("-" if held.token is None else held.token, *arguments))
 
 
 # ── what should not be there ─────────────────────────────────────────────────────────────────────────────────────────
