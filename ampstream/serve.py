@@ -1,6 +1,9 @@
 """`ampstream edge` and `ampstream worker`: the processes of production, alone."""
 
+import errno
 import os
+import socket
+from collections.abc import Coroutine
 from typing import Any, Literal
 
 import click
@@ -11,6 +14,7 @@ from shared import logs, metrics
 from shared.settings import Settings
 
 PORT = click.IntRange(0, 65535)
+_UNBINDABLE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 
 
 @click.command()
@@ -32,7 +36,7 @@ def edge(*, no_stations: bool, no_operators: bool, **options: Any) -> None:
     settings = _prepare("edge", options)
     from edge.main import run
 
-    loop.run(run(settings, stations=not no_stations, operators=not no_operators))
+    _run(run(settings, stations=not no_stations, operators=not no_operators))
 
 
 @click.command()
@@ -50,7 +54,16 @@ def worker(*, name: str, **options: Any) -> None:
     settings = _prepare("worker", options)
     from workers.main import run
 
-    loop.run(run(settings, name=name))
+    _run(run(settings, name=name))
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    try:
+        loop.run(serving)
+    except OSError as error:
+        if error.errno not in _UNBINDABLE and not isinstance(error, socket.gaierror):
+            raise
+        raise click.ClickException(f"cannot listen: {error.strerror}") from None
 
 
 def _prepare(process: Literal["edge", "worker"], options: dict[str, Any]) -> Settings:

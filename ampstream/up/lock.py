@@ -73,12 +73,15 @@ def _is_alive(process: int) -> bool:
 
 
 def check_ports(ports: Iterable[tuple[str, int, str]]) -> None:
-    """Raise `click.ClickException` naming each `(host, port, option)` that something else listens on."""
-    taken = [
-        f"port {port} of {host} is in use; choose another {option}"
-        for host, port, option in ports
-        if in_use(host, port)
-    ]
+    """Raise `click.ClickException` naming each `(host, port, option)` that is taken, by others or by one before it."""
+    taken: list[str] = []
+    ours: dict[tuple[str, int], str] = {}
+    for host, port, option in ports:
+        if in_use(host, port):
+            taken.append(f"port {port} of {host} is in use; choose another {option}")
+        elif port and (host, port) in ours:
+            taken.append(f"port {port} of {host} is wanted by {ours[host, port]} and {option}; move one of them")
+        ours[host, port] = option
     if taken:
         raise click.ClickException("\n       ".join(taken))
 

@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -95,3 +97,27 @@ def test_an_edge_without_listeners_is_refused() -> None:
     status, output = run("edge", "--no-stations", "--no-operators")
     assert status == 2
     assert "nothing to serve" in output
+
+
+@pytest.mark.parametrize(
+    ("command", "option"), [("edge", "--station-port"), ("edge", "--http-port"), ("worker", "--worker-port")]
+)
+def test_a_taken_port_is_told(command: str, option: str) -> None:
+    """A process that cannot listen ends with one clear line that names the port, and no traceback."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")}
+        ports = {f"AMPSTREAM_{name}_PORT": "0" for name in ("STATION", "HTTP", "WORKER")}
+        done = subprocess.run(
+            [sys.executable, "-m", "ampstream", command, option, port],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            env=environ | ports | {"AMPSTREAM_REDIS_URL": "redis://127.0.0.1:1/0"},
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"cannot listen: error while attempting to bind on address ('127.0.0.1', {port})" in done.stderr
+    assert "Traceback" not in done.stderr

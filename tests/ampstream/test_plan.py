@@ -93,6 +93,14 @@ def test_taken_ports_are_all_named() -> None:
             lock.check_ports([("127.0.0.1", port, "--station-port"), ("127.0.0.1", free_port(), "--http-port")])
 
 
+def test_ports_that_meet_are_named() -> None:
+    """Two of our own listeners on one port are told before anything starts; port 0 is any port, twice too."""
+    port = free_port()
+    with pytest.raises(click.ClickException, match=f"port {port} .* --station-port and --http-port"):
+        lock.check_ports([("127.0.0.1", port, "--station-port"), ("127.0.0.1", port, "--http-port")])
+    lock.check_ports([("127.0.0.1", 0, "--station-port"), ("127.0.0.1", 0, "--http-port")])
+
+
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
