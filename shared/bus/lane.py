@@ -60,8 +60,9 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             port = parts.port or 6379
             text = parse_qs(parts.query).get("db", [""])[0] if parts.scheme == "unix" else parts.path.strip("/")
             database = int(text or 0)
-        except ValueError as error:
-            raise ValueError(f"Redis URL: port and database must be numbers ({error})") from None
+        except ValueError:
+            # The error would quote what it read, which in a URL with an unescaped `/` is part of the password.
+            raise ValueError("Redis URL: port and database must be numbers, and a password percent-encoded") from None
         return cls(
             host=parts.hostname or "127.0.0.1",
             port=port,

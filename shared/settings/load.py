@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from shared.bus.lane import Address
 from shared.settings.model import Settings
 from shared.settings.networks import networks
 from shared.settings.secret import Secret, SecretUrl
@@ -128,6 +129,13 @@ def _malformed(settings: Settings) -> list[str]:
     found = []
     if not settings.redis_url.startswith(("redis://", "rediss://", "unix://")):
         found.append("AMPSTREAM_REDIS_URL must begin with redis://, rediss:// or unix://")
+    else:
+        try:
+            Address.parse(settings.redis_url.reveal())
+        except ValueError as error:
+            found.append(f"AMPSTREAM_REDIS_URL: {error}")
+    if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
+        found.append("AMPSTREAM_PUBLIC_URL must begin with http:// or https://")
     try:
         networks(settings.trusted_proxies)
     except ValueError as error:

@@ -159,3 +159,23 @@ def test_units_are_in_the_names() -> None:
         if field.unit == "B":
             assert field.name.endswith("_bytes"), field.name
         assert re.fullmatch(r"[a-z0-9_]+", field.name)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "part"),
+    [
+        ("AMPSTREAM_REDIS_URL", "redis://me:hunter2@host:99999/0", "numbers"),
+        ("AMPSTREAM_REDIS_URL", "redis://me:hunter2@host:6379/zero", "numbers"),
+        ("AMPSTREAM_REDIS_URL", "redis://me:hun/ter2@host:6379/0", "percent-encoded"),
+        ("AMPSTREAM_PUBLIC_URL", "csms.example.org", "https://"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_told(variable: str, value: str, part: str) -> None:
+    """A URL that would fail later is refused at once, by name, and its password is not repeated."""
+    with pytest.raises(SettingsError) as refused:
+        load({variable: value})
+    text = str(refused.value)
+    assert variable in text
+    assert part in text
+    assert "hun" not in text
+    assert "ter2" not in text
