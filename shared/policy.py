@@ -27,6 +27,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     command_expiry_ms: int = 7 * 24 * 3600 * 1000
     call_timeout_ms: int = 20_000
     """A CALL unanswered for so long closes its socket; repeated calls are recognised for twice this."""
+    start_failure_ms: int = 120_000
+    """An accepted remote start without a transaction, or stop without its end, for so long has failed."""
     reconcile_after_ms: int = 600_000
     """How long a reconciliation waits for queued stops before it closes what is provably over."""
     reconcile_ask_ms: int = 20_000
@@ -60,6 +62,7 @@ def of_settings(settings: Settings) -> Policy:
         boot_hold_ms=_ms(settings.boot_hold_s),
         command_timeout_ms=_ms(settings.command_timeout_s),
         call_timeout_ms=_ms(settings.call_timeout_s),
+        start_failure_ms=_ms(settings.start_failure_s),
         reconcile_after_ms=_ms(settings.reconcile_after_s),
         reconcile_ask_ms=min(Policy().reconcile_ask_ms, _ms(settings.reconcile_after_s / 4)),
         quarantine_bytes_per_station=settings.quarantine_station_bytes,

@@ -103,6 +103,13 @@ _WORDS: Final[dict[str, Words]] = {
     "transaction.corrected": _corrected,
     "transaction.orphan_stop": lambda event: f"a stop that fits no transaction (it names {event['transaction_id']})",
     "transaction.reconciling": lambda event: f"transaction {event['transaction_id']} is being looked at",
+    "transaction.start_failed": lambda event: (
+        f"a remote start was accepted, and nothing began ({cell(event['reason'])}){_optional(': {}', event['detail'])}"
+    ),
+    "transaction.stop_failed": lambda event: (
+        f"a remote stop was accepted, and transaction {event['transaction_id']} goes on "
+        f"({cell(event['reason'])}){_optional(': {}', event['detail'])}"
+    ),
     "authorization.refused": lambda event: f"an id tag was refused: {cell(event['status'])} at {cell(event['where'])}",
     "station.firmware_status": lambda event: f"firmware: {cell(event['status'])}",
     "station.diagnostics_status": lambda event: f"diagnostics: {cell(event['status'])}",

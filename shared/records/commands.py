@@ -53,11 +53,23 @@ class Outstanding(msgspec.Struct, frozen=True, omit_defaults=True):
     deadline_at: int
 
 
+class Watch(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an accepted remote start or stop promises: a transaction's start, or the end of `transaction_id`."""
+
+    command_id: str = ""
+    due_at: int = 0
+    id_tag: str = ""
+    connector_id: int = 0
+    """0: any."""
+    transaction_id: int = 0
+
+
 class Commands(msgspec.Struct, frozen=True, omit_defaults=True):
     """Section `cm`."""
 
     queue: tuple[Queued, ...] = ()
     outstanding: Outstanding | None = None
+    watches: tuple[Watch, ...] = ()
 
 
 _TIME_BITS: Final = 48

@@ -205,6 +205,25 @@ class CommandChanged(Event, tag="command.changed"):
     error: str = ""
 
 
+class StartFailed(Event, tag="transaction.start_failed"):
+    """A remote start was accepted and no transaction began in time: `reason` offline, tag, connector or unknown."""
+
+    command_id: str
+    connector_id: int
+    reason: str
+    detail: str = ""
+
+
+class StopFailed(Event, tag="transaction.stop_failed"):
+    """A remote stop was accepted and the transaction did not end in time: `reason` offline or unknown."""
+
+    command_id: str
+    transaction_id: int
+    connector_id: int
+    reason: str
+    detail: str = ""
+
+
 class ReconciliationStarted(Event, tag="transaction.reconciling"):
     """An open transaction of a station that came back is being looked at."""
 
@@ -235,6 +254,8 @@ AnyEvent = (
     | DataTransferred
     | FrameQuarantined
     | CommandChanged
+    | StartFailed
+    | StopFailed
     | ReconciliationStarted
 )
 

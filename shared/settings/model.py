@@ -170,6 +170,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     command_timeout_s: Annotated[
         float, _charging("A command that the station does not answer for so long is timed out.", "s", gt=0, le=3600)
     ] = 30.0
+    start_failure_s: Annotated[
+        float,
+        _charging(
+            "An accepted remote start without a transaction, or stop without its end, for so long has failed.",
+            "s",
+            gt=0,
+            le=86400,
+        ),
+    ] = 120.0
     reconcile_after_s: Annotated[
         float,
         _charging(

@@ -14,7 +14,7 @@ from shared.records.packing import pack
 from shared.records.transactions import Estimate, Transaction, sort_time
 from workers.store.draft import Draft
 
-from . import flags
+from . import flags, watching
 from .authorization import key_of
 from .metering import count_energy, keep_open
 
@@ -42,6 +42,7 @@ def enter(draft: Draft, transaction: Transaction) -> None:
     if transaction.state == "open":
         draft.effect("ZADD", keys.TRANSACTIONS_OPEN, at, number)
         keep_open(draft, transaction)
+    watching.started(draft, transaction)
     for flag in transaction.flags:
         draft.flag(flag)
     draft.emit(

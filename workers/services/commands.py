@@ -365,7 +365,8 @@ def _without(commands: Commands, command_id: str) -> Commands:
     outstanding = commands.outstanding
     if outstanding is not None and outstanding.command_id == command_id:
         outstanding = None
-    return Commands(tuple(queued for queued in commands.queue if queued.command_id != command_id), outstanding)
+    queue = tuple(queued for queued in commands.queue if queued.command_id != command_id)
+    return msgspec.structs.replace(commands, queue=queue, outstanding=outstanding)
 
 
 def _trigger(action: str, payload: str) -> str:
