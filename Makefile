@@ -44,6 +44,7 @@ contracts: $(INSTALLED) ## who may import whom
 fresh: $(INSTALLED) ## generated files equal their sources
 	$(BIN)/python -m tools.generate_ocpp_types --check
 	$(BIN)/python -m tools.generate_docs --check
+	$(BIN)/python -m grafana --check
 
 tests: $(INSTALLED) ## pytest (ARGS="-k name")
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
@@ -54,6 +55,7 @@ bench: $(INSTALLED) ## measure a system that the benchmark starts itself
 generate: $(INSTALLED) ## write the generated files anew
 	$(BIN)/python -m tools.generate_ocpp_types
 	$(BIN)/python -m tools.generate_docs
+	$(BIN)/python -m grafana
 
 format: $(INSTALLED) ## ruff: format and mend what can be mended
 	$(BIN)/ruff check --fix

@@ -1,5 +1,7 @@
-"""Reads rules, and what PromQL expressions ask for."""
+"""Reads rules and dashboards, and what PromQL expressions ask for."""
 
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,8 @@ from shared.series import Labels
 ROOT: Final = Path(__file__).resolve().parents[2]
 ALERTS: Final = ROOT / "grafana" / "alerts"
 RUNBOOKS: Final = ROOT / "docs" / "runbooks"
+PROMETHEUS: Final = ("up", "ALERTS")
+"""What Prometheus itself makes."""
 FOREIGN: Final = ("redis_", "process_", "python_gc_")
 """Metrics of redis_exporter and of prometheus_client's own collectors; `test_foreign` asks them."""
 
@@ -32,6 +36,26 @@ def alerts() -> dict[str, dict[str, Any]]:
 def recorded() -> set[str]:
     """The names that recording rules make."""
     return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def dashboards() -> dict[str, dict[str, Any]]:
+    """Every committed dashboard by its file's name."""
+    folder = ROOT / "grafana" / "dashboards"
+    return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+
+
+def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
+    """The panels of a dashboard, without headings."""
+    return [panel for panel in board["panels"] if panel["type"] != "row"]
+
+
+def expressions(board: dict[str, Any]) -> list[str]:
+    """Every expression of a dashboard, its variables replaced: those of panels, variables and annotations."""
+    found = [target["expr"] for panel in panels(board) for target in panel["targets"]]
+    found += [annotation["expr"] for annotation in board["annotations"]["list"]]
+    queries = [each["query"]["query"] for each in board["templating"]["list"] if each["type"] == "query"]
+    found += [re.sub(r"^label_values\((.+), \w+\)$", r"\1", query) for query in queries]
+    return [each.replace("$__rate_interval", "1m").replace("$job", ".+").replace("$instance", ".+") for each in found]
 
 
 def selectors(expression: str) -> Iterator[promql_parser.VectorSelector]:
@@ -54,7 +78,7 @@ def problems(expression: str) -> list[str]:
     found = []
     for selector in selectors(expression):
         name = selector.name or ""
-        if name in recorded() or name == "up" or name.startswith(FOREIGN):
+        if name in recorded() or name in PROMETHEUS or name.startswith(FOREIGN):
             continue
         base = next((name.removesuffix(end) for end in ("_bucket", "_count", "_sum") if name.endswith(end)), name)
         family = metrics.REGISTRY.families.get(name) or metrics.REGISTRY.families.get(base)

@@ -7,18 +7,15 @@ import urllib.request
 from shared import metrics
 from tests.support import ValkeyServer, free_port, wait_until_sync
 
-from .reading import FOREIGN, rules, selectors, tool
-
-
-def expressions() -> list[str]:
-    """Every expression of a rule."""
-    return [rule["expr"] for rule in rules()]
+from .reading import FOREIGN, dashboards, expressions, rules, selectors, tool
 
 
 def asked(prefix: str) -> set[str]:
-    """The metrics with this prefix that expressions name."""
-    names = {selector.name or "" for expression in expressions() for selector in selectors(expression)}
-    return {name for name in names if name.startswith(prefix)}
+    """The metrics with this prefix that rules and panels name."""
+    wanted = [rule["expr"] for rule in rules()]
+    wanted += [expression for board in dashboards().values() for expression in expressions(board)]
+    found = {selector.name or "" for expression in wanted for selector in selectors(expression)}
+    return {name for name in found if name.startswith(prefix)}
 
 
 def names(exposition: str) -> set[str]:
@@ -27,7 +24,7 @@ def names(exposition: str) -> set[str]:
 
 
 def test_the_exporter_serves_what_is_asked_of_redis(valkey_server: ValkeyServer) -> None:
-    """Every redis_* metric that rules ask for comes from redis_exporter in front of a real Valkey."""
+    """Every redis_* metric that is asked for comes from redis_exporter in front of a real Valkey."""
     program = tool("prometheus-redis-exporter", "prometheus-redis-exporter")
     port = free_port()
     command = [program, "-redis.addr", valkey_server.url, "-web.listen-address", f"127.0.0.1:{port}"]
@@ -49,7 +46,7 @@ def test_the_exporter_serves_what_is_asked_of_redis(valkey_server: ValkeyServer)
 
 
 def test_our_processes_serve_what_is_asked_of_them() -> None:
-    """Every process_* and python_* metric that rules ask for is in our own exposition."""
+    """Every process_* and python_* metric that is asked for is in our own exposition."""
     served = names(metrics.render().decode())
     wanted = {name for prefix in FOREIGN if prefix != "redis_" for name in asked(prefix)}
     assert wanted - served == set()
