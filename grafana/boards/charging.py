@@ -46,6 +46,7 @@ _TRANSACTIONS: Final = Row(
             "Open without a sign of life for a day, or on a connector that was set free.",
             ((fleet(metrics.TRANSACTIONS_STUCK), "silent"),),
             steps=((10, "orange"),),
+            runbooks=("TransactionsStuck",),
         ),
         Panel(
             "Power delivered",
@@ -108,6 +109,7 @@ _STATIONS: Final = Row(
             ((quantile(0.95, metrics.STATION_CLOCK_SKEW_SECONDS), "p95"),),
             unit="s",
             steps=((10, "orange"),),
+            runbooks=("StationClockSkew",),
         ),
         Panel(
             "Deviations tolerated",
