@@ -32,6 +32,32 @@ async def _worker_dies(system: System, ledger: LedgerFile) -> Charger:
     return charger
 
 
+async def _worker_dies_at_a_goodbye(system: System, ledger: LedgerFile) -> list[checks.Violation]:
+    """Let the worker that committed the end of a session die; decided again, that entry finds nothing to change."""
+    charger = Charger(system.station_urls, "CP1", ledger)
+    await charger.connect()
+    await charger.boot()
+    system.arm("after_commit", "kill", "CP1", "reason", "station")
+    await charger.leave()
+    await system.restart(await system.reached("after_commit"))
+    client = system.valkey.client()
+    found = await checks.liveness(client)
+    found += await checks.presence(system.operator(), "CP1", "offline", 0.5)
+    return [*found, *checks.told_offline(system.operator(), "CP1"), *await checks.bounds(client, nodes=1)]
+
+
+async def test_what_is_no_call_is_told_as_well(tmp_path: Path, ledger: LedgerFile) -> None:
+    """F4: the end of a session, committed by a worker that died, is told by the next one, once (I7, I9)."""
+    async with running(tmp_path / "system", worker_guards=["points"]) as system:
+        checks.sound(await _worker_dies_at_a_goodbye(system, ledger))
+
+
+async def test_control_without_the_outbox_nobody_is_told(tmp_path: Path, ledger: LedgerFile) -> None:
+    """F4, control: where a duplicate's outcome is dropped, no event says that the station is gone (I7)."""
+    async with running(tmp_path / "system", worker_guards=["points", "no_emission"]) as system:
+        assert "I7" in checks.broken(await _worker_dies_at_a_goodbye(system, ledger))
+
+
 async def test_the_stored_outcome_goes_out(tmp_path: Path, ledger: LedgerFile) -> None:
     """F4: the stored answers come on the same connection, and each event once by its id (I2, I3, I5)."""
     async with running(tmp_path / "system", worker_guards=["points"]) as system:

@@ -71,12 +71,15 @@ async def commit_many(lane: Lane, drafts: Sequence[Draft], barrier: Barrier = NO
     for place, draft in enumerate(drafts):
         outbox = draft.outbox()
         if not draft.origin.call_seq and not changes_state(draft):
-            outcomes.append(Outcome(Result.COMMITTED, outbox))  # Nothing to fence: emitting it twice changes nothing.
-            continue
-        if draft.view.token is None and not draft.changed and draft.origin.epoch:
+            if not draft.view.station_id:
+                outcomes.append(Outcome(Result.COMMITTED, outbox))
+                continue
+            command, field = _look(draft)
+        elif draft.view.token is None and not draft.changed and draft.origin.epoch:
             outcomes.append(Outcome(Result.STALE, None))  # The station was deleted meanwhile: leave no trace of it.
             continue
-        command, field = _command(draft, outbox)
+        else:
+            command, field = _command(draft, outbox)
         commands.append(command)
         boxes.append((place, outbox, field))
         outcomes.append(None)
@@ -88,7 +91,21 @@ async def commit_many(lane: Lane, drafts: Sequence[Draft], barrier: Barrier = NO
     return [outcome for outcome in outcomes if outcome is not None]
 
 
-def _outcome(reply: list[Any], outbox: Outbox, field: str) -> Outcome:
+def _look(draft: Draft) -> tuple[Command, str]:
+    """Return the read that stands for a commit where there is nothing to write, and the outbox field that it reads.
+
+    Nothing is to be fenced: emitting twice changes nothing. But that nothing is left to change may be the work of this
+    very entry, committed by a worker that died before it could emit: then that outcome is owed, not this one.
+    """
+    field = f"o:{draft.origin.entry_id}"
+    return ("HGET", keys.state(draft.view.station_id), field), field
+
+
+def _outcome(reply: Any, outbox: Outbox, field: str) -> Outcome:
+    if reply is None:
+        return Outcome(Result.COMMITTED, outbox)
+    if isinstance(reply, bytes):
+        return Outcome(Result.DUPLICATE, decode(reply), field)
     result = Result(reply[0])
     if result is Result.COMMITTED:
         return Outcome(result, outbox, field)

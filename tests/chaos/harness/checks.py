@@ -224,6 +224,12 @@ def _left(client: Any, nodes: int) -> Iterator[Violation]:
             yield Violation("I9", key.decode(), f"keeps the outboxes {boxes} of settled entries")
 
 
+def told_offline(operator: Operator, station_id: str) -> list[Violation]:
+    """Audit I7: that a station went offline once was told once."""
+    told = [one for one in operator.events(station_id) if one["type"] == "station.offline"]
+    return [] if len(told) == 1 else [Violation("I7", station_id, f"went offline once, and {len(told)} events say so")]
+
+
 async def steady(operator: Operator, station_id: str, expected: str, for_s: float) -> list[Violation]:
     """Audit I7: the station is shown as `expected` all the time, and no event says otherwise."""
     begun, before = time.monotonic(), len(operator.events(station_id))

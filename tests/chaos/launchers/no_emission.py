@@ -13,9 +13,8 @@ def apply() -> None:
     """Let a duplicate owe nothing."""
     ordinary = commit._outcome
 
-    def outcome(reply: list[Any], outbox: Outbox, field: str) -> Outcome:
-        if Result(reply[0]) is Result.DUPLICATE:
-            return Outcome(Result.DUPLICATE, None, field)
-        return ordinary(reply, outbox, field)
+    def outcome(reply: Any, outbox: Outbox, field: str) -> Outcome:
+        made = ordinary(reply, outbox, field)
+        return Outcome(made.result, None, field) if made.result is Result.DUPLICATE else made
 
     commit._outcome = outcome
