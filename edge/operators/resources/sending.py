@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
+import hiredis
 import msgspec
 
 from edge.operators.call import Call
 from edge.operators.problems import ProblemError
+from shared.bus.lane import LaneLost
 from shared.ocpp import payloads
 from shared.ocpp.actions import actions_of
 from shared.ocpp.payloads import PayloadError
@@ -53,10 +55,17 @@ def record_of(body: bytes) -> CommandRecord:
 
 
 async def outcome(call: Call[Any, Any], sent: CommandRecord, since: EventPosition, wait_s: float) -> CommandRecord:
-    """Return the command's record once it has ended, or as it stands after `wait_s`.
+    """Return the command's record once it has ended, or as it was last seen: after `wait_s`, or where Redis is lost.
 
-    `since` is a position of the feed before the command was queued. Raises `LaneLost` as the lane does.
+    `since` is a position of the feed before the command was queued. It is queued durably, so the wait fails nothing.
     """
+    try:
+        return await _outcome(call, sent, since, wait_s)
+    except (LaneLost, hiredis.ReplyError):
+        return sent
+
+
+async def _outcome(call: Call[Any, Any], sent: CommandRecord, since: EventPosition, wait_s: float) -> CommandRecord:
     feed, record = call.parts.feed, sent
     clock = asyncio.get_running_loop().time
     until = clock() + wait_s

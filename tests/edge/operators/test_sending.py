@@ -6,7 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from edge.operators.feed import EventFeed
 from shared.bus import keys
+from shared.bus.lane import LaneLost
 from shared.envelopes import Reply
 from shared.ocpp import v16
 from shared.records.commands import CommandRecord, Commands, CommandState, Queued, made_at, make_id
@@ -135,6 +137,19 @@ async def test_waiting_in_vain_answers_with_the_record_as_it_stands(stage: Stage
     await keep(stage, made)
     answering(stage, made)
     status, body = await stage.ask("POST", "/stations/CP1/commands?wait=50ms", json=RESET)
+    assert (status, body["state"]) == (202, "queued")
+
+
+async def test_a_wait_that_loses_redis_fails_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command is queued by then: 202 and its record, not an error that invites a repetition."""
+
+    async def lost(*_: Any) -> None:
+        raise LaneLost("gone")
+
+    await stage.station("CP1")
+    answering(stage, record(1))
+    monkeypatch.setattr(EventFeed, "following", lost)
+    status, body = await stage.ask("POST", "/stations/CP1/commands?wait=5s", json=RESET)
     assert (status, body["state"]) == (202, "queued")
 
 
