@@ -23,9 +23,10 @@ that transaction as well.
 A flag is `name` or `name:detail`; the detail names a field or an action, never a value."""
 _RULES_HEAD = """\
 What needs a choice is a rule of the station: its `quirk_profile` in the API (`PATCH /api/v1/stations/{station_id}`), a
-map of rule to value. A rule that is not set has no effect."""
+map of rule to value (`ampstream stations update ID --quirk RULE=VALUE`). A rule that is not set has no effect."""
 _PROFILES_HEAD = """\
-Models that get rules by themselves. What a station's own `quirk_profile` says wins."""
+Models that get rules by themselves. What a station's own `quirk_profile` says wins; there
+`none` switches a rule off."""
 
 
 def markdown() -> str:

@@ -89,6 +89,13 @@ def _setting_options(command: Any) -> Any:
             "--minimum-profile", type=click.IntRange(0, 3), help="Security profile below which it is refused."
         ),
         click.option("--subprotocol", type=click.Choice(["ocpp1.6", "none"]), help="Taken where it offers none."),
+        click.option(
+            "--quirk",
+            "quirk_profile",
+            multiple=True,
+            metavar="RULE=VALUE",
+            help="A rule for what it does in its own way; may be repeated; replaces all it has. `none`: no rule.",
+        ),
         click.option("--ping/--no-ping", default=None, help="Whether it answers WebSocket pings."),
         click.option("--blocked/--not-blocked", default=None, help="Whether it is refused whatever it shows."),
     ):
@@ -102,7 +109,17 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
         found["boot_policy"] = None
     if found.get("subprotocol") == "none":
         found["subprotocol"] = ""
+    rules = found.pop("quirk_profile", ())
+    if rules:
+        found["quirk_profile"] = dict(map(_rule, rules)) if rules != ("none",) else {}
     return found
+
+
+def _rule(text: str) -> tuple[str, str]:
+    rule, sign, value = text.partition("=")
+    if not sign:
+        raise click.BadParameter(f"{text!r} is not RULE=VALUE", param_hint="--quirk")
+    return rule.strip(), value.strip()
 
 
 @stations.command()
@@ -220,6 +237,7 @@ def _facts(item: dict[str, Any]) -> list[tuple[str, Any]]:
         ("blocked", settings["blocked"] or None),
         ("boot policy", settings["boot_policy"]),
         ("time zone", settings["time_zone"]),
+        ("quirks", [f"{rule}={value}" for rule, value in settings["quirk_profile"].items()]),
         ("flags", item["flags"]),
         ("statuses", item["statuses"]),
     ]

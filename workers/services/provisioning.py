@@ -18,6 +18,7 @@ from shared.records.stations import Registration, StationRecord
 from workers.store.draft import Draft
 
 from . import closing, commands, flags
+from .quirks import NO_RULE, RULES
 
 GO_AWAY: Final = 1012
 """The station is to dial again: one that was closed with 1000 might not (quirk 29)."""
@@ -43,9 +44,10 @@ class Refused(Exception):
 
 
 def create(draft: Draft, request: CreateStation) -> dict[str, Any]:
-    """Make a station known; 409 where it is."""
+    """Make a station known; 409 where it is, 422 for a rule that does not exist."""
     if draft.station is not None:
         raise Refused(409, "the station exists")
+    _check_rules(request.quirk_profile)
     at = draft.origin.received_at
     policy = cast("Registration | None", request.boot_policy or None)
     draft.put(
@@ -69,8 +71,12 @@ def create(draft: Draft, request: CreateStation) -> dict[str, Any]:
 
 
 def update(draft: Draft, request: UpdateStation) -> dict[str, Any]:
-    """Change the fields that are set; 404 where the station is unknown. A station that is blocked loses its socket."""
+    """Change the fields that are set; 404 where the station is unknown, 422 for a rule that does not exist.
+
+    A station that is blocked loses its socket.
+    """
     station = _known(draft)
+    _check_rules(request.quirk_profile or {})
     wanted = {field: value for field in _RECORD_FIELDS if (value := getattr(request, field)) is not None}
     if "boot_policy" in wanted:
         wanted["boot_policy"] = wanted["boot_policy"] or None  # Empty: the fleet's again.
@@ -125,6 +131,16 @@ def _known(draft: Draft) -> StationRecord:
     if draft.station is None:
         raise Refused(404, "no such station")
     return draft.station
+
+
+def _check_rules(wanted: dict[str, str]) -> None:
+    """Refuse rules that would have no effect: their stations would be billed wrong without anybody knowing."""
+    for rule, value in wanted.items():
+        if rule not in RULES:
+            raise Refused(422, f"`quirk_profile` has no rule {rule[:64]!r}; there are: {', '.join(RULES)}")
+        known = (*RULES[rule], NO_RULE)
+        if value not in known:
+            raise Refused(422, f"`quirk_profile`: {rule} is not {value[:64]!r}; it may be: {', '.join(known)}")
 
 
 def _close(draft: Draft, code: int, reason: str) -> None:

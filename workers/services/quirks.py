@@ -30,6 +30,9 @@ RULES: Final[dict[str, dict[str, str]]] = {
 }
 """Rule -> value -> meaning; the documentation's table is made from it."""
 
+NO_RULE: Final = "none"
+"""Value of any rule: what its model's profile says does not hold for this station."""
+
 FREE_VEND_TAGS: Final = frozenset(
     {"", "0", "00000000", "free", "freevend", "free_vend", "noauth", "no_auth", "unknown"}
 )

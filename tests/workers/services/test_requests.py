@@ -98,6 +98,22 @@ def test_update(world: World) -> None:
     assert "secret" not in str(facts)
 
 
+@pytest.mark.parametrize(
+    ("rules", "part"), [({"id_tags": "hex"}, "no rule 'id_tags'; there are: id_tag,"), ({"id_tag": "upper"}, "hex")]
+)
+def test_a_rule_that_does_not_exist(world: World, rules: dict[str, str], part: str) -> None:
+    """A rule or value that would have no effect is refused with the ones that exist, at a change and at a creation."""
+    replies = [
+        world.request(UpdateStation(request_id="u", quirk_profile=rules)),
+        World().request(CreateStation(request_id="c", quirk_profile=rules)),
+    ]
+    for status, body in replies:
+        assert status == 422
+        assert part in body["detail"]
+    good = {"id_tag": "hex", "main_meter": "none"}
+    assert world.request(UpdateStation(request_id="v", quirk_profile=good))[0] == 200
+
+
 def test_a_blocked_station_loses_its_socket(world: World) -> None:
     """Blocking writes the door and closes the socket."""
     world.request(UpdateStation(request_id="b", blocked=True))
