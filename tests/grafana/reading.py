@@ -11,7 +11,7 @@ import promql_parser
 import yaml
 
 from shared import metrics
-from shared.series import Labels
+from shared.series import AnyFamily, Family, Labels
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 ALERTS: Final = ROOT / "grafana" / "alerts"
@@ -89,7 +89,15 @@ def problems(expression: str) -> list[str]:
             found.append(f"{name} is a {family.kind}")
         for matcher in selector.matchers.matchers:
             found += _label_problems(name, family.label_sets, matcher)
+            if matcher.name == "le" and matcher.value not in edges(family):
+                found.append(f"{name} has no bucket {matcher.value}")
     return found
+
+
+def edges(family: AnyFamily) -> set[str]:
+    """Return the upper edges of a histogram's buckets, as they are exposed."""
+    assert isinstance(family, Family)
+    return {"+Inf", *(str(edge) for edge in family._make().edges)}
 
 
 def _label_problems(name: str, labels: Labels, matcher: promql_parser.Matcher) -> list[str]:

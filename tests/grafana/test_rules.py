@@ -68,3 +68,19 @@ def test_alerts_fire_when_they_should(path: Path) -> None:
     command = [tool("promtool", "prometheus"), "test", "rules", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("expression", "problem"),
+    [
+        ("ampstream_no_such_total", "is not in shared/metrics.py"),
+        ("ampstream_stations{station='CP-1'}", "has no label station"),
+        ("ampstream_stations{state='gone'}", "state is never gone"),
+        ("ampstream_edge_ack_duration_seconds", "is a histogram"),
+        ("ampstream_edge_ack_duration_seconds_bucket{le='10'}", "has no bucket 10"),
+        ("ampstream:no_such:rate5m", "is not in shared/metrics.py"),
+    ],
+)
+def test_wrong_expressions_are_found(expression: str, problem: str) -> None:
+    """The check that holds rules and panels to the catalogue finds each kind of mistake."""
+    assert [each for each in problems(expression) if problem in each]
