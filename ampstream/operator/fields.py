@@ -13,6 +13,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect
 
+from shared.ocpp.paths import leaf
+
 MAX_ITEMS: Final = 1000
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[([0-9]+)\]")
 
@@ -27,13 +29,12 @@ def payload(words: Sequence[str], kind: type[msgspec.Struct] | None) -> dict[str
     Raises `FieldsError`, which names the word.
     """
     made: dict[str, Any] = {}
-    root = inspect.type_info(kind) if kind is not None else None
     for word in words:
         path, equals, text = word.partition("=")
         if not equals or not path:
             raise FieldsError(f"`{word}` is no field: write name=value")
         steps = _steps(path)
-        _place(made, steps, _value(text, _leaf(root, steps)), path)
+        _place(made, steps, _value(text, leaf(kind, steps) if kind is not None else None), path)
     return made
 
 
@@ -48,27 +49,13 @@ def _steps(path: str) -> list[str]:
     return steps
 
 
-def _value(text: str, leaf: inspect.Type | None) -> Any:
-    if isinstance(leaf, (inspect.StrType, inspect.EnumType)):
+def _value(text: str, kind: inspect.Type | None) -> Any:
+    if isinstance(kind, (inspect.StrType, inspect.EnumType)):
         return text
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
         return text
-
-
-def _leaf(kind: inspect.Type | None, steps: Sequence[str]) -> inspect.Type | None:
-    """Return the type of what a path leads to, as far as it is known."""
-    for step in steps:
-        if isinstance(kind, inspect.StructType):
-            kind = next((field.type for field in kind.fields if field.encode_name == step), None)
-        elif isinstance(kind, inspect.VarTupleType):
-            kind = kind.item_type
-        else:
-            return None
-        if isinstance(kind, inspect.Metadata):
-            kind = kind.type
-    return kind
 
 
 def _place(made: dict[str, Any], steps: Sequence[str], value: Any, path: str) -> None:

@@ -10,6 +10,7 @@
     actions      per version: the request types by action, and who sends them
     payloads     raw JSON to a typed message: strict, then lenient with flags
     lenient      the lenient pass itself
+    paths        what a path into a payload leads to, for words about it
     quirks       which deviations are tolerated, and how, as data; the names of the flags
     timestamps   what stations write as time, to milliseconds since the epoch, and back
 

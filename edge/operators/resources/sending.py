@@ -13,6 +13,7 @@ from edge.operators.problems import ProblemError
 from shared.bus.lane import LaneLost
 from shared.ocpp import payloads
 from shared.ocpp.actions import actions_of
+from shared.ocpp.paths import allowed
 from shared.ocpp.payloads import PayloadError
 from shared.ocpp.versions import OCPP16, VERSIONS, Version
 from shared.records.commands import TERMINAL, CommandRecord
@@ -45,6 +46,8 @@ def checked(version: Version, action: str, payload: dict[str, Any]) -> str:
     except PayloadError as error:
         name = f"payload.{error.field}" if error.field else "payload"
         problem = str(error).removeprefix(f"{error.field}: ")
+        if "allowed values" in problem and (words := allowed(request, error.field)):
+            problem = f"it is one of {', '.join(words)}"
         raise ProblemError.of_field("bad_body", "body", name[:200], f"is wrong for {action}: {problem}") from None
     return raw.decode()
 

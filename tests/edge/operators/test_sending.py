@@ -94,6 +94,19 @@ async def test_a_wrong_payload_is_refused_at_once(stage: Stage, action: str, pay
     assert stage.node.asked == []
 
 
+async def test_allowed_values_are_listed(stage: Stage) -> None:
+    """Who misspells a word of an enumeration is told its words, inside lists too."""
+    await stage.station("CP1")
+    listed = {
+        "listVersion": 1,
+        "updateType": "Full",
+        "localAuthorizationList": [{"idTag": "A", "idTagInfo": {"status": "OK"}}],
+    }
+    for action, payload, words in (("Reset", {"type": "x"}, "Hard, Soft"), ("SendLocalList", listed, "ConcurrentTx")):
+        _, body = await stage.ask("POST", "/stations/CP1/commands", json={"action": action, "payload": payload})
+        assert words in body["detail"]
+
+
 @pytest.mark.parametrize("action", sorted(v16.FROM_CSMS))
 async def test_every_action_is_taken(stage: Stage, action: str) -> None:
     """What a station may be sent in 1.6 and its security extension is known, and its fields are checked."""
