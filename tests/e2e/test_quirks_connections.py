@@ -223,7 +223,7 @@ async def test_an_answer_after_the_time(system: System) -> None:
         async with field.flagged("late_answer:TriggerMessage"):
             field.station.answer(call, {"status": "Accepted"})
         command = await field.operator.get(path)
-        assert (command["state"], command["late_response"]) == ("timed_out", {"status": "Accepted"})
+        assert (command["state"], command["response"]) == ("timed_out", {"status": "Accepted"})
 
 
 async def test_status_floods(system: System) -> None:
