@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -252,3 +254,26 @@ async def test_who_was_sent_away_and_does_not_return(system: System) -> None:
         assert [one["cause"] for one in offline] == ["expiry"]
         assert (await field.shown())["state"] == "offline"
         assert [one["reconnecting"] for one in await field.events("station.disconnected")] == [True]
+
+
+async def test_a_tags_places_are_never_exceeded(system: System) -> None:
+    """Ten stations start at once with one tag that allows three: three are accepted, and each stop frees one place."""
+    async with contextlib.AsyncExitStack() as stack:
+        fields = [await stack.enter_async_context(Field(system, f"P-RACE-{n}")) for n in range(10)]
+        operator = fields[0].operator
+        await operator.request("PUT", "/tags/P-RACE", json={"status": "accepted", "concurrent_limit": 3})
+        await asyncio.gather(*(field.boot() for field in fields))
+        start = {"connectorId": 1, "idTag": "p-race", "meterStart": 0, "timestamp": iso()}
+        answers = await asyncio.gather(*(field.say("StartTransaction", **start) for field in fields))
+        assert sorted(one["idTagInfo"]["status"] for one in answers) == ["Accepted"] * 3 + ["ConcurrentTx"] * 7
+        # Said again, each gets the same answer, and takes no second place.
+        assert await asyncio.gather(*(field.say("StartTransaction", **start) for field in fields)) == answers
+        assert (await operator.get("/tags/P-RACE"))["holds"] == 3
+        began = [n for n, one in enumerate(answers) if one["idTagInfo"]["status"] == "Accepted"]
+        await fields[began[0]].stop(answers[began[0]]["transactionId"], 10)
+
+        async def freed() -> bool:
+            return bool((await operator.get("/tags/P-RACE"))["holds"] == 2)
+
+        await wait_until(freed)
+        assert await fields[began[0]].start(idTag="P-RACE", timestamp=iso(1))
