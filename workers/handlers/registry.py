@@ -41,7 +41,7 @@ class Handler(msgspec.Struct, frozen=True, gc=False):
     only, or nothing. The answer is never sent."""
     once: bool = False
     """The same CALL again on one connection gets the kept answer: the action has neither business key nor idempotent
-    effect (DESIGN, Identity and duplicates)."""
+    effect (docs/architecture.md)."""
     unaccepted: bool = False
     """Served before the station is accepted; others get SecurityError (OCPP-J 1.6 errata 3.8), messages with
     `unreadable` excepted: they are always taken."""
