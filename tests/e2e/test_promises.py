@@ -153,6 +153,8 @@ async def test_every_list_in_pages(system: System) -> None:
     """Every list gives the same items one by one as at once, and every answer has the form that OpenAPI declares."""
     async with Field(system, "P-PAGES") as field:
         await field.boot()
+        for connector in (10, 2, 0, 1):
+            await field.status("Available", connector)
         numbers = []
         for n in range(3):
             numbers.append(await field.start(timestamp=iso(-60 + n), meterStart=n))
@@ -168,6 +170,7 @@ async def test_every_list_in_pages(system: System) -> None:
             ("/quarantine", {"station_id": field.id}),
             (f"/stations/{field.id}/history", {}),
             ("/connectors", {}),
+            (f"/stations/{field.id}/connectors", {}),
         ]
         for path, params in lists:
             whole = await field.operator.items(path, **params)

@@ -29,6 +29,7 @@ TABLE: Final = Table("charging")
 _route = TABLE.route
 
 CSV_CHUNK: Final = 200
+NUMBER: Final = re.compile(r"[0-9]{1,10}")
 CONNECTOR: Final = re.compile(r".{1,48}/[0-9]{1,10}")
 TransactionId = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Format = Literal["json", "csv"]
@@ -38,6 +39,13 @@ class ConnectorList(msgspec.Struct, frozen=True, kw_only=True):
     """Filters of the list."""
 
     status: Annotated[str, Meta(max_length=64, description="As the station reports it, e.g. `Charging`.")] = ""
+    limit: Limit = 100
+    cursor: Cursor | None = None
+
+
+class StationConnectors(StationPath, frozen=True, kw_only=True):
+    """Whose connectors, and how many of them."""
+
     limit: Limit = 100
     cursor: Cursor | None = None
 
@@ -103,13 +111,18 @@ async def list_connectors(call: Call[ConnectorList, None]) -> Page[Connector]:
 
 
 @_route(
-    "GET", "/stations/{station_id}/connectors", "List a station's connectors", scope="read", params=StationPath,
+    "GET", "/stations/{station_id}/connectors", "List a station's connectors", scope="read", params=StationConnectors,
     response=Page[Connector], errors=("not_found",),
 )  # fmt: skip
-async def list_station_connectors(call: Call[StationPath, None]) -> Page[Connector]:
+async def list_station_connectors(call: Call[StationConnectors, None]) -> Page[Connector]:
     """Return the connectors that a station has reported; connector 0 is the station itself."""
-    found = await known(call, call.params.station_id)
-    return Page([Connector.of(call.params.station_id, one) for one in found.connectors], None)
+    station_id, limit = call.params.station_id, call.params.limit
+    query = ("connectors of", station_id)
+    after = member(call.params.cursor, *query, shape=NUMBER)
+    found = await known(call, station_id)
+    left = [one for one in found.connectors if not after or one.connector_id > int(after)]
+    items = [Connector.of(station_id, one) for one in left[:limit]]
+    return page(items, str(items[-1].connector_id) if len(left) > limit else None, *query)
 
 
 @_route("GET", "/transactions", "List transactions", scope="read", params=TransactionList, response=Page[Transaction])
