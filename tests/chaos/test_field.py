@@ -17,7 +17,7 @@ from tests.chaos.harness.cars import Cars
 from tests.chaos.harness.system import running
 from tests.support import lasting
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 STATIONS = 36
 POINTS = 3
 

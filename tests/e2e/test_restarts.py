@@ -10,7 +10,7 @@ from tests.chaos.harness import checks
 from tests.chaos.harness.cars import Cars
 from tests.chaos.harness.system import running
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 
 async def test_rolling_restart(tmp_path: Path) -> None:

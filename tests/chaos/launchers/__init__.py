@@ -13,6 +13,7 @@ do any of this.
     no_emission        (worker) a duplicate's stored outcome is not sent out
     no_fence           (worker) the commit does not look at the fence
     no_token           (worker) the commit does not look at the version token
+    no_sweep           (worker) passed presence deadlines are not looked at
     no_quarantine      (worker) a poison entry is tried for ever
     no_atomicity       (worker) a commit is two commands instead of one script
     poison             (worker) the fault of F26: a payload that kills the process in its handler
