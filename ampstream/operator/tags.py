@@ -94,6 +94,7 @@ async def set_tag(session: Session, id_tag: str, **options: Any) -> None:
 
 @tags.command()
 @click.argument("id_tag")
+@click.confirmation_option("--yes", prompt="Forget this id tag?")
 @operator
 async def delete(session: Session, id_tag: str) -> None:
     """Forget an id tag."""

@@ -116,8 +116,8 @@ async def test_tags_are_set_shown_and_deleted(stage: Stage) -> None:
     (found,) = (await run(stage, "tags", "show", "A/1", "--json")).lines
     assert (found["status"], found["parent"]) == ("blocked", "fleet")
     assert "1 tag" in (await run(stage, "tags", "list")).out
-    assert (await run(stage, "tags", "delete", "A/1")).status == 0
-    assert (await run(stage, "tags", "delete", "A/1")).status == 1
+    assert (await run(stage, "tags", "delete", "A/1", "--yes")).status == 0
+    assert (await run(stage, "tags", "delete", "A/1", "--yes")).status == 1
 
 
 async def test_an_import_names_bad_rows_by_their_line_in_the_file(stage: Stage, tmp_path: Path) -> None:
