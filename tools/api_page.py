@@ -41,6 +41,8 @@ version; a changed meaning raises it.
 
 - `id:` is the position in the stream; a reader resumes from it with `Last-Event-ID`, or `?after=` (`0`: the oldest).
 - Each event is delivered at least once; the `id` in its body is the same on redelivery.
+- Events of a station come in the order of what it reported, but for one case: what a worker had committed and not yet
+  published when it died comes when another takes over, seconds later. `at` tells the order.
 - `event: gap` with `{{"type": "gap", "after": position, "first": position}}` says that events were lost to the reader:
   it was behind the retention (`AMPSTREAM_EVENT_RETENTION_S`, `AMPSTREAM_EVENT_MAX_BYTES`), or the stream began anew.
   It may also come where the last event that the reader saw was the last that was trimmed.

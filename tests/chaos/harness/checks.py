@@ -105,9 +105,13 @@ def _count(book: Book, stored: Sequence[Stored]) -> Iterator[Violation]:
 
 
 def _events(events: list[dict[str, Any]], stored: Iterable[Stored]) -> Iterator[Violation]:
-    """Each transaction's own events: begin and end once, in the order of what happened."""
+    """Each transaction's own events: begin and end once, in the order of their times.
+
+    They may arrive in another: what a worker had committed and not published when it died comes when another takes its
+    entries over, by when the station may have reported more over a new connection.
+    """
     by_transaction: dict[int, list[dict[str, Any]]] = {}
-    for event in events:
+    for event in sorted(events, key=lambda one: int(one["at"])):
         if event["type"] in ("transaction.started", "transaction.updated", "transaction.ended"):
             by_transaction.setdefault(int(event["transaction_id"]), []).append(event)
     for one in stored:
