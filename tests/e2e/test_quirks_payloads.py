@@ -11,6 +11,7 @@ from tests.chaos.harness.charger import now_ms
 from tests.chaos.harness.operator import milliseconds
 from tests.chaos.harness.system import System
 from tests.e2e.field import ENERGY, Field, iso, scrape
+from tests.support import wait_until
 
 
 def _wall(zone: dt.tzinfo) -> str:
@@ -201,6 +202,36 @@ async def test_types_that_are_not_the_schemas(system: System) -> None:
                 meterValue={"timestamp": iso(), "sampledValue": [{"value": 1250}]},
             )
         assert (await field.transaction(number))["energy_wh"] == 250
+
+
+async def test_numbers_beyond_every_record(system: System) -> None:
+    """Integers of any length are answered and kept within what a record holds; none of them makes a handler fail."""
+    huge = 10**30
+    async with Field(system, "Q-HUGE") as field:
+        await field.boot()
+        for number in (2**64, -huge, huge):
+            await field.status("Available", number)
+            await field.say("SignedFirmwareStatusNotification", status="Downloading", requestId=number)
+            await field.say("LogStatusNotification", status="Uploading", requestId=number)
+            await field.say("SignedFirmwareStatusNotification", status="Downloaded", requestId=number)
+            started = await field.start(connectorId=number, meterStart=number, reservationId=number, timestamp=iso())
+            await field.meter({"value": str(number)}, connectorId=number, transactionId=number)
+            await field.stop(number, number, timestamp=iso())
+            await field.transaction(started)
+        assert await field.quarantine() == []
+        facts = await field.operator.items("/stations/Q-HUGE/history")
+        assert str(huge) in [str(one["data"].get("connector_id")) for one in facts]
+        # The answer to a command is any JSON.
+        await field.start(connectorId=1)
+        await field.again()
+        call = await field.command()
+        field.station.answer(call, {"status": "Accepted", "vendor": [huge]})
+
+        async def answered() -> bool:
+            found = await field.operator.get(f"/stations/{field.id}/commands/{call.message_id}")
+            return bool(found["response"] == {"status": "Accepted", "vendor": [str(huge)]})
+
+        await wait_until(answered)
 
 
 async def test_a_good_station_has_no_flags(system: System) -> None:

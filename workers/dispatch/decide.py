@@ -16,6 +16,7 @@ from shared.ocpp import frames
 from shared.ocpp.errors import FrameError, InternalError, read_code
 from shared.policy import Policy
 from shared.records import requests as asked
+from shared.records.packing import storable
 from workers.services import commands, requests, sessions, wakeups
 from workers.services import quarantine as quarantines
 from workers.store.draft import Draft
@@ -134,7 +135,7 @@ def _answer(entry: Entry, fresh: Fresh) -> Draft:
 
 def _response(answer: frames.CallResult) -> tuple[Any, str]:
     try:
-        return msgspec.json.decode(answer.payload), ""
+        return storable(msgspec.json.decode(answer.payload)), ""
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None, "the answer's payload is not JSON"
 

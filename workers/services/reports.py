@@ -18,7 +18,10 @@ from shared.records.events import (
     SecurityEvent,
 )
 from shared.records.history import Fact
+from shared.records.packing import storable
 from workers.store.draft import Draft
+
+from .registers import bounded
 
 MAX_TEXT: Final = 255
 MAX_DATA: Final = 4096
@@ -40,6 +43,7 @@ CRITICAL: Final = frozenset(
 
 def firmware(draft: Draft, status: str, request_id: int | None = None, *, signed: bool = False) -> None:
     """Take in how far a firmware update is; `signed` for the security extension's."""
+    request_id = _bounded(request_id)
     if _status(draft, "signed_firmware" if signed else "firmware", status, request_id):
         at = draft.origin.received_at
         draft.count("firmware_updates_total", status)
@@ -48,6 +52,7 @@ def firmware(draft: Draft, status: str, request_id: int | None = None, *, signed
 
 def diagnostics(draft: Draft, status: str, request_id: int | None = None, *, log: bool = False) -> None:
     """Take in how far an upload of diagnostics is; `log` for the security extension's."""
+    request_id = _bounded(request_id)
     if _status(draft, "log" if log else "diagnostics", status, request_id):
         at = draft.origin.received_at
         draft.emit(
@@ -89,9 +94,13 @@ def late_report(draft: Draft, action: str, payload: bytes) -> None:
     _remember(draft, f"late_{action}"[:MAX_TEXT], _decoded(payload))
 
 
+def _bounded(request_id: int | None) -> int | None:
+    return None if request_id is None else bounded(request_id)
+
+
 def _decoded(payload: bytes) -> Any:
     try:
-        return msgspec.json.decode(payload[:MAX_DATA])
+        return storable(msgspec.json.decode(payload[:MAX_DATA]))
     except msgspec.MsgspecError:  # Cut off, or never JSON.
         return payload[:MAX_DATA].decode(errors="replace")
 

@@ -12,6 +12,7 @@ import msgspec
 from shared.bus import keys
 from shared.records.events import ConnectorStatus
 from shared.records.history import Fact
+from shared.records.packing import storable
 from shared.records.stations import ConnectorRecord, Connectors
 from workers.store.draft import Draft
 
@@ -98,6 +99,6 @@ def _keep_odd(draft: Draft, status: StatusReport) -> None:
         kind="odd_status",
         received_at=draft.origin.received_at,
         reported_at=status.reported_at,
-        data=msgspec.to_builtins(status),
+        data=storable(msgspec.to_builtins(status)),
     )
     draft.remember(fact, keys.history(draft.station_id), draft.policy.history_entries_per_station)

@@ -72,7 +72,7 @@ def test_a_flood_is_answered_and_not_written(world: World) -> None:
     assert len(world.events_of(ConnectorStatus)) == 1
 
 
-@pytest.mark.parametrize("connector", [1634030126, -1, 129])
+@pytest.mark.parametrize("connector", [1634030126, -1, 129, 2**64])
 def test_an_impossible_connector_is_kept_apart(world: World, connector: int) -> None:
     """A connector number that no station has is flagged and makes no connector (quirk 21)."""
     assert world.call("StatusNotification", {**STATUS, "connectorId": connector})[0] == 3
