@@ -18,25 +18,28 @@ from tests.chaos.harness import checks
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import System, running
 from tests.chaos.launchers.poison import POISON
+from tests.support import wait_until
 
 pytestmark = pytest.mark.chaos
 SETTINGS = {"LONE_ATTEMPTS": "2", "CALL_TIMEOUT_S": "20", "SILENCE_CLOSE_S": "20", "CLAIM_IDLE_S": "0.5"}
 
 
 @contextlib.asynccontextmanager
-async def _supervised(system: System) -> AsyncIterator[None]:
-    """Start workers again that die, as `ampstream up` does."""
+async def _supervised(system: System) -> AsyncIterator[list[str]]:
+    """Start workers again that die, as `ampstream up` does; yields the names of the dead."""
+    dead: list[str] = []
 
     async def supervise() -> None:
         while True:
             for worker in system.workers:
                 if not worker.alive:
+                    dead.append(worker.name)
                     worker.start()
             await asyncio.sleep(0.1)
 
     task = asyncio.create_task(supervise())
     try:
-        yield
+        yield dead
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -84,8 +87,9 @@ async def test_control_without_quarantine(tmp_path: Path, ledger: LedgerFile) ->
     """F26, control: tried without end, the entry stays unacknowledged and its workers die one after the other (I10)."""
     async with running(tmp_path / "system", worker_guards=["poison", "no_quarantine"], settings=SETTINGS) as system:
         charger = await _charger(system, ledger, "CP1")
-        async with _supervised(system):
+        async with _supervised(system) as dead:
             charger.station.start_call("DataTransfer", {"vendorId": POISON})
-            found = await checks.liveness(system.valkey.client(), within_s=8)
+            await wait_until(lambda: len(dead) > 2, 15)
+            found = await checks.liveness(system.valkey.client(), within_s=3)
         assert "I10" in checks.broken(found)
         assert any(one.subject == "CP1" for one in found)
