@@ -204,6 +204,7 @@ class Worker:
                 await expiries.wait(self._settings.sweep_interval_s)
         finally:
             listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
 
     async def _showing(self, partitions: int) -> None:
         fleet = Fleet(self._sweep_lane, partitions)

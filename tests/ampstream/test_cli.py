@@ -3,10 +3,10 @@
 import importlib.util
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
-import time
 
 import click
 import pytest
@@ -30,6 +30,12 @@ def test_the_overview_names_every_command() -> None:
         assert lazy.text in output
 
 
+def _children_cpu_s() -> float:
+    """The CPU time of ended children: what a busy machine does not stretch as it does the time on the wall."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_the_overview_is_quick() -> None:
     """`ampstream --help` answers within the time a person notices, and imports no server library."""
     script = (
@@ -38,9 +44,9 @@ def test_the_overview_is_quick() -> None:
     )
     times = []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = _children_cpu_s()
         output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-        times.append(time.perf_counter() - begun)
+        times.append(_children_cpu_s() - begun)
     assert output.endswith("[]\n")
     assert min(times) < 0.3
 
