@@ -33,7 +33,7 @@ SCALED: Final[dict[str, str]] = {
     "PING_INTERVAL_S": "1",
     "HEARTBEAT_INTERVAL_S": "1",
     "CANARY_INTERVAL_S": "0.5",
-    "PRESENCE_GRACE_S": "0.5",
+    "PRESENCE_GRACE_S": "2.5",
     "PRESENCE_MIN_S": "1",
     "SWEEP_INTERVAL_S": "0.2",
     "NODE_TTL_S": "2",
@@ -45,8 +45,8 @@ SCALED: Final[dict[str, str]] = {
     "UNKNOWN_TAGS": "accept",
 }
 """Production's waits, about a tenth: one partition, so that every worker may get every entry."""
-TTL_S: Final = 2.5
-"""How long a station is believed to be there: 2 x 1 s + 0.5 s."""
+TTL_S: Final = 4.5
+"""How long a station is believed to be there: 2 x 1 s + 2.5 s (an edge looks at each session once a second)."""
 READY_S: Final = 20.0
 Guards = Sequence[str]
 """Names of launchers: `no_...` takes a guard out, others put pause points or a fault in."""
