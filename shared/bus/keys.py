@@ -2,7 +2,7 @@
 
 Keys of one station carry its id as hash tag, so that one script may touch them all, on a cluster too:
 
-    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm`, fences `f:<epoch>`,
+    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu`, fences `f:<epoch>`,
                          outbox `o:<epoch|entry>`
     s:{CP1}:session      hash: the newest epoch, the node that holds it (written by `register_session` alone)
     s:{CP1}:door         hash: what an edge must know before the upgrade (key hash, subprotocol, heartbeat interval)
@@ -13,6 +13,7 @@ Keys of one station carry its id as hash tag, so that one script may touch them 
     s:{CP1}:cmd:<id>     string: a command's record                   s:{CP1}:cmds    zset: its ended commands by end
     s:{CP1}:quarantine   hash: frames that nobody understood          s:{CP1}:history stream: facts that came too late,
                                                                                       security events, statuses
+    s:{CP1}:config       string: the last snapshot of its configuration
     s:{CP1}:seen:<hash>  string with TTL: the answer to a call that must not count twice
 
 Fleet-wide keys are indexes, streams and counters: derived, and rebuilt by `ampstream doctor --rebuild`.
@@ -135,6 +136,11 @@ def transactions(station_id: str) -> str:
 def meter(station_id: str, transaction_id: int) -> str:
     """Name the stream of a transaction's samples."""
     return f"s:{{{station_id}}}:meter:{transaction_id}"
+
+
+def configuration(station_id: str) -> str:
+    """Name the last snapshot of a station's configuration."""
+    return f"s:{{{station_id}}}:config"
 
 
 def samples(station_id: str) -> str:

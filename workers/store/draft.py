@@ -12,17 +12,20 @@ import msgspec
 
 from shared import envelopes
 from shared.records.commands import CommandRecord, Commands
+from shared.records.configuration import Configured
 from shared.records.events import Event, StationFlagged
 from shared.records.history import Fact
 from shared.records.packing import pack
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging
+from shared.records.tuning import Tuned
 
 from .outbox import Delivery, Outbox, Timer
 from .view import StationView
 from .wants import Want
 
 Argument = str | int | bytes
+Section = StationRecord | SessionRecord | Connectors | Charging | Commands | Configured | Tuned
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -43,9 +46,9 @@ class Draft:
     """What one entry changes. `now` is Redis TIME of the batch in ms."""
 
     __slots__ = (
-        "_events", "answer", "changed", "charging", "commands", "connectors", "counts", "deliveries", "effects",
-        "flags", "now", "origin", "policy", "releases", "result", "session", "station", "station_id", "timers", "view",
-        "writes",
+        "_events", "answer", "changed", "charging", "commands", "configured", "connectors", "counts", "deliveries",
+        "effects", "flags", "now", "origin", "policy", "releases", "result", "session", "station", "station_id",
+        "timers", "tuned", "view", "writes",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -53,6 +56,8 @@ class Draft:
     connectors: Connectors
     charging: Charging
     commands: Commands
+    configured: Configured
+    tuned: Tuned
 
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
         self.view = view
@@ -95,7 +100,7 @@ class Draft:
 
     # ── writing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, section: StationRecord | SessionRecord | Connectors | Charging | Commands) -> None:
+    def put(self, section: Section) -> None:
         """Replace a section of the state; `forget` removes all of them."""
         field, name = _PLACES[type(section)]
         self.changed[field] = section
@@ -190,6 +195,8 @@ _PLACES: Final[dict[type, tuple[str, str]]] = {
     Connectors: ("co", "connectors"),
     Charging: ("ch", "charging"),
     Commands: ("cm", "commands"),
+    Configured: ("cf", "configured"),
+    Tuned: ("tu", "tuned"),
 }
 """Section -> field of the state hash, attribute of a draft."""
 _SECTIONS: Final = frozenset(name for _, name in _PLACES.values())

@@ -8,8 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from shared.records.commands import Commands
+from shared.records.configuration import Configured
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging
+from shared.records.tuning import Tuned
 
 from .wants import Missing, Want
 
@@ -19,6 +21,8 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "co": Connectors,
     "ch": Charging,
     "cm": Commands,
+    "cf": Configured,
+    "tu": Tuned,
 }
 """Field of the state hash -> type of the section."""
 FIELDS: Final = ("v", *SECTIONS)
@@ -32,7 +36,10 @@ class StationView:
     when it is first looked at, and an ordinary attribute from then on: deciders look at some a dozen times a frame.
     """
 
-    __slots__ = ("_raw", "charging", "commands", "connectors", "loaded", "session", "station", "station_id", "token")
+    __slots__ = (
+        "_raw", "charging", "commands", "configured", "connectors", "loaded", "session", "station", "station_id",
+        "token", "tuned",
+    )  # fmt: skip
 
     station: StationRecord | None
     """What the station is; None where it is not known."""
@@ -44,6 +51,10 @@ class StationView:
     """Its open transactions."""
     commands: Commands
     """Its queued and outstanding commands."""
+    configured: Configured
+    """Where the reading of its configuration stands."""
+    tuned: Tuned
+    """What was set on it, and what is under way."""
 
     def __init__(self, station_id: str, token: bytes | None, raw: dict[str, bytes | None]) -> None:
         self.station_id = station_id
@@ -77,6 +88,8 @@ _LAZY: Final[dict[str, tuple[str, Callable[[bytes], Any], Any]]] = {
         ("connectors", "co", Connectors()),
         ("charging", "ch", Charging()),
         ("commands", "cm", Commands()),
+        ("configured", "cf", Configured()),
+        ("tuned", "tu", Tuned()),
     )
 }
 """Attribute -> field of the hash, decoder, and what stands for a field that is not there."""
