@@ -42,6 +42,8 @@ class Kind(enum.IntEnum):
     """An edge asks whether the partition is served; body `Canary`; answered with a `Pong`."""
     UNREADABLE = 10
     """A text that is no frame, for quarantine; `frame` is the text, `note` the reason."""
+    NOTED = 11
+    """The edge saw how a station behaves on its socket; `note` is the flag: `flood`, `no_pong`."""
 
 
 class Uplink(msgspec.Struct, array_like=True, frozen=True):

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 OVERFLOW: Final = 1024
 """CALLs beyond the queue that one read of the socket may bring."""
 HEARTBEAT: Final = "Heartbeat"
+REPEATED: Final = frozenset({HEARTBEAT, "StatusNotification"})
+"""What a station has no reason to send all the time; transaction messages it may replay by the hundred."""
+FLOOD: Final = 30
+FLOOD_S: Final = 10.0
+"""So many of them in so short a time are a flood (quirk 27): flagged, and answered all the same."""
 
 
 def forward(session: Session, call: InboundCall, now: float) -> None:
@@ -26,8 +31,8 @@ def forward(session: Session, call: InboundCall, now: float) -> None:
     hub = session.hub
     if call.error is None:
         hub.meters.of(call.action).calls.inc()
-        if call.action == HEARTBEAT:
-            session.beats = True
+        if call.action in REPEATED:
+            _count(session, call.action, now)
     elif not session.may_go_on_after(call.error.reason):
         return
     session.look_at(now + hub.call_timeout_s)
@@ -36,6 +41,16 @@ def forward(session: Session, call: InboundCall, now: float) -> None:
     entry = Uplink(envelopes.VERSION, Kind.CALL, session.station_id, hub.node.name, session.epoch, call.seq, frame)
     hub.gate.asked(now)
     hub.append(session.stream, envelopes.encode(entry), session)
+
+
+def _count(session: Session, action: str, now: float) -> None:
+    if action == HEARTBEAT:
+        session.beats = True
+    session.repeats += 1
+    if session.repeats == FLOOD:
+        if now - session.repeats_since < FLOOD_S:
+            session.note("flood")
+        session.repeats, session.repeats_since = 0, now
 
 
 def unanswered(session: Session) -> list[tuple[ActionMeters, float]]:

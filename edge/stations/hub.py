@@ -129,6 +129,11 @@ class Hub:
         self._report(Kind.CLOSED, session, envelopes.encode(SessionClosed(label, code, ours)), gone=not ours)
         _log.info("disconnected", station=session.station_id, epoch=session.epoch, reason=label, code=code)
 
+    def noted(self, session: Session, flag: str) -> None:
+        """Tell the workers how a station behaves on its socket."""
+        entry = Uplink(envelopes.VERSION, Kind.NOTED, session.station_id, self.node.name, session.epoch, 0, b"", flag)
+        self.append(session.stream, envelopes.encode(entry), None)
+
     def gone(self, session: Session) -> None:
         """Forget a session whose socket is gone."""
         self._spokes[hash(session) % SPOKES].discard(session)

@@ -33,6 +33,8 @@ TOUCHES_PER_TTL: Final = 3
 MAX_STRIKES: Final = 50
 """Bad frames and unasked answers, less the answers since, after which a station is closed (quirk 11)."""
 POLICY: Final = 1008
+PONGS_MISSED: Final = 3
+"""So many pings without a single pong, and the station is known for it (quirk 20)."""
 IDLE_S: Final = 300.0
 """A session is looked at this often whatever happens."""
 
@@ -41,9 +43,9 @@ class Session(Wire):
     """A registered connection; `(station_id, epoch)` names it everywhere."""
 
     __slots__ = (
-        "address", "beats", "close_code", "due", "ended", "epoch", "finishing", "heartbeat_s", "hub", "opened_at",
-        "out", "ping_at", "pings", "ponged", "profile", "rpc", "seen_at", "stalled_at", "station_id", "stream",
-        "strikes", "touched_at", "ttl_s",
+        "address", "beats", "close_code", "due", "ended", "epoch", "finishing", "heartbeat_s", "hub", "noted",
+        "opened_at", "out", "ping_at", "pings", "pings_sent", "ponged", "profile", "repeats", "repeats_since", "rpc",
+        "seen_at", "stalled_at", "station_id", "stream", "strikes", "touched_at", "ttl_s",
     )  # fmt: skip
 
     def __init__(
@@ -77,8 +79,13 @@ class Session(Wire):
         # Signs of life.
         self.pings = hub.ping_s > 0
         self.ping_at = 0.0
+        self.pings_sent = 0
         self.ponged = False
         self.beats = False
+        # What the workers are told of it, once a session.
+        self.noted: frozenset[str] = frozenset()
+        self.repeats = 0
+        self.repeats_since = now
         self.heartbeat_s = 0
         self.ttl_s = hub.ttl_s(0.0)
 
@@ -155,6 +162,12 @@ class Session(Wire):
             self.close(POLICY, "too many bad frames", "protocol_error")
         return not self.ended
 
+    def note(self, flag: str) -> None:
+        """Tell the workers how the station behaves on its socket, once a session."""
+        if flag not in self.noted:
+            self.noted |= {flag}
+            self.hub.noted(self, flag)
+
     def answered(self) -> None:
         """Forgive a fault for an answer, and close where that was the last one to wait for."""
         if self.strikes:
@@ -208,6 +221,9 @@ class Session(Wire):
         if self.pings and not self.stalled and now - max(self.seen_at, self.ping_at) >= self.hub.ping_s:
             self.ping_at = now
             self.write(PING, b"")
+            self.pings_sent += 1
+            if not self.ponged and self.pings_sent > PONGS_MISSED:
+                self.note("no_pong")
         self.due = self._next(now)
 
     def _expired(self, now: float) -> bool:

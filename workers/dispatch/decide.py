@@ -29,6 +29,8 @@ from .entry import Entry
 from .protocols import protocol_of
 
 log = get_logger(__name__)
+NOTES: Final = frozenset({"flood", "no_pong"})
+"""Flags that an edge may put on a station: a newer release's might be a metric label that is not known here."""
 ERROR_CODE: Final = "error_code"
 """Flag of a station that answers with an error code of its own (quirk 10)."""
 
@@ -146,6 +148,13 @@ def _opened(entry: Entry, fresh: Fresh) -> Draft:
     return draft
 
 
+def _noted(entry: Entry, fresh: Fresh) -> Draft:
+    draft = fresh()
+    if draft.station is not None and entry.uplink.note in NOTES:
+        draft.flag(entry.uplink.note)
+    return draft
+
+
 def _closed(entry: Entry, fresh: Fresh) -> Draft:
     draft = fresh()
     sessions.closed(draft, entry.body)
@@ -197,6 +206,7 @@ _DECIDERS: Final[dict[int, Callable[[Entry, Fresh], Draft]]] = {
     Kind.REQUEST: _request,
     Kind.CANARY: _canary,
     Kind.UNREADABLE: _unreadable,
+    Kind.NOTED: _noted,
 }
 _UNPUMPED: Final = frozenset({Kind.NOT_WRITTEN, Kind.CANARY})
 """After these no command goes out: an edge that could not write one is given a moment, and a canary has no station."""

@@ -62,10 +62,13 @@ MEANINGS: Final[dict[str, str]] = {
 """Flag -> meaning; the documentation's table is made from it."""
 
 OF_STATIONS: Final[dict[str, str]] = {
+    "available_early": "it reported a connector Available before the stop of its transaction",
     "connector_range": "a connector's number is beyond what a station has; it is not shown",
     "decimal_comma": "a sample was written with a decimal comma",
     "error_code": "it answered a command with an error code that no version knows",
+    "flood": "it sends heartbeats or statuses several times a second; all are answered",
     "late_answer": "it answered a command after that had timed out",
+    "no_pong": "it does not answer pings; its other frames are its signs of life",
     "not_a_number": "a sample is no number, and was kept as text",
     "path": "it dials a path with slashes too many, or a whole URI",
     "quarantined": "a frame of its was put into quarantine",

@@ -75,6 +75,8 @@ def _differs(previous: ConnectorRecord, record: ConnectorRecord) -> bool:
 
 
 def _change(draft: Draft, record: ConnectorRecord, previous: ConnectorRecord | None) -> None:
+    if record.status == reconciliation.AVAILABLE and previous is not None and _charges(draft, record.connector_id):
+        draft.flag("available_early")
     draft.put(Connectors({**draft.connectors.by_id, record.connector_id: record}))
     draft.effect("HSET", keys.CONNECTORS, f"{draft.station_id}/{record.connector_id}", record.status)
     if record.error_code != NO_ERROR and (previous is None or previous.error_code != record.error_code):
@@ -91,6 +93,14 @@ def _change(draft: Draft, record: ConnectorRecord, previous: ConnectorRecord | N
             vendor_error_code=record.vendor_error_code,
             reported_at=record.reported_at,
         )
+    )
+
+
+def _charges(draft: Draft, connector_id: int) -> bool:
+    """Tell whether a transaction is open there; not while a return is looked at: its stop may be queued (quirk 27)."""
+    charging = draft.charging
+    return not charging.reconciliations and any(
+        transaction.connector_id == connector_id for transaction in charging.open.values()
     )
 
 
