@@ -11,6 +11,8 @@ import msgspec
 import pytest
 from ocpp.v16 import ChargePoint, call, call_result
 
+from edge.stations import forwarding
+from edge.stations.session import PONGS_MISSED
 from shared import envelopes, metrics
 from shared.bus import keys
 from shared.envelopes import Answer, Close, Command, Kind, NotWritten, SessionClosed, SessionOpened
@@ -358,3 +360,34 @@ async def test_a_lost_connection_is_reported_and_leaves_nothing(rig: Rig) -> Non
 
     await wait_until(forgotten)
     await wait_until(lambda: rig.hub.everywhere == 0)
+
+
+@pytest.mark.parametrize(("action", "flags"), [("Heartbeat", ["flood"]), ("StatusNotification", ["flood"]), ("X", [])])
+async def test_a_flood_is_noted_once(rig: Rig, action: str, flags: list[str]) -> None:
+    """Heartbeats and statuses by the dozen are answered, and noted once a session; a replayed queue is not."""
+    socket = await rig.dial()
+    for number in range(forwarding.FLOOD * 2 + 1):
+        assert (await ask(socket, f'[2,"{number}","{action}",{{}}]'))[0] == 3
+    assert [entry.note for entry in rig.worker.of(Kind.NOTED)] == flags
+
+
+async def test_a_few_repeats_are_no_flood(rig: Rig) -> None:
+    """Less than the threshold in the time is what any station does."""
+    socket = await rig.dial()
+    for number in range(forwarding.FLOOD - 1):
+        await ask(socket, HEARTBEAT % number)
+    assert not rig.worker.of(Kind.NOTED)
+
+
+@pytest.mark.parametrize("pongs", [True, False])
+async def test_a_station_that_never_pongs_is_noted(redis_url: str, pongs: bool) -> None:
+    """After some pings without a single pong the workers are told, once; one that pongs is not noted."""
+    async with running_edge(redis_url, ping_interval_s=0.1) as rig:
+        socket = await rig.dial(autoping=pongs)
+        (session,) = rig.hub.sessions.values()
+        reading = asyncio.create_task(socket.receive())  # The client pongs where it reads.
+        await wait_until(lambda: session.pings_sent > PONGS_MISSED, 10)
+
+        reading.cancel()
+        expected = [] if pongs else ["no_pong"]
+        await wait_until(lambda: [entry.note for entry in rig.worker.of(Kind.NOTED)] == expected)
