@@ -163,7 +163,7 @@ class Family(Generic[Child]):
         if allowed is None or value in allowed:
             return value
         if STRICT and isinstance(allowed, tuple):
-            raise ValueError(f"{self.name}: {label}={value!r} is not declared in shared/metrics.py")
+            raise ValueError(f"{self.name}: {label}={value!r} is not declared in shared/metrics")
         return OTHER
 
     def render(self) -> Iterator[str]:

@@ -83,7 +83,7 @@ def problems(expression: str) -> list[str]:
         base = next((name.removesuffix(end) for end in ("_bucket", "_count", "_sum") if name.endswith(end)), name)
         family = metrics.REGISTRY.families.get(name) or metrics.REGISTRY.families.get(base)
         if family is None:
-            found.append(f"{name} is not in shared/metrics.py")
+            found.append(f"{name} is not in shared/metrics")
             continue
         if (family.kind == "histogram") == (name == family.name):
             found.append(f"{name} is a {family.kind}")

@@ -73,12 +73,12 @@ def test_alerts_fire_when_they_should(path: Path) -> None:
 @pytest.mark.parametrize(
     ("expression", "problem"),
     [
-        ("ampstream_no_such_total", "is not in shared/metrics.py"),
+        ("ampstream_no_such_total", "is not in shared/metrics"),
         ("ampstream_stations{station='CP-1'}", "has no label station"),
         ("ampstream_stations{state='gone'}", "state is never gone"),
         ("ampstream_edge_ack_duration_seconds", "is a histogram"),
         ("ampstream_edge_ack_duration_seconds_bucket{le='10'}", "has no bucket 10"),
-        ("ampstream:no_such:rate5m", "is not in shared/metrics.py"),
+        ("ampstream:no_such:rate5m", "is not in shared/metrics"),
     ],
 )
 def test_wrong_expressions_are_found(expression: str, problem: str) -> None:

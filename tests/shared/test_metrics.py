@@ -124,9 +124,10 @@ def test_registered_actions_start_at_zero_and_others_do_not_exist() -> None:
     assert samples(metrics.REGISTRY)["ampstream_edge_ack_duration_seconds_count{action=other}"] == 1
 
 
-def test_a_process_shows_what_it_knows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_shows_what_it_knows(request: pytest.FixtureRequest) -> None:
     """An edge shows no gauges of the fleet, a worker none of sockets; both show what every process has."""
-    monkeypatch.setattr(metrics, "_role", "edge")
+    request.addfinalizer(lambda: metrics.show_as(""))
+    metrics.show_as("edge")
     edge = metrics.render().decode()
     assert "ampstream_edge_connections" in edge
     assert "ampstream_stations" not in edge

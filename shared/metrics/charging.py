@@ -1,0 +1,58 @@
+"""What stations do: transactions, energy, boots, faults, firmware, clocks, deviations."""
+
+from typing import Final
+
+from shared.metrics.base import PROTOCOLS, REGISTRY
+from shared.series import OPEN, OTHER
+
+_STOP_REASONS: Final = (
+    *("EmergencyStop", "EVDisconnected", "HardReset", "Local", "Other", "PowerLoss", "Reboot", "Remote", "SoftReset"),
+    *("UnlockCommand", "DeAuthorized", "reconciled", "superseded", OTHER),
+)
+_ERROR_CODES: Final = (
+    *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),
+    *("LocalListConflict", "OtherError", "OverCurrentFailure", "OverVoltage", "PowerMeterFailure"),
+    *("PowerSwitchFailure", "ReaderFailure", "ResetFailure", "UnderVoltage", "WeakSignal", OTHER),
+)
+_FIRMWARE: Final = (
+    *("Downloaded", "DownloadFailed", "Downloading", "Idle", "InstallationFailed", "Installing", "Installed"),
+    *("DownloadScheduled", "DownloadPaused", "InstallRebooting", "InstallScheduled", "InstallVerificationFailed"),
+    *("InvalidSignature", "SignatureVerified", "RevokedCertificate", OTHER),
+)
+
+TRANSACTIONS_ACTIVE: Final = REGISTRY.gauge("transactions_active", "Open transactions.", {"protocol": PROTOCOLS[:3]})
+TRANSACTIONS_STUCK: Final = REGISTRY.gauge(
+    "transactions_stuck",
+    "Open transactions without a sign of life for a day, or on a connector that was set free 15 min ago.",
+)
+TRANSACTIONS_ENDED: Final = REGISTRY.counter(
+    "transactions_ended_total", "Transactions by how they ended.", {"reason": _STOP_REASONS}
+)
+ENERGY_JOULES: Final = REGISTRY.counter(
+    "energy_delivered_joules_total", "Energy of ended transactions and of samples in open ones (1 Wh = 3,600 J)."
+)
+AUTHORIZATIONS: Final = REGISTRY.counter(
+    "authorizations_total",
+    "Decisions on id tags, at Authorize and StartTransaction.",
+    {"status": ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")},
+)
+BOOT_NOTIFICATIONS: Final = REGISTRY.counter(
+    "boot_notifications_total",
+    "Boots by the registration answered; a rise is a power cut or a loop.",
+    {"status": ("Accepted", "Pending", "Rejected")},
+)
+STATION_FAULTS: Final = REGISTRY.counter(
+    "station_faults_total", "Errors that stations report of themselves.", {"error_code": _ERROR_CODES}
+)
+FIRMWARE_UPDATES: Final = REGISTRY.counter("firmware_updates_total", "Firmware states reported.", {"status": _FIRMWARE})
+STATION_CLOCK_SKEW_SECONDS: Final = REGISTRY.histogram(
+    "station_clock_skew_seconds",
+    "Difference between a station's clock and Redis's, by its StatusNotifications.",
+    buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400),
+)
+SECURITY_EVENTS: Final = REGISTRY.counter(
+    "security_events_total", "Security events that stations report.", {"severity": ("critical", "informational")}
+)
+QUIRKS: Final = REGISTRY.counter(
+    "quirks_total", "Deviations from the standard that were tolerated, by kind.", {"quirk": OPEN}
+)

@@ -1,0 +1,18 @@
+"""Commands to stations."""
+
+from typing import Final
+
+from shared.metrics.base import ACTIONS, REGISTRY
+
+COMMANDS: Final = REGISTRY.counter(
+    "commands_total",
+    "Commands by terminal state.",
+    {"action": ACTIONS, "result": ("accepted", "rejected", "error", "timed_out", "expired", "cancelled")},
+)
+COMMAND_SECONDS: Final = REGISTRY.histogram(
+    "command_duration_seconds",
+    "From a command's request to its terminal state.",
+    {"action": ACTIONS},
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+COMMANDS_INFLIGHT: Final = REGISTRY.gauge("commands_inflight", "Commands sent and not yet answered.")
