@@ -31,6 +31,7 @@ from shared.settings import Settings
 
 RETRY_S: Final = 0.5
 SPARE_DESCRIPTORS: Final = 500
+"""What an edge needs beside its sockets."""
 
 _log = get_logger("edge")
 

@@ -18,10 +18,9 @@ from ampstream import loop
 from ampstream.doctor.finding import Finding, fail, ok, warn
 from ampstream.up.lock import in_use
 from ampstream.up.plan import operator_url, worker_url
+from edge.main import SPARE_DESCRIPTORS
 from shared.settings import Settings
 
-SPARE_DESCRIPTORS: Final = 256
-"""What a process needs beside its sockets."""
 SLOW_SYNC_S: Final = 0.02
 _MEMORY_FILE_SYSTEMS: Final = ("tmpfs", "ramfs")
 

@@ -53,7 +53,7 @@ def read(path: Path) -> tuple[list[str], list[Row]]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             rows = list(_numbered(csv.reader(file, strict=True), path))
     except UnicodeDecodeError as error:
-        raise click.ClickException(f"{path}: not UTF-8 at byte {error.start}") from None
+        raise click.ClickException(f"{path}: not UTF-8 at byte {error.start}; nothing was imported") from None
     if not rows:
         raise click.ClickException(f"{path}: empty; its first line names the columns")
     return rows[0][1], rows[1:]
@@ -67,7 +67,7 @@ def _numbered(reader: Any, path: Path) -> Iterator[Row]:
                 yield begun, cells
             begun = reader.line_num + 1
     except csv.Error as error:
-        raise click.ClickException(f"{path}, line {reader.line_num}: {error}") from None
+        raise click.ClickException(f"{path}, line {reader.line_num}: {error}; nothing was imported") from None
 
 
 async def _send(session: Session, header: list[str], chunk: list[Row], *, dry_run: bool) -> dict[str, Any]:

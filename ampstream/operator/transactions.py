@@ -15,7 +15,7 @@ LIMIT = click.IntRange(min=0)
 
 @click.group()
 def transactions() -> None:
-    """List and show transactions."""
+    """List, show and close transactions."""
 
 
 @transactions.command("list")
@@ -56,6 +56,19 @@ async def show(session: Session, transaction_id: int) -> None:
     for estimate in item["estimates"]:
         words = f"{kwh(estimate['energy_wh'])} until {moment(estimate['stopped_at'])}: {estimate['evidence']}"
         session.out.print(f"[dim]assumed {moment(estimate['made_at'])}:[/] {words}", markup=True)
+
+
+@transactions.command()
+@click.argument("transaction_id", type=click.IntRange(min=1))
+@operator
+async def close(session: Session, transaction_id: int) -> None:
+    """End an open transaction whose stop nobody will report.
+
+    It ends with its last known meter value, as an estimate: the station's own stop, should it come, replaces it. To ask
+    the station itself: `ampstream send STATION RemoteStopTransaction transactionId=ID`.
+    """
+    item = await session.api.ask("POST", f"/transactions/{transaction_id}/close")
+    session.done(f"transaction {transaction_id} is closed with {kwh(item['energy_wh'])}", item)
 
 
 @transactions.command("meter-values")

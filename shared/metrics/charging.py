@@ -7,7 +7,7 @@ from shared.series import OPEN, OTHER
 
 _STOP_REASONS: Final = (
     *("EmergencyStop", "EVDisconnected", "HardReset", "Local", "Other", "PowerLoss", "Reboot", "Remote", "SoftReset"),
-    *("UnlockCommand", "DeAuthorized", "reconciled", "superseded", OTHER),
+    *("UnlockCommand", "DeAuthorized", "reconciled", "superseded", "operator", OTHER),
 )
 _ERROR_CODES: Final = (
     *("ConnectorLockFailure", "EVCommunicationError", "GroundFailure", "HighTemperature", "InternalError"),

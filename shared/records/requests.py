@@ -70,6 +70,12 @@ class SendCommand(Request, frozen=True, tag="send_command"):
     """0: the policy's."""
 
 
+class CloseTransaction(Request, frozen=True, tag="close_transaction"):
+    """End an open transaction with its last known meter value; 409 where it is not open. A late stop corrects it."""
+
+    transaction_id: int
+
+
 class CancelCommand(Request, frozen=True, tag="cancel_command"):
     """Cancel a command that was not sent; 409 otherwise."""
 
@@ -94,6 +100,7 @@ AnyRequest = (
     | DeleteStation
     | Disconnect
     | SendCommand
+    | CloseTransaction
     | CancelCommand
     | ReplayQuarantined
     | DropQuarantined

@@ -8,6 +8,7 @@ from tests.chaos.harness.charger import Charger, LedgerFile, now_ms
 from tests.chaos.harness.operator import Operator, milliseconds
 from tests.chaos.harness.system import System
 from tests.e2e.feed import follow
+from tests.e2e.field import ENERGY, Field
 from tests.support import wait_until
 
 
@@ -84,3 +85,19 @@ async def test_a_boot_alone_proves_nothing(system: System, operator: Operator, l
     await charger.go_on(1000)
     await charger.leave()
     checks.sound(await checks.transactions(operator, ledger.book(), "CHARGES-ON"))
+
+
+async def test_an_operator_closes_what_nobody_will_end(system: System) -> None:
+    """An operator ends an open transaction; the station's own stop replaces that, and closing twice is a conflict."""
+    async with Field(system, "FORGOTTEN") as field:
+        await field.boot()
+        number = await field.start()
+        await field.meter({"value": "1400", "measurand": ENERGY}, transactionId=number)
+        path = f"/transactions/{number}/close"
+        status, closed = await field.operator.request("POST", path)
+        assert (status, closed["state"], closed["energy_wh"], closed["stop_reason"]) == (200, "closed", 400, "operator")
+        assert (await field.operator.request("POST", path))[0] == 409
+        assert (await field.operator.request("POST", "/transactions/2147483647/close"))[0] == 404
+        await field.stop(number, 1900)
+        shown = await field.transaction(number)
+        assert (shown["energy_wh"], shown["stop_reason"], shown["estimated"]) == (900, "Local", False)

@@ -18,6 +18,8 @@ from . import flags, watching
 from .authorization import key_of
 from .metering import count_energy, keep_open
 
+BY_OPERATOR = "operator"
+"""Reason of an end that an operator ordered: nobody else will report it."""
 MAX_ESTIMATED = 8
 """Ends by estimate that a stop without a transaction's id may still be matched with."""
 
@@ -107,9 +109,9 @@ def end(draft: Draft, transaction: Transaction, ending: End, energy_before: int 
 
 
 def assume_over(draft: Draft, transaction: Transaction, reason: str, flag: str, evidence: str) -> None:
-    """End a transaction that is provably over and whose stop has not come, with the last known meter value.
+    """End a transaction that is over and whose stop has not come, with the last known meter value.
 
-    `reason`: `superseded` or `reconciled`. The estimate stays in the record whatever comes later.
+    `reason`: `superseded`, `reconciled` or `operator`. The estimate stays in the record whatever comes later.
     """
     meter = transaction.last_meter_wh if transaction.last_meter_wh is not None else transaction.meter_start_wh
     stopped_at = max(transaction.started_at, transaction.last_sample_at)

@@ -19,6 +19,7 @@ from shared.records.history import Fact
 from shared.records.packing import pack, unpack
 from shared.records.requests import (
     CancelCommand,
+    CloseTransaction,
     CreateStation,
     DeleteStation,
     Disconnect,
@@ -30,7 +31,7 @@ from shared.records.requests import (
 from workers.store.draft import Draft
 from workers.store.wants import WantCommand, WantQuarantined
 
-from . import commands, duplicates, provisioning, quarantine
+from . import closing, commands, duplicates, flags, provisioning, quarantine
 from .provisioning import Refused
 
 _PROBLEMS: Final = {404: "not_found", 409: "conflict", 422: "refused", 500: "internal"}
@@ -107,6 +108,14 @@ def _cancel_command(draft: Draft, request: CancelCommand) -> CommandRecord:
     raise Refused(409, "the command was sent, or has ended")
 
 
+def _close_transaction(draft: Draft, request: CloseTransaction) -> dict[str, Any]:
+    transaction = draft.charging.open.get(request.transaction_id)
+    if transaction is None:
+        raise Refused(409, "the transaction is not open")
+    closing.assume_over(draft, transaction, closing.BY_OPERATOR, flags.ESTIMATED, "closed by an operator")
+    return {"transaction_id": request.transaction_id}
+
+
 def _drop(draft: Draft, request: DropQuarantined) -> None:
     if draft.get(WantQuarantined(request.quarantine_id)) is None:
         raise Refused(404, "no such quarantined frame")
@@ -128,6 +137,7 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     DeleteStation: (200, provisioning.delete),
     Disconnect: (202, provisioning.disconnect),
     SendCommand: (202, _send_command),
+    CloseTransaction: (200, _close_transaction),
     CancelCommand: (200, _cancel_command),
     DropQuarantined: (200, _drop),
 }

@@ -16,6 +16,7 @@ from edge.operators.models.stations import Connector
 from edge.operators.models.transactions import Reading, Transaction
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources import csvout
+from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.lists import STREAM_ID, member, page, position, shown
 from edge.operators.resources.stations import StationPath, known
 from edge.operators.routes import Table
@@ -23,6 +24,7 @@ from edge.operators.times import GivenInstant, milliseconds
 from shared.bus.lane import Lane
 from shared.records.queries import stations, transactions
 from shared.records.queries.transactions import TransactionFilter
+from shared.records.requests import CloseTransaction
 from shared.records.transactions import TransactionState
 
 TABLE: Final = Table("charging")
@@ -144,6 +146,26 @@ async def show_transaction(call: Call[TransactionPath, None]) -> Transaction:
     if found is None:
         raise missing("transaction", call.params.transaction_id)
     return Transaction.of(found)
+
+
+@_route(
+    "POST", "/transactions/{transaction_id}/close", "Close a transaction", scope="operate", params=TransactionPath,
+    response=Transaction, errors=("not_found", "conflict", "outcome_unknown"),
+)  # fmt: skip
+async def close_transaction(call: Call[TransactionPath, None]) -> Transaction:
+    """End an open transaction whose stop nobody will report, with its last known meter value, as an estimate.
+
+    The station is asked nothing (RemoteStopTransaction does that). Should its own stop come after all, it replaces the
+    estimate.
+    """
+    number = call.params.transaction_id
+    found = await transactions.transaction(call.lane, number)
+    if found is None:
+        raise missing("transaction", number)
+    asked = CloseTransaction(request_id=request_id(call), by=call.token.name, transaction_id=number)
+    await ask(call, found.station_id, asked)
+    closed = await transactions.transaction(call.lane, number)
+    return Transaction.of(closed or found)
 
 
 @_route(

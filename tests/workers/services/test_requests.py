@@ -15,6 +15,7 @@ from shared.records.events import (
     StationDeleted,
     StationOffline,
     StationUpdated,
+    TransactionCorrected,
     TransactionEnded,
 )
 from shared.records.history import Fact
@@ -22,6 +23,7 @@ from shared.records.packing import unpack
 from shared.records.quarantine import Quarantined
 from shared.records.requests import (
     CancelCommand,
+    CloseTransaction,
     CreateStation,
     DeleteStation,
     Disconnect,
@@ -304,3 +306,20 @@ def test_quarantine_has_a_quota(world: World) -> None:
     assert world.count("quarantine_added_total", "full") == 20 - len(quarantined(world))
     world.feed(world.entry(Kind.UNREADABLE, b"z" * 5000, note="too_big"))
     assert [len(one.frame) for one in quarantined(world)] == [5000]
+
+
+def test_an_operator_closes_a_transaction(world: World) -> None:
+    """It ends with its last known meter value, as an estimate; what is not open is a conflict; a late stop corrects."""
+    number = world.call("StartTransaction", START)[2]["transactionId"]
+    reading = {"timestamp": "2023-11-14T22:14:20Z", "sampledValue": [{"value": "125"}]}
+    world.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [reading]})
+    request = CloseTransaction(request_id="close", by="ops", transaction_id=number)
+    assert world.request(request) == (200, {"transaction_id": number})
+    (ended,) = world.events_of(TransactionEnded)
+    assert (ended.energy_wh, ended.reason, ended.estimated) == (120, "operator", True)
+    assert world.request(request)[0] == 200
+    assert world.request(CloseTransaction(request_id="again", transaction_id=number))[0] == 409
+    stop = {"transactionId": number, "meterStop": 205, "timestamp": "2023-11-14T22:15:20Z"}
+    assert world.call("StopTransaction", stop)[2] == {}
+    (corrected,) = world.events_of(TransactionCorrected)
+    assert (corrected.energy_wh, corrected.previous_energy_wh) == (200, 120)
