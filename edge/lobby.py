@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from edge.ports import Sockets, serve_on
+from edge.stations.preface import Prefaces
 from shared import metrics, observe
 from shared.settings import Settings
 
@@ -27,6 +28,7 @@ class Lobby:
         self._for_stations = web.Server(
             self._send_away, keepalive_timeout=settings.handshake_timeout_s, access_log=None, read_bufsize=16 * 1024
         )
+        self._prefaces = Prefaces(settings, self._for_stations)
         app = web.Application()
         observe.add_routes(app, lambda: [self.reason])
         self._for_operators = web.AppRunner(app, access_log=None, handle_signals=False)
@@ -36,7 +38,7 @@ class Lobby:
         """Begin to answer on copies of these sockets."""
         await self._for_operators.setup()
         assert self._for_operators.server is not None, "it is set up"
-        self._listening += await serve_on([each.dup() for each in stations], self._for_stations)
+        self._listening += await serve_on([each.dup() for each in stations], self._prefaces)
         self._listening += await serve_on([each.dup() for each in operators], self._for_operators.server)
 
     async def close(self) -> None:

@@ -1,6 +1,7 @@
 """The stations' listener: from a TCP connection to a session, or to a refusal that says as much as it may.
 
-headers within the time (aiohttp's keepalive timeout covers a connection's first request too)
+a trusted proxy's PROXY header, where that is the setting; else the connection is dropped
+→ headers within the time (aiohttp's keepalive timeout covers a connection's first request too)
 → path, handshake, no Origin          400, 403, 404
 → draining, failed closed, full       503 + Retry-After
 → too many failed logins              429 + Retry-After
@@ -27,6 +28,8 @@ from edge.stations.door import REFUSAL_S, Doorkeeper, Refused, Welcome
 from edge.stations.handover import Detached, detach, transport_of
 from edge.stations.hub import Hub
 from edge.stations.opening import Farewell, Superseded, check, register
+from edge.stations.origin import Origin
+from edge.stations.preface import Prefaces
 from edge.stations.session import Session
 from shared.bus import keys
 from shared.bus.lane import LaneLost
@@ -68,6 +71,7 @@ class Listener:
         self._door = Doorkeeper(node.lane, node.settings, pepper)
         self._trusted = networks(node.settings.trusted_proxies)
         self._server: web.Server | None = None
+        self._prefaces: Prefaces | None = None
         self._listening: list[asyncio.Server] = []
 
     async def start(self, sockets: Sockets) -> None:
@@ -84,7 +88,8 @@ class Listener:
             read_bufsize=16 * 1024,
         )
         port = port_of(sockets)
-        self._listening = await serve_on(sockets, self._server, BACKLOG)
+        self._prefaces = Prefaces(settings, self._server, self._no_preface)
+        self._listening = await serve_on(sockets, self._prefaces, BACKLOG)
         _log.info("listening for stations", host=settings.station_host, port=port, path=settings.path_prefix)
 
     async def stop(self) -> None:
@@ -118,10 +123,11 @@ class Listener:
     async def _admit(self, request: web.BaseRequest, begun: float) -> Session | None:
         """Return the session that was opened, None for a socket without a common subprotocol; raises `Refused`."""
         station_id, accept = self._parse(request)
-        address = origin.address_of(request.remote or "", request.headers, self._trusted)
+        whence = self._whence(request)
+        address = whence.address
         self._check_room(station_id, begun)
         self._check_attempts(address, station_id, begun)
-        welcome = await self._login(request, station_id, address, begun)
+        welcome = await self._login(request, station_id, whence, begun)
         chosen = self._negotiate(request, welcome)
         transport = transport_of(request)
         if transport is None:
@@ -137,6 +143,8 @@ class Listener:
         session = await register(self._hub, transport, station_id, address, welcome, chosen.version)
         self._hub.join(session, self._notes(request, chosen))
         detach(request, transport, session, handshake.switching(accept, chosen.header))
+        if self._prefaces is not None:
+            self._prefaces.forget(transport)
         return session
 
     def _notes(self, request: web.BaseRequest, chosen: Negotiation) -> tuple[str, ...]:
@@ -148,19 +156,29 @@ class Listener:
         }
         return tuple(name for name, is_odd in odd.items() if is_odd)
 
-    async def _login(self, request: web.BaseRequest, station_id: str, address: str, begun: float) -> Welcome:
+    def _whence(self, request: web.BaseRequest) -> Origin:
+        assert self._prefaces is not None, "it listens"
+        header = self._prefaces.header_of(request.transport)
+        return origin.of(request.remote or "", header, request.headers, self._trusted)
+
+    def _no_preface(self, address: str, reason: str) -> None:
+        """Note that a trusted proxy did not send a PROXY header."""
+        self._hub.meters.upgrade(NONE, "other")
+        _log.warning("a connection without its PROXY header", proxy=address, reason=reason)
+
+    async def _login(self, request: web.BaseRequest, station_id: str, whence: Origin, begun: float) -> Welcome:
         """Ask the door, and count a login that failed."""
         try:
             return await self._door.admit(
                 station_id,
                 parse_basic(request.headers.get("Authorization", "")),
-                tls=origin.is_secure(request.remote or "", request.headers, self._trusted),
+                tls=whence.tls,
                 guessed=self._hub.attempts.guessed(station_id, begun),
             )
         except Refused as refused:
             if refused.status == HTTPStatus.UNAUTHORIZED:
-                self._hub.attempts.failed(address, station_id, begun)
-            _log.info("login refused", station=station_id, address=address, reason=str(refused))
+                self._hub.attempts.failed(whence.address, station_id, begun)
+            _log.info("login refused", station=station_id, address=whence.address, reason=str(refused))
             raise
 
     async def _check(self, session: Session) -> None:

@@ -150,6 +150,8 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("AMPSTREAM_PRESENCE_MIN_S is above AMPSTREAM_PRESENCE_MAX_S")
     if settings.canary_interval_s >= settings.silence_close_s:
         found.append("AMPSTREAM_CANARY_INTERVAL_S must be below AMPSTREAM_SILENCE_CLOSE_S, else every pause closes")
+    if settings.proxy_protocol == "trusted" and not settings.trusted_proxies.strip():
+        found.append("AMPSTREAM_PROXY_PROTOCOL=trusted needs AMPSTREAM_TRUSTED_PROXIES: nobody's PROXY header is read")
     same_host = settings.station_host == settings.operator_host
     if same_host and settings.station_port == settings.http_port != 0:
         found.append("AMPSTREAM_STATION_PORT and AMPSTREAM_HTTP_PORT are the same port of the same address")

@@ -25,6 +25,7 @@ _closed = partial(_about, "Failing closed")
 _presence = partial(_about, "Presence")
 _worker = partial(_about, "Workers")
 _charging = partial(_about, "Charging and commands")
+_configuration = partial(_about, "Configuration of stations")
 _keep = partial(_about, "Retention")
 _log = partial(_about, "Logs")
 
@@ -77,6 +78,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         str, _listen("Addresses or networks, comma separated, whose X-Forwarded-For is believed.")
     ] = ""
+    proxy_protocol: Annotated[
+        Literal["off", "trusted"],
+        _listen("Whether trusted proxies begin a station's connection with a PROXY header: never, or always."),
+    ] = "off"
 
     unknown_stations: Annotated[
         Literal["accept", "reject"], _policy("What happens to a station that nobody created: registered, or 401.")
@@ -188,6 +193,29 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=604800,
         ),
     ] = 300.0
+
+    configuration_read_s: Annotated[
+        float,
+        _configuration(
+            "How often a station's configuration is read, give or take a quarter, beside after each accepted boot; "
+            "0: never, after a boot neither.",
+            "s",
+            ge=0,
+            le=2592000,
+        ),
+    ] = 86400.0
+    configuration_station_bytes: Annotated[
+        int, _configuration("Keys of a station's configuration beyond so much are left out.", "B", ge=1024, le=1048576)
+    ] = 65536
+    configuration_versions: Annotated[
+        int, _configuration("Versions of its configuration, and drifts, kept per station.", ge=1, le=10000)
+    ] = 100
+    firmware_settle_s: Annotated[
+        float,
+        _configuration(
+            "After so long a firmware has shown the error codes and measurands that it shows.", "s", gt=0, le=31536000
+        ),
+    ] = 604800.0
 
     event_retention_s: Annotated[int, _keep("Age at which events leave the event stream.", "s", ge=1)] = 604800
     event_max_bytes: Annotated[int, _keep("Size at which the oldest events leave early.", "B", ge=1048576)] = 536870912

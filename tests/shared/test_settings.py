@@ -78,6 +78,7 @@ def test_all_problems_come_at_once() -> None:
         {"AMPSTREAM_PRESENCE_MIN_S": "100", "AMPSTREAM_PRESENCE_MAX_S": "50"},
         {"AMPSTREAM_STATION_PORT": "8080"},
         {"AMPSTREAM_CANARY_INTERVAL_S": "5"},
+        {"AMPSTREAM_PROXY_PROTOCOL": "trusted"},
     ],
 )
 def test_contradictions_are_refused(environ: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from edge.stations import handshake, identity, origin, wire
 from edge.stations.limits import MAX_KEYS, Admission, Attempts
@@ -104,7 +105,7 @@ FORWARDED = [
 @pytest.mark.parametrize(("peer", "header", "address"), FORWARDED)
 def test_only_a_trusted_proxys_word_counts(peer: str, header: str, address: str) -> None:
     """The last hop that is no trusted proxy is the station; what anybody could have written before it is not read."""
-    assert origin.address_of(peer, {"X-Forwarded-For": header}, PROXIES) == address
+    assert origin.address_of(peer, CIMultiDict({"X-Forwarded-For": header}), PROXIES) == address
 
 
 def test_the_accept_key_of_the_standards_example() -> None:
