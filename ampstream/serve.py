@@ -19,7 +19,7 @@ _UNBINDABLE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 
 @click.command()
 @click.option("--no-stations", is_flag=True, help="Serve no stations, only operators.")
-@click.option("--no-operators", is_flag=True, help="Serve no operators, only stations.")
+@click.option("--no-operators", is_flag=True, help="Serve no operators, only stations, health and metrics.")
 @click.option("--station-host", metavar="ADDRESS", help="Where stations dial in.")
 @click.option("--station-port", type=PORT, metavar="PORT", help="Port for stations.")
 @click.option("--operator-host", metavar="ADDRESS", help="Where operators and scrapers ask.")

@@ -1,5 +1,7 @@
 """An edge process: the stations' listener, the operators' listener, or both on one event loop.
 
+Health and metrics are served in any case: where operators are not, they stand alone on their port.
+
 bind → wait in the lobby for a Redis that may be trusted → listen → (SIGTERM, SIGINT) → drain → leave
 """
 
@@ -47,24 +49,23 @@ async def run(settings: Settings, *, stations: bool = True, operators: bool = Tr
     metrics.set_build_info(observe.loop_name())
     memory.settle()
     for_stations = await bind(settings.station_host, settings.station_port) if stations else ()
-    for_operators = await bind(settings.operator_host, settings.http_port) if operators else ()
+    for_http = await bind(settings.operator_host, settings.http_port)
     lobby = Lobby(settings)
-    await lobby.open(for_stations, for_operators)
+    await lobby.open(for_stations, for_http)
     try:
         node = await _connect(settings, first, lobby)
     finally:
         await lobby.close()
     if node is None:
-        close((*for_stations, *for_operators))
+        close((*for_stations, *for_http))
         return
     edge = Edge(node, settings)
     try:
         if stations:
             _raise_descriptor_limit(settings.max_connections)
             await edge.serve_stations(actions.from_station, for_stations)
-        if operators:
-            await edge.serve_operators(for_operators)
-        _log.info("edge serves", node=node.name, partitions=node.partitions, loop=observe.loop_name())
+        await edge.serve_http(for_http, operators=operators)
+        edge.say_what_runs(stations=for_stations, http=for_http, operators=operators)
         await edge.until(first)
     finally:
         await edge.leave(second)
@@ -79,7 +80,7 @@ class Edge:
         self._settings = settings
         self._hub: Hub | None = None
         self._listener: Listener | None = None
-        self._operators: web.AppRunner | None = None
+        self._http: web.AppRunner | None = None
         self._lag = asyncio.create_task(observe.watch_loop_lag(), name="loop lag")
 
     async def serve_stations(self, actions: Iterable[str], sockets: Sockets) -> None:
@@ -92,19 +93,39 @@ class Edge:
         self._listener = Listener(node, self._hub, pepper)
         await self._listener.start(sockets)
 
-    async def serve_operators(self, sockets: Sockets) -> None:
-        """Listen for operators on bound sockets."""
+    async def serve_http(self, sockets: Sockets, *, operators: bool) -> None:
+        """Listen for whoever asks about this process, and for operators, on bound sockets."""
+        self._http = web.AppRunner(
+            self._api() if operators else observe.app(self._node.not_ready),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=1.0,
+        )
+        await self._http.setup()
+        for each in sockets:
+            await web.SockSite(self._http, each).start()
+
+    def _api(self) -> web.Application:
         # Only a process that serves operators pays for the API's modules.
         from edge.operators.app import make_app
 
-        settings = self._settings
-        self._operators = web.AppRunner(
-            make_app(self._node, settings), access_log=None, handle_signals=False, shutdown_timeout=1.0
+        return make_app(self._node, self._settings)
+
+    def say_what_runs(self, *, stations: Sockets, http: Sockets, operators: bool) -> None:
+        """Log what this process is and where it listens."""
+        node, settings = self._node, self._settings
+        url = f"http://{settings.operator_host}:{port_of(http)}"
+        at = f"ws://{settings.station_host}:{port_of(stations)}{settings.path_prefix}" if stations else "off"
+        _log.info(
+            "edge serves",
+            node=node.name,
+            stations=at,
+            operators=url if operators else "off",
+            metrics=f"{url}/metrics",
+            redis=settings.redis_url.masked(),
+            partitions=node.partitions,
+            **observe.runtime(),
         )
-        await self._operators.setup()
-        for each in sockets:
-            await web.SockSite(self._operators, each).start()
-        _log.info("listening for operators", host=settings.operator_host, port=port_of(sockets))
 
     async def until(self, stopped: asyncio.Event) -> None:
         """Serve until `stopped`; raises what ended one of the tasks that must never end."""
@@ -128,8 +149,8 @@ class Edge:
         if self._listener is not None:
             await self._listener.stop()
         await node.stop()
-        if self._operators is not None:
-            await self._operators.cleanup()
+        if self._http is not None:
+            await self._http.cleanup()
         self._lag.cancel()
         await asyncio.gather(self._lag, return_exceptions=True)
 

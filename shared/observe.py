@@ -2,11 +2,13 @@
 
 `/healthz` tells that the loop turns and never asks Redis: a restart mends a hung process, not a missing Redis.
 `/readyz` tells whether work should be sent here: 200, or 503 with the reasons. The operators' listener of an edge adds
-these routes to its own application (`add_routes`); a worker serves them alone (`serve`).
+these routes to its own application (`add_routes`); an edge without one (`app`) and a worker (`serve`) have no others.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.metadata import version
+from platform import python_version
 from typing import Final
 
 import msgspec
@@ -41,14 +43,19 @@ def add_routes(app: web.Application, not_ready: Reasons) -> None:
     app.router.add_get("/readyz", ready)
 
 
+def app(not_ready: Reasons) -> web.Application:
+    """Return an application of the three routes and nothing else."""
+    made = web.Application()
+    add_routes(made, not_ready)
+    return made
+
+
 async def serve(host: str, port: int, not_ready: Reasons) -> tuple[web.AppRunner, int]:
     """Serve the three routes; returns the runner, whose `cleanup` ends it, and the port (for port 0: the one it got).
 
     Raises `OSError` when the port is taken.
     """
-    app = web.Application()
-    add_routes(app, not_ready)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    runner = web.AppRunner(app(not_ready), access_log=None, handle_signals=False)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
@@ -72,6 +79,11 @@ async def watch_loop_lag(clock: Clock | None = None, interval_s: float = LAG_INT
 def loop_name() -> str:
     """Return which event loop runs, for `build_info` and the start-up line: `uvloop` or `asyncio`."""
     return type(asyncio.get_running_loop()).__module__.split(".")[0]
+
+
+def runtime() -> dict[str, str]:
+    """Return what runs here, for the start-up line: version, Python, event loop."""
+    return {"version": version("ampstream"), "python": python_version(), "loop": loop_name()}
 
 
 async def _metrics(_request: web.Request) -> web.Response:

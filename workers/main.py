@@ -77,6 +77,7 @@ class Worker:
         self._server: Server | None = None
         self._unfit = ""
         self._connects = 0
+        self._url = ""
 
     def _new_lane(self, name: str) -> Lane:
         return Lane(self._settings.redis_url, name=name, timeout_s=self._settings.redis_timeout_s)
@@ -93,9 +94,10 @@ class Worker:
         memory.settle()
         actions = actions_of(OCPP16)
         metrics.register_actions(actions.from_station, actions.from_csms)
-        metrics.set_build_info(type(asyncio.get_running_loop()).__module__.partition(".")[0])
+        metrics.set_build_info(observe.loop_name())
         runner_, port = await observe.serve(self._settings.worker_host, self._settings.worker_port, self._reasons)
-        log.info("worker listens", name=self.name, metrics=f"http://{self._settings.worker_host}:{port}/metrics")
+        self._url = f"http://{self._settings.worker_host}:{port}/metrics"
+        log.info("worker listens", name=self.name, metrics=self._url)
         try:
             partitions = await self._ready(stopped)
             if partitions:
@@ -123,9 +125,20 @@ class Worker:
                 await _pause(stopped, RETRY_S)
             else:
                 self._unfit = ""
-                log.info("worker serves", name=self.name, redis=self._server.name, partitions=partitions)
+                self._say_what_runs(partitions)
                 return partitions
         return 0
+
+    def _say_what_runs(self, partitions: int) -> None:
+        log.info(
+            "worker serves",
+            name=self.name,
+            metrics=self._url,
+            redis=self._settings.redis_url.masked(),
+            server=self._server.name if self._server is not None else "",
+            partitions=partitions,
+            **observe.runtime(),
+        )
 
     async def _work(self, partitions: int, stopped: asyncio.Event) -> None:
         self._consumers = [

@@ -94,17 +94,39 @@ async def _listens(port: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("option", ["--no-stations", "--no-operators"])
-async def test_a_listener_that_is_switched_off(redis_url: str, option: str) -> None:
-    """An edge serves stations alone, or operators alone: the other port stays closed, and the process ends in order."""
-    stations, http = free_port(), free_port()
-    open_, closed = (http, stations) if option == "--no-stations" else (stations, http)
-    with _edge(redis_url, option, stations, http):
-        await wait_until(lambda: _listens(open_), 15, 0.1)
-        assert not await _listens(closed)
-        if open_ == http:
-            async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{http}/healthz") as answer:
-                assert answer.status == 200
+async def _asked(http: aiohttp.ClientSession, port: int, path: str) -> int:
+    """The status of a GET; 0 where nobody listens."""
+    try:
+        async with http.get(f"http://127.0.0.1:{port}{path}") as answer:
+            await answer.read()
+            return answer.status
+    except aiohttp.ClientConnectionError:
+        return 0
+
+
+async def test_an_edge_without_stations(redis_url: str) -> None:
+    """With --no-stations an edge serves operators alone: the stations' port stays closed, the process ends in order."""
+    stations, port = free_port(), free_port()
+    async with aiohttp.ClientSession() as http:
+        with _edge(redis_url, "--no-stations", stations, port):
+            await wait_until(lambda: _serves(http, port, "/readyz"), 15, 0.1)
+            assert await _asked(http, port, "/api/v1/stations") == 401
+            assert not await _listens(stations)
+
+
+async def test_an_edge_without_operators(redis_url: str) -> None:
+    """With --no-operators an edge serves stations, and beside them health and metrics, but no API."""
+    stations, port = free_port(), free_port()
+    async with aiohttp.ClientSession() as http:
+        with _edge(redis_url, "--no-operators", stations, port):
+            await wait_until(lambda: _serves(http, port, "/readyz"), 15, 0.1)
+            assert await _listens(stations)
+            assert [await _asked(http, port, path) for path in ("/healthz", "/metrics")] == [200, 200]
+            assert [await _asked(http, port, path) for path in ("/api/v1/stations", "/openapi.json", "/")] == [404] * 3
+
+
+async def _serves(http: aiohttp.ClientSession, port: int, path: str) -> bool:
+    return await _asked(http, port, path) == 200
 
 
 def test_both_listeners_off_is_nothing() -> None:
