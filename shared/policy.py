@@ -33,6 +33,14 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How long a reconciliation waits for queued stops before it closes what is provably over."""
     reconcile_ask_ms: int = 20_000
     """When a reconciliation asks by TriggerMessage after the boot or reconnect."""
+    configuration_every_ms: int = 0
+    """How often a station's configuration is read; 0: never, not after a boot either."""
+    configuration_bytes: int = 65_536
+    """Keys of a configuration beyond so many bytes are left out."""
+    configuration_versions: int = 100
+    """Versions of its configuration, and drifts, kept per station."""
+    firmware_settle_ms: int = 7 * 24 * 3600 * 1000
+    """After so long a firmware has shown what it shows."""
     default_time_zone: str = "UTC"
     quarantine_bytes_per_station: int = 1_000_000
     history_entries_per_station: int = 1_000
@@ -65,6 +73,10 @@ def of_settings(settings: Settings) -> Policy:
         start_failure_ms=_ms(settings.start_failure_s),
         reconcile_after_ms=_ms(settings.reconcile_after_s),
         reconcile_ask_ms=min(Policy().reconcile_ask_ms, _ms(settings.reconcile_after_s / 4)),
+        configuration_every_ms=_ms(settings.configuration_read_s),
+        configuration_bytes=settings.configuration_station_bytes,
+        configuration_versions=settings.configuration_versions,
+        firmware_settle_ms=_ms(settings.firmware_settle_s),
         quarantine_bytes_per_station=settings.quarantine_station_bytes,
         history_entries_per_station=max(settings.history_station_bytes // FACT_BYTES, 1),
         command_history=settings.command_history,

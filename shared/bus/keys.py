@@ -14,7 +14,15 @@ Keys of one station carry its id as hash tag, so that one script may touch them 
     s:{CP1}:quarantine   hash: frames that nobody understood          s:{CP1}:history stream: facts that came too late,
                                                                                       security events, statuses
     s:{CP1}:config       string: the last snapshot of its configuration
+    s:{CP1}:config:history  list: what made each of its configurations out of the one before, the newest first
+    s:{CP1}:drifts       hash: significant changes of its configuration
     s:{CP1}:seen:<hash>  string with TTL: the answer to a call that must not count twice
+
+Keys of one job over many stations carry its id:
+
+    j:{<id>}:job         hash: its record `r`, its state, how many ended with which outcome
+    j:{<id>}:stations    zset, scores 0: its stations       j:{<id>}:at:<place>  zset: those that have not ended
+    j:{<id>}:results     hash: station -> its result        j:{<id>}:ended       hash: results not yet counted
 
 Fleet-wide keys are indexes, streams and counters: derived, and rebuilt by `ampstream doctor --rebuild`.
 """
@@ -69,8 +77,23 @@ TAGS: Final = "idx:tags"
 """Sorted set, all scores 0: every id tag, in order."""
 QUARANTINE: Final = "idx:quarantine"
 """Sorted set of `<station>/<id>` by receipt (ms)."""
+DRIFT_RULES: Final = "drift:rules"
+"""String: which changes of a configuration are significant, where operators set it."""
+DRIFTS: Final = "idx:drifts"
+"""Sorted set of `<station>/<id>` of the drifts that are kept, by when they were found (ms)."""
+DRIFTING: Final = "idx:drifting"
+"""Hash: stations with drifts that nobody has acknowledged -> how many."""
 COMMANDS: Final = "idx:commands"
 """Sorted set of `<station>/<id>` of the commands that are kept, by the time in their ids (ms)."""
+
+BULK_JOBS: Final = "idx:jobs"
+"""Sorted set: jobs over many stations by their creation (ms)."""
+BULK_JOBS_ACTIVE: Final = "idx:jobs:active"
+"""Hash: jobs that have not ended -> state."""
+BULK_JOBS_ENDED: Final = "idx:jobs:ended"
+"""Sorted set: jobs that have ended, by when (ms)."""
+BULK_JOBS_RUNNER: Final = "lock:jobs"
+"""Which worker advances them at the moment."""
 
 
 def partition_of(station_id: str, partitions: int) -> int:
@@ -143,6 +166,16 @@ def configuration(station_id: str) -> str:
     return f"s:{{{station_id}}}:config"
 
 
+def configuration_history(station_id: str) -> str:
+    """Name the list of what made each configuration of a station out of the one before, the newest first."""
+    return f"s:{{{station_id}}}:config:history"
+
+
+def drifts(station_id: str) -> str:
+    """Name the hash of significant changes of a station's configuration."""
+    return f"s:{{{station_id}}}:drifts"
+
+
 def samples(station_id: str) -> str:
     """Name the stream of samples that belong to no transaction."""
     return f"s:{{{station_id}}}:samples"
@@ -186,3 +219,33 @@ def tag(id_tag: str) -> str:
 def holders(id_tag: str) -> str:
     """Name the hash of transactions that an id tag holds at the moment (`station/start key` -> since ms)."""
     return f"t:{{{id_tag}}}:holders"
+
+
+def job(job_id: str) -> str:
+    """Name the hash that holds a job's record, state and counts."""
+    return f"j:{{{job_id}}}:job"
+
+
+def job_stations(job_id: str) -> str:
+    """Name the sorted set of a job's stations, all scores 0."""
+    return f"j:{{{job_id}}}:stations"
+
+
+def job_place(job_id: str, place: str) -> str:
+    """Name the sorted set of a job's stations that are at `place` (see `shared.records.jobs.PLACES`)."""
+    return f"j:{{{job_id}}}:at:{place}"
+
+
+def job_results(job_id: str) -> str:
+    """Name the hash of a job's results by station."""
+    return f"j:{{{job_id}}}:results"
+
+
+def job_ended(job_id: str) -> str:
+    """Name the hash of results that stations' commits wrote, until they are counted."""
+    return f"j:{{{job_id}}}:ended"
+
+
+def job_request(digest: str) -> str:
+    """Name the key that remembers which job a request made."""
+    return f"j:request:{digest}"

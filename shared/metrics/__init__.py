@@ -11,6 +11,7 @@ streams       the streams: what waits, how long, what was lost
 workers       a worker: batches, phases, jobs, quarantine
 presence      the fleet: who is there, and how soon an absence is noticed
 commands      commands to stations
+configuration stations' configurations: reads, drifts
 charging      what stations do: transactions, energy, boots, faults, firmware, clocks, deviations
 platform      what every process stands on: event loop, Redis, HTTP, the build
 exposition    which series a process has, and the text for them
@@ -25,6 +26,7 @@ in the file of its area alone: every family is a name of this package. `docs/met
 from shared.metrics.base import *
 from shared.metrics.charging import *
 from shared.metrics.commands import *
+from shared.metrics.configuration import *
 from shared.metrics.edge import *
 from shared.metrics.exposition import *
 from shared.metrics.platform import *

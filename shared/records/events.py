@@ -205,6 +205,31 @@ class CommandChanged(Event, tag="command.changed"):
     error: str = ""
 
 
+class ConfigurationRead(Event, tag="configuration.read"):
+    """A station's configuration was read whole; `version` counts those that differed."""
+
+    trigger: str
+    version: int
+    keys: int
+    changes: int = 0
+
+
+class ConfigurationDrifted(Event, tag="configuration.drifted"):
+    """A station's configuration has significant changes; `names` are the first twenty keys, codes or measurands."""
+
+    drift_id: str
+    version: int
+    changes: int
+    names: tuple[str, ...] = ()
+
+
+class DriftAcknowledged(Event, tag="configuration.acknowledged"):
+    """An operator has acknowledged a drift."""
+
+    drift_id: str
+    by: str = ""
+
+
 class StartFailed(Event, tag="transaction.start_failed"):
     """A remote start was accepted and no transaction began in time: `reason` offline, tag, connector or unknown."""
 
@@ -229,6 +254,35 @@ class ReconciliationStarted(Event, tag="transaction.reconciling"):
 
     transaction_id: int
     trigger: str
+
+
+class JobCreated(Event, tag="job.created"):
+    """An operator made a job over many stations; `station_id` is empty in all events of jobs."""
+
+    job_id: str
+    action: str
+    total: int
+    state: str
+    by: str = ""
+
+
+class JobChanged(Event, tag="job.changed"):
+    """A job was paused, resumed or cancelled (`by` says by whom), or went on: at most every few seconds."""
+
+    job_id: str
+    state: str
+    total: int
+    ended: int
+    by: str = ""
+
+
+class JobDone(Event, tag="job.done"):
+    """All stations of a job have ended, also where it was cancelled; `outcomes` counts them."""
+
+    job_id: str
+    state: str
+    total: int
+    outcomes: dict[str, int] = {}
 
 
 AnyEvent = (
@@ -257,6 +311,12 @@ AnyEvent = (
     | StartFailed
     | StopFailed
     | ReconciliationStarted
+    | ConfigurationRead
+    | ConfigurationDrifted
+    | DriftAcknowledged
+    | JobCreated
+    | JobChanged
+    | JobDone
 )
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {

@@ -89,6 +89,15 @@ class Memory:
     def _srem(self, key: str, *members: Any) -> None:
         self.data.get(key, set()).difference_update(map(_text, members))
 
+    def _hvals(self, key: str) -> list[Any]:
+        return list(self.data.get(key, {}).values())
+
+    def _lpush(self, key: str, value: Any) -> None:
+        self.data.setdefault(key, []).insert(0, _bytes(value))
+
+    def _ltrim(self, key: str, begin: int, end: int) -> None:
+        self.data[key] = self.data.get(key, [])[begin : end + 1]
+
     def _xadd(self, key: str, *args: Any) -> None:
         """Append `[MAXLEN ~ n] * field value ...`; trimming is ignored."""
         pairs = args[args.index("*") + 1 :]

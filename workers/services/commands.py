@@ -56,10 +56,40 @@ _ended: Final[dict[str, Ended]] = {}
 
 
 def when_ended(origin: str) -> Callable[[Ended], Ended]:
-    """Register a function that is told, in the same decision, of the end of each command with this `origin`."""
+    """Register a function that is told, in the same decision, of the end of each command with this `origin`.
+
+    Of an origin such as `job:<id>` the part before the colon counts.
+    """
 
     def register(ended: Ended) -> Ended:
         _ended[origin] = ended
+        return ended
+
+    return register
+
+
+Keeper = Callable[[Draft, Any], Any]
+KEEPERS: Final[dict[str, Keeper]] = {}
+"""Action -> what is kept of an answer's payload: whose answers hold secrets, handlers say."""
+DONE: Final[dict[str, Ended]] = {}
+"""Action -> who is told of the end of each such command, whoever wanted it; after `when_ended`."""
+
+
+def keeps(action: str) -> Callable[[Keeper], Keeper]:
+    """Register what of the answers to an action goes into their records."""
+
+    def register(keeper: Keeper) -> Keeper:
+        KEEPERS[action] = keeper
+        return keeper
+
+    return register
+
+
+def when_done(action: str) -> Callable[[Ended], Ended]:
+    """Register a function that is told of the end of each command of this action."""
+
+    def register(ended: Ended) -> Ended:
+        DONE[action] = ended
         return ended
 
     return register
@@ -252,7 +282,7 @@ def _answered_late(draft: Draft, command_id: str, response: Any, error: str) -> 
         return
     draft.result = "late"
     draft.flag("late_answer", record.action)
-    late = {"error": error} if error else response
+    late = {"error": error} if error else _kept(draft, record, response)
     _keep(draft, msgspec.structs.replace(record, late_response=late))
 
 
@@ -279,17 +309,23 @@ def _end(
 ) -> CommandRecord:
     assert record.state not in TERMINAL, "a command ends once"
     ended = msgspec.structs.replace(record, state=state, ended_at=draft.now, response=response, error=error[:500])
-    _keep(draft, ended)
+    _keep(draft, msgspec.structs.replace(ended, response=_kept(draft, record, response)))
     if record.state == "sent":
         _landed(draft, record.command_id)
     _forget_oldest(draft, ended)
     _announce(draft, ended)
     draft.count("commands_total", record.action, state)
     draft.count("command_duration_seconds", record.action, amount=max(draft.now - record.created_at, 0) / 1000)
-    told = _ended.get(record.origin)
-    if told is not None:
-        told(draft, ended)
+    for told in (_ended.get(record.origin.partition(":")[0]), DONE.get(record.action)):
+        if told is not None:
+            told(draft, ended)
     return ended
+
+
+def _kept(draft: Draft, record: CommandRecord, response: Any) -> Any:
+    """Return what of an answer goes into its record."""
+    keeper = KEEPERS.get(record.action)
+    return response if keeper is None or response is None else keeper(draft, response)
 
 
 def _landed(draft: Draft, command_id: str) -> None:

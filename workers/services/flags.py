@@ -63,6 +63,9 @@ MEANINGS: Final[dict[str, str]] = {
 
 OF_STATIONS: Final[dict[str, str]] = {
     "available_early": "it reported a connector Available before the stop of its transaction",
+    "configuration": "its answer to a reading of its configuration was not as the standard has it, and was understood",
+    "configuration_truncated": "its configuration is larger than what is kept of it",
+    "configuration_unread": "its configuration could not be read",
     "connector_range": "a connector's number is beyond what a station has; it is not shown",
     "decimal_comma": "a sample was written with a decimal comma",
     "error_code": "it answered a command with an error code that no version knows",

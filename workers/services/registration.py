@@ -15,7 +15,7 @@ from shared.records.events import StationBooted
 from shared.records.stations import Registration, SessionRecord, StationRecord
 from workers.store.draft import Draft
 
-from . import acceptance, reconciliation
+from . import acceptance, configuration, reconciliation
 
 SETTLE_MS: Final = 1000
 """Commands wait so long after a boot was answered: the answer is out first, and the station has read it (quirk 2)."""
@@ -71,6 +71,8 @@ def boot(draft: Draft, report: Boot) -> Verdict:
     )
     if accepted and draft.charging.open:
         reconciliation.on_return(draft, "boot")
+    if accepted:
+        configuration.begin(draft, configuration.BOOT)
     return verdict
 
 

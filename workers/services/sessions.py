@@ -19,7 +19,7 @@ from shared.records.stations import SessionRecord, StationRecord
 from workers.store.draft import Draft
 from workers.store.wants import WantPresence
 
-from . import commands, reconciliation
+from . import commands, configuration, reconciliation
 from .wakeups import wakes
 
 KEPT_EPOCHS: Final = 8
@@ -163,6 +163,7 @@ def _begin(draft: Draft, subprotocol: str, address: str, security_profile: int) 
     commands.session_changed(draft)
     if draft.charging.open:
         reconciliation.on_return(draft, "reconnect")
+    configuration.returned(draft)
 
 
 def _come_back(draft: Draft, session: SessionRecord) -> None:

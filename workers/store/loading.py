@@ -13,6 +13,8 @@ from shared.bus.barrier import Barrier
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import ACQUIRE_SLOT
 from shared.records.commands import CommandRecord
+from shared.records.configuration import Snapshot
+from shared.records.drifts import Drift, DriftRules
 from shared.records.packing import unpack
 from shared.records.quarantine import Quarantined
 from shared.records.tags import IdTag
@@ -149,6 +151,12 @@ _READS: Final[dict[type[msgspec.Struct], Callable[[str, Any], tuple[Command, Par
         ("ZREVRANGE", keys.commands(s), want.keep, -1),
         lambda members: tuple(member.decode() for member in members),
     ),
+    wants.WantSnapshot: lambda s, _: (("GET", keys.configuration(s)), _as(Snapshot)),
+    wants.WantDrifts: lambda s, _: (
+        ("HVALS", keys.drifts(s)),
+        lambda values: tuple(unpack(value, Drift) for value in values),
+    ),
+    wants.WantDriftRules: lambda _, __: (("GET", keys.DRIFT_RULES), _as(DriftRules)),
     wants.WantQuarantined: lambda s, want: (("HGET", keys.quarantine(s), want.quarantine_id), _as(Quarantined)),
     wants.WantPresence: lambda s, _: (("GET", keys.presence(s)), _presence),
     wants.WantSlot: _read_slot,

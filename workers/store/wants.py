@@ -51,6 +51,18 @@ class WantSurplusCommands(msgspec.Struct, frozen=True):
     keep: int
 
 
+class WantSnapshot(msgspec.Struct, frozen=True):
+    """The last `Snapshot` of the station's configuration, or None."""
+
+
+class WantDrifts(msgspec.Struct, frozen=True):
+    """All `Drift`s of the station that are kept, as a tuple."""
+
+
+class WantDriftRules(msgspec.Struct, frozen=True):
+    """The `DriftRules` that operators set, or None where they set none."""
+
+
 class WantQuarantined(msgspec.Struct, frozen=True):
     """A `Quarantined` frame, or None."""
 
@@ -81,6 +93,9 @@ Want = (
     | WantSeen
     | WantCommand
     | WantSurplusCommands
+    | WantSnapshot
+    | WantDrifts
+    | WantDriftRules
     | WantQuarantined
     | WantPresence
     | WantTransactionId

@@ -33,13 +33,15 @@ class Fleet:
             ("SCARD", keys.COMMANDS_INFLIGHT),
             ("GET", keys.STUCK),
             ("ZCARD", keys.JOBS),
+            ("HLEN", keys.DRIFTING),
             ("TIME",),
         )
-        known, online, active, connectors, quarantined, never_seen, inflight, stuck, jobs, now = replies
+        known, online, active, connectors, quarantined, never_seen, inflight, stuck, jobs, drifting, now = replies
         self._stations(int(known), Counter(protocol.decode() for protocol in online), int(never_seen))
         metrics.TRANSACTIONS_ACTIVE.labels("ocpp1.6").set(active)
         metrics.TRANSACTIONS_STUCK.labels().set(int(stuck or 0))
         metrics.COMMANDS_INFLIGHT.labels().set(inflight)
+        metrics.STATIONS_DRIFT.labels().set(drifting)
         metrics.WORKER_QUEUE_JOBS.labels(keys.JOBS).set(jobs)
         metrics.QUARANTINE_MESSAGES.labels().set(quarantined)
         statuses = Counter(status.decode() for status in connectors)

@@ -1,0 +1,33 @@
+"""Stations' configurations: reads, and what drifted."""
+
+from typing import Final
+
+from shared.metrics.base import REGISTRY
+
+_KINDS: Final = (
+    "added",
+    "removed",
+    "changed",
+    "made_readonly",
+    "made_writable",
+    "firmware",
+    "error_code_new",
+    "error_code_gone",
+    "vendor_error_code_new",
+    "vendor_error_code_gone",
+    "measurand_new",
+    "measurand_gone",
+)
+CONFIGURATION_READS: Final = REGISTRY.counter(
+    "configuration_reads_total",
+    "Reads of a station's whole configuration that ended; failed: it did not answer, or held no key, time after time.",
+    {"trigger": ("boot", "schedule", "operator"), "result": ("ok", "failed")},
+)
+CONFIGURATION_DRIFTS: Final = REGISTRY.counter(
+    "configuration_drifts_total",
+    "Drifts found, by each kind of change in them.",
+    {"kind": _KINDS},
+)
+STATIONS_DRIFT: Final = REGISTRY.gauge(
+    "stations_config_drift", "Stations with a drift of their configuration that nobody has acknowledged."
+)
