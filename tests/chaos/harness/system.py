@@ -40,6 +40,7 @@ SCALED: Final[dict[str, str]] = {
     "BOOT_HOLD_S": "0.5",
     "COMMAND_TIMEOUT_S": "3",
     "RECONCILE_AFTER_S": "2",
+    "CONFIGURATION_READ_S": "0",  # Tests that play a station by hand are asked nothing that they did not ask for.
     "DRAIN_S": "5",
     "UNKNOWN_STATIONS": "accept",
     "UNKNOWN_TAGS": "accept",
