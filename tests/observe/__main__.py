@@ -1,0 +1,106 @@
+"""`make observe`: run the system, look at it with a real Prometheus, break it, and say what was seen.
+
+python -m tests.observe                         everything; exit status 1 where something is wrong
+python -m tests.observe --fault "poison frames" only these faults; repeat it for several; `none` for none
+python -m tests.observe --pictures              draw the dashboards into docs/pictures, too
+python -m tests.observe --keep DIRECTORY        keep its files and logs there
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from tests.observe import load, prometheus
+from tests.observe.faults import FAULTS
+from tests.observe.judging import Judge, Verdict
+from tests.observe.stage import Stage
+
+WARM_S: Final = 150.0
+"""Limit for every question to be answered."""
+ALL_S: Final = 900.0
+_BEGAN: Final = time.monotonic()
+
+
+def say(text: str) -> None:
+    """Print a line with the seconds since the start."""
+    print(f"{time.monotonic() - _BEGAN:6.1f} s  {text}", flush=True)
+
+
+async def _answered(stage: Stage, *, healthy: bool) -> list[str]:
+    """Ask until everything is answered or the time is over; return what is not."""
+    deadline = time.monotonic() + (WARM_S if healthy else 10)
+    before = -1
+    while True:
+        missing = await prometheus.unanswered(stage.prometheus, healthy=healthy)
+        missing += await stage.prometheus.sick()
+        if not missing or time.monotonic() > deadline:
+            return missing
+        if len(missing) != before:
+            say(f"{len(missing)} of {prometheus.count()} questions have no data yet" + _some(missing))
+            before = len(missing)
+        await asyncio.sleep(5)
+
+
+def _some(missing: list[str]) -> str:
+    return f": {'; '.join(missing)}" if len(missing) < 5 else ""
+
+
+async def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
+    say("starting Valkey, two workers, two edges, redis_exporter, Prometheus, Alertmanager")
+    stage = Stage(directory)
+    wrong: list[str] = []
+    async with stage.running(), load.applied(stage):
+        say(f"everything runs; Prometheus at {stage.prometheus.url}; waiting for data")
+        wrong += [f"no data: {each}" for each in await _answered(stage, healthy=True)]
+        say(f"{prometheus.count()} questions asked in health, {len(wrong)} without data")
+        firing = sorted({each.alert for each in stage.watch.now()})
+        say(f"firing in health: {', '.join(firing) or 'nothing'}")
+        wrong += [f"{each.alert} fires in health" for each in stage.watch.now() if each.critical]
+        judge = Judge(stage, say)
+        for fault in FAULTS:
+            if not arguments.fault or fault.name in arguments.fault:
+                verdict = await judge.judge(fault)
+                _tell(verdict, say)
+                wrong += [f"{verdict.fault}: {each}" for each in verdict.wrong]
+        wrong += [f"after the faults: {each}" for each in await _answered(stage, healthy=bool(arguments.fault))]
+    return wrong
+
+
+def _tell(verdict: Verdict, say: Callable[[str], None]) -> None:
+    say(f"  fired after {verdict.fired_s:.1f} s, resolved {verdict.resolved_s:.1f} s after the end")
+    say(f"  seen: {', '.join(verdict.seen) or 'nothing'}")
+    say(f"  paged: {', '.join(verdict.paged) or 'nothing'}")
+    for each in verdict.wrong:
+        say(f"  WRONG: {each}")
+
+
+def main() -> int:
+    """Run it; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.observe", description="Proof with a real Prometheus.")
+    names = [fault.name for fault in FAULTS]
+    parser.add_argument("--fault", action="append", choices=[*names, "none"], help="only these")
+    parser.add_argument("--pictures", action="store_true", help="draw the dashboards into docs/pictures")
+    parser.add_argument("--keep", type=Path, help="directory, empty or new, that keeps files and logs")
+    arguments = parser.parse_args()
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with tempfile.TemporaryDirectory(prefix="ampstream-observe-") as temporary:
+        directory = arguments.keep or Path(temporary)
+        directory.mkdir(parents=True, exist_ok=True)
+        wrong = asyncio.run(asyncio.wait_for(_run(arguments, directory), ALL_S))
+    for each in wrong:
+        say(f"WRONG: {each}")
+    say("all is as it should be" if not wrong else f"{len(wrong)} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
