@@ -26,6 +26,8 @@ from shared.settings import Settings
 from workers.consumer.partition import PartitionConsumer
 from workers.heartbeat import Heartbeat
 from workers.jobs import maintenance, quotas, runner
+from workers.jobs.bulk.keeping import forget_jobs
+from workers.jobs.bulk.runner import Runner
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
 from workers.jobs.stuck import count_stuck
@@ -49,6 +51,7 @@ JOBS: Final = (
     Scheduled(maintenance.mend_indexes, frozenset({35}), frozenset(range(0, 60, 10))),
     Scheduled(count_stuck, frozenset({40})),
     Scheduled(reconcile, frozenset({0, 30})),
+    Scheduled(forget_jobs, frozenset({20}), frozenset(range(5, 60, 10))),
 )
 
 
@@ -71,6 +74,7 @@ class Worker:
         self._policy: Policy = of_settings(settings)
         self._lane = self._new_lane("worker")
         self._sweep_lane = self._new_lane("sweeper")
+        self._jobs_lane = self._new_lane("jobs")
         self._heartbeat = Heartbeat(self._lane, self.name, settings.node_ttl_s)
         self._commit_lanes: list[Lane] = []
         self._consumers: list[PartitionConsumer] = []
@@ -106,6 +110,7 @@ class Worker:
             for lane in (self._lane, *self._commit_lanes):
                 await lane.close()
             await self._sweep_lane.close()
+            await self._jobs_lane.close()
             await runner_.cleanup()
         log.info("worker ended", name=self.name)
 
@@ -147,7 +152,9 @@ class Worker:
         ]
         consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]
         leadership = Leadership(self._sweep_lane, self.name)
+        jobs = Runner(self._jobs_lane, self._settings, partitions, self.name)
         helpers = [
+            asyncio.create_task(self._supervised(jobs.run)),
             asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, leadership))),
             asyncio.create_task(self._supervised(lambda: self._showing(partitions))),
             asyncio.create_task(self._supervised(self._beating)),
@@ -166,7 +173,7 @@ class Worker:
         await asyncio.wait([*consuming, *helpers], timeout=LEAVE_S)
         for consumer in self._consumers:
             await consumer.close()
-        await self._leave(leadership)
+        await self._leave(leadership, jobs)
 
     async def _supervised(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task and start it again should it end with an error: a defect in one must not stop the others."""
@@ -225,9 +232,10 @@ class Worker:
             await fleet.refresh()
             await asyncio.sleep(GAUGES_S)
 
-    async def _leave(self, leadership: Leadership) -> None:
+    async def _leave(self, leadership: Leadership, jobs: Runner) -> None:
         try:
             await leadership.resign()
+            await jobs.resign()
             await self._heartbeat.leave()
         except (LaneLost, hiredis.ReplyError) as error:
             log.info("left without saying so", error=str(error))

@@ -1,4 +1,4 @@
-"""Commands to stations."""
+"""Commands to stations, and jobs that send them to many."""
 
 from typing import Final
 
@@ -16,3 +16,13 @@ COMMAND_SECONDS: Final = REGISTRY.histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
 )
 COMMANDS_INFLIGHT: Final = REGISTRY.gauge("commands_inflight", "Commands sent and not yet answered.")
+BULK_JOBS: Final = REGISTRY.gauge(
+    "bulk_jobs",
+    "Jobs over many stations that have not ended; one that stays is paused, or waits for stations that are offline.",
+    {"state": ("running", "paused", "cancelled")},
+)
+BULK_JOB_RESULTS: Final = REGISTRY.counter(
+    "bulk_job_results_total",
+    "Stations of jobs by how they ended; refused: the command was never queued. A rise of timed_out: pause it.",
+    {"outcome": ("accepted", "rejected", "error", "timed_out", "expired", "cancelled", "refused")},
+)

@@ -3,6 +3,9 @@
     stations.py      StationRecord, SessionRecord, ConnectorRecord, Door: the sections of a station's state
     transactions.py  Transaction, open ones in the `charging` section, closed ones under their own key; Sample, Reading
     commands.py      Command records and their states
+    jobs.py          jobs over many stations, and their results
+    templates.py     how stations are wanted; which of it wins for a station
+    tuning.py        section `tu`: how a station stands to that, and what is under way
     tags.py          IdTag records
     tokens.py        operators' tokens: digest and scope
     quarantine.py    frames that nobody understood

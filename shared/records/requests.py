@@ -68,6 +68,8 @@ class SendCommand(Request, frozen=True, tag="send_command"):
     """Empty: one is made."""
     expires_in_ms: int = 0
     """0: the policy's."""
+    job: str = ""
+    """The job that wants it: nobody waits for a reply then, and a `command_id` is given."""
 
 
 class CloseTransaction(Request, frozen=True, tag="close_transaction"):
@@ -80,6 +82,17 @@ class CancelCommand(Request, frozen=True, tag="cancel_command"):
     """Cancel a command that was not sent; 409 otherwise."""
 
     command_id: str
+
+
+class ReadConfiguration(Request, frozen=True, tag="read_configuration"):
+    """Read the station's whole configuration; 409 where it may not be asked, or has never connected."""
+
+
+class AcknowledgeDrift(Request, frozen=True, tag="acknowledge_drift"):
+    """Note that an operator has seen a drift; the reply's body is the `Drift`."""
+
+    drift_id: str
+    note: str = ""
 
 
 class ReplayQuarantined(Request, frozen=True, tag="replay_quarantined"):
@@ -102,6 +115,8 @@ AnyRequest = (
     | SendCommand
     | CloseTransaction
     | CancelCommand
+    | ReadConfiguration
+    | AcknowledgeDrift
     | ReplayQuarantined
     | DropQuarantined
 )

@@ -217,6 +217,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = 604800.0
 
+    job_concurrency: Annotated[
+        int, _charging("Stations of a job that are active at a time, where the job does not say.", ge=1, le=100_000)
+    ] = 50
+    job_rate_per_s: Annotated[
+        float, _charging("Stations that a job begins per second, where the job does not say.", "1/s", gt=0, le=10_000)
+    ] = 10.0
+    job_jitter_s: Annotated[
+        float,
+        _charging("A job begins each station up to so much later, where the job does not say.", "s", ge=0, le=3600),
+    ] = 1.0
+    job_max_concurrency: Annotated[
+        int,
+        _charging("Stations active at a time over all jobs, and the most that a job may ask for.", ge=1, le=100_000),
+    ] = 500
+    job_max_rate_per_s: Annotated[
+        float,
+        _charging(
+            "Stations begun per second over all jobs, and the most that a job may ask for.", "1/s", gt=0, le=10_000
+        ),
+    ] = 100.0
+
     event_retention_s: Annotated[int, _keep("Age at which events leave the event stream.", "s", ge=1)] = 604800
     event_max_bytes: Annotated[int, _keep("Size at which the oldest events leave early.", "B", ge=1048576)] = 536870912
     quarantine_station_bytes: Annotated[int, _keep("Quarantine of one station; the oldest leave.", "B", ge=1024)] = (
@@ -232,6 +253,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     command_history: Annotated[
         int, _keep("Ended commands kept per station, for seven days at most.", ge=1, le=10000)
     ] = 100
+    job_retention_s: Annotated[
+        int, _keep("Jobs over many stations are forgotten so long after their end.", "s", ge=60)
+    ] = 2592000
 
     log_format: Annotated[Literal["console", "json"], _log("Lines for people or for machines.")] = "json"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _log("The least severity that is written.")] = (

@@ -17,7 +17,7 @@ from shared.ocpp.errors import FrameError, InternalError, read_code
 from shared.policy import Policy
 from shared.records import requests as asked
 from shared.records.packing import storable
-from workers.services import commands, requests, sessions, wakeups
+from workers.services import bulk, commands, requests, sessions, wakeups
 from workers.services import quarantine as quarantines
 from workers.store.draft import Draft
 from workers.store.view import StationView
@@ -94,6 +94,7 @@ def _refuse_request(entry: Entry, draft: Draft) -> None:
         request_id = entry.body.request_id
     except (msgspec.MsgspecError, AttributeError):
         return
+    bulk.given_up(draft, entry.body)
     body = requests.problem(500, "the request could not be decided")
     draft.deliver(draft.origin.node, Reply(request_id, 500, body))
 

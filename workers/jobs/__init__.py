@@ -8,5 +8,6 @@ indexes.py      what the indexes must hold of a station, by its own records
 rebuild.py      derives every index anew from the records (`ampstream doctor --rebuild`)
 charging.py     stations with open transactions, in batches
 stuck.py        counts transactions that look forgotten
+bulk/           jobs over many stations: advanced by one worker at a time, beside arq (it would be late by seconds)
 reconcile.py    looks again at reconciliations whose time has come
 """

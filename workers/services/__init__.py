@@ -10,6 +10,7 @@
     authorization.py      id tags       reported.py    what handlers hand over      flags.py   what may be odd
     reconciliation.py     open transactions of a station that came back
     commands.py           commands to a station             command_rules.py   what may be sent, repeated, accepted
+    bulk.py               a station's part in jobs over many
     watching.py           whether an accepted remote start or stop happened
     requests.py           what operators ask for            provisioning.py    stations as operators want them
     quarantine.py         frames that nobody understood     duplicates.py      answers that are given again

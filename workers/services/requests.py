@@ -18,12 +18,14 @@ from shared.records.commands import CommandRecord
 from shared.records.history import Fact
 from shared.records.packing import pack, unpack
 from shared.records.requests import (
+    AcknowledgeDrift,
     CancelCommand,
     CloseTransaction,
     CreateStation,
     DeleteStation,
     Disconnect,
     DropQuarantined,
+    ReadConfiguration,
     Request,
     SendCommand,
     UpdateStation,
@@ -31,7 +33,8 @@ from shared.records.requests import (
 from workers.store.draft import Draft
 from workers.store.wants import WantCommand, WantQuarantined
 
-from . import closing, commands, duplicates, flags, provisioning, quarantine
+from . import bulk, closing, commands, duplicates, flags, provisioning, quarantine
+from .configuration import asked
 from .provisioning import Refused
 
 _PROBLEMS: Final = {404: "not_found", 409: "conflict", 422: "refused", 500: "internal"}
@@ -42,6 +45,10 @@ body = _encode_json
 
 def serve(draft: Draft, request: Request) -> None:
     """Decide a request and deliver its reply to the node that asked."""
+    if isinstance(request, SendCommand) and request.job:
+        if bulk.begin(draft, request):
+            _note(draft, request)
+        return
     if repeated(draft, request):
         return
     status, server = _SERVERS[type(request)]
@@ -140,5 +147,7 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     CloseTransaction: (200, _close_transaction),
     CancelCommand: (200, _cancel_command),
     DropQuarantined: (200, _drop),
+    ReadConfiguration: (202, asked.read),
+    AcknowledgeDrift: (200, asked.acknowledge),
 }
 """Request -> status of the reply where it succeeds, and who serves it."""

@@ -48,6 +48,7 @@ class Fleet:
         for status in metrics.CONNECTORS.label_sets["status"] or ():
             metrics.CONNECTORS.labels(status).set(statuses.pop(status, 0))
         metrics.CONNECTORS.labels(OTHER).set(sum(statuses.values()))
+        await self._jobs()
         now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
         for partition in range(self._partitions):
             await self._stream(keys.uplink(partition), now_ms)
@@ -61,6 +62,12 @@ class Fleet:
         # Of those offline no index keeps the protocol.
         metrics.STATIONS.labels("offline", "none").set(max(known - online.total() - never_seen, 0))
         metrics.STATIONS.labels("never_seen", "none").set(never_seen)
+
+    async def _jobs(self) -> None:
+        (found,) = await self._ask(("HVALS", keys.BULK_JOBS_ACTIVE))
+        states = Counter(state.decode() for state in found)
+        for state in metrics.BULK_JOBS.label_sets["state"] or ():
+            metrics.BULK_JOBS.labels(state).set(states[state])
 
     async def _stream(self, stream: str, now_ms: int) -> None:
         length, pending, groups = await self._ask(

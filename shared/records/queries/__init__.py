@@ -5,6 +5,7 @@
     stations.py      stations one by one and in order, with filters; their connectors
     transactions.py  transactions by start, newest first; their meter values
     commands.py      what is queued for a station, what is outstanding
+    jobs.py          jobs over many stations: written, listed, their results (no station's state either)
     tags.py          id tags in order, and their writes (no station's state, so no commit of a station)
     tokens.py        operators' tokens, read and written
     quarantine.py    frames that nobody understood, newest first

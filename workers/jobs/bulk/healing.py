@@ -1,0 +1,71 @@
+"""Stations that took long: what became of them is read from their own records, so that no lost result stalls a job.
+
+A result comes with the commit that ended a command, so there is nothing to heal as a rule. What is left: a command that
+waits in its station's queue (the station left, or is not accepted) gives its place to another; a request that the
+workers gave up, or that a worker of an older release served, gets its result from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from shared.bus import keys
+from shared.records.jobs import Job, JobResult, Place
+from shared.records.queries.reading import replies
+
+from .kinds import KINDS, Seen
+from .places import CHUNK, Site, move, settle, sort_out
+
+LOOK_AFTER_MS: Final = 5_000
+"""A station is looked at once it has been begun for so long."""
+LOST_MS: Final = 60_000
+"""No trace after so long, with everything that was on the uplink then decided: its request came to nothing."""
+MARGIN_MS: Final = 10_000
+
+
+async def look(site: Site, job: Job, place: Place, now: int, hold_ms: int) -> int:
+    """Look at stations that were begun a while ago and are at `place`; returns how many results were found.
+
+    An active one whose command is still queued goes to `queued`: at once where the station is offline, else after
+    `hold_ms`.
+    """
+    healed = 0
+    key = keys.job_place(job.job_id, place)
+    found = await site.lane.one("ZRANGE", key, "-inf", now - LOOK_AFTER_MS, "BYSCORE", "WITHSCORES")
+    begun = [(name.decode(), int(float(at))) for name, at in zip(found[::2], found[1::2], strict=True)]
+    for begin in range(0, len(begun), CHUNK):
+        healed += await _look(site, job, place, begun[begin : begin + CHUNK], now, hold_ms)
+    return healed
+
+
+async def _look(site: Site, job: Job, place: Place, begun: Sequence[tuple[str, int]], now: int, hold_ms: int) -> int:
+    names = [name for name, _ in begun]
+    seen = await KINDS[job.kind].look(site.lane, job, names)
+    online, _, _ = await sort_out(site.lane, names)
+    present = set(online)
+    aside = [
+        name
+        for (name, at), one in zip(begun, seen, strict=True)
+        if one == "queued" and (name not in present or now - at > hold_ms)
+    ]
+    if place == "active":
+        await move(site.lane, job, "active", "queued", aside)
+    lost = await _lost(site, begun, seen, now)
+    results = [(name, one) for name, one in zip(names, seen, strict=True) if isinstance(one, JobResult)]
+    nothing = JobResult(outcome="error", at=now, detail="its request came to nothing; the workers' logs tell why")
+    return await settle(site.lane, job, [*results, *((name, nothing) for name in lost)])
+
+
+async def _lost(site: Site, begun: Sequence[tuple[str, int]], seen: Sequence[Seen], now: int) -> list[str]:
+    """Return the stations whose requests are decided, and left no trace."""
+    old = [(name, at) for (name, at), one in zip(begun, seen, strict=True) if one is None and now - at > LOST_MS]
+    if not old:
+        return []
+    streams = sorted({site.uplink(name) for name, _ in old})
+    heads = await replies(site.lane, [("XRANGE", stream, "-", "+", "COUNT", 1) for stream in streams])
+    oldest = {
+        stream: int(entries[0][0].partition(b"-")[0]) if entries else now
+        for stream, entries in zip(streams, heads, strict=True)
+    }
+    return [name for name, at in old if oldest[site.uplink(name)] > at + MARGIN_MS]

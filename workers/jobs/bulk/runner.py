@@ -1,0 +1,207 @@
+"""Advances every job that has not ended: one worker at a time holds the lease, and loses it when it stops asking.
+
+A beat reads all jobs in one round trip, counts the results that came, and does what each job's state asks for:
+
+    running     stations begin, as the pace allows; those that were offline are taken up when they are back
+    cancelled   what was not begun ends; what was begun is taken back where it was not sent
+    expired     what was not begun ends
+    always      results are counted, late stations looked at; a job without open stations ends
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+import hiredis
+import structlog
+
+from shared.bus import keys
+from shared.bus.lane import Lane, LaneLost
+from shared.records.jobs import JobNow, JobResult
+from shared.records.packing import pack, unpack
+from shared.records.queries import jobs
+from shared.records.queries.reading import replies
+from shared.settings import Settings
+
+from . import healing, places
+from .pace import Bucket, Pace
+from .places import Site
+
+log = structlog.get_logger(__name__)
+
+HOLD_MS: Final = 3000
+"""Another worker takes over so long after the last beat of one that died."""
+BUSY_S: Final = 0.2
+"""Time between two beats while stations begin or are active."""
+IDLE_S: Final = 1.0
+TAKE_UP_S: Final = 5.0
+HEAL_S: Final = 5.0
+HEAL_QUEUED_S: Final = 60.0
+TELL_S: Final = 5.0
+"""Progress is told no more often than this."""
+TAKE_BACK_S: Final = 60.0
+MARGIN_MS: Final = 5000
+
+
+class _Going:
+    """What the runner remembers of a job from beat to beat; a runner that begins anew misses nothing."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
+        self.told = -1
+        """How many had ended when progress was told last; -1: not looked yet."""
+        self._next: dict[str, float] = {}
+
+    def is_time(self, what: str, now: float, every_s: float) -> bool:
+        """Tell whether `what` is due, and put it off by `every_s`."""
+        if now < self._next.get(what, 0.0):
+            return False
+        self._next[what] = now + every_s
+        return True
+
+
+class Runner:
+    """One worker's runner; `holder` is the worker's unique name."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        settings: Settings,
+        partitions: int,
+        holder: str,
+        *,
+        clock: Callable[[], float] | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._site = Site(lane, partitions, holder)
+        self._lane = lane
+        self._settings = settings
+        self._clock = clock or asyncio.get_running_loop().time
+        self._draw = draw
+        self._going: dict[str, _Going] = {}
+        self._bucket = Bucket(settings.job_max_rate_per_s)
+        self._hold_ms = round(settings.boot_hold_s * 1000) + MARGIN_MS
+        """A command that is queued for longer at a station that is there waits for something else than its boot."""
+
+    async def run(self) -> None:
+        """Beat until cancelled; raises `LaneLost` and ReplyError."""
+        while True:
+            soon = await self.beat()
+            await asyncio.sleep(BUSY_S if soon else IDLE_S)
+
+    async def resign(self) -> None:
+        """Let another worker go on at once; raises `LaneLost`."""
+        if await self._lane.one("GET", keys.BULK_JOBS_RUNNER) == self._site.holder.encode():
+            await self._lane.one("DEL", keys.BULK_JOBS_RUNNER)
+
+    async def beat(self) -> bool:
+        """Advance all jobs by one beat, where this worker holds the lease; tells whether there is more to do soon."""
+        name = self._site.holder
+        taken, holder, found, (seconds, micros) = await self._lane.execute(
+            [
+                ("SET", keys.BULK_JOBS_RUNNER, name, "NX", "PX", HOLD_MS),
+                ("GET", keys.BULK_JOBS_RUNNER),
+                ("HKEYS", keys.BULK_JOBS_ACTIVE),
+                ("TIME",),
+            ]
+        )
+        for reply in (taken, holder, found):
+            if isinstance(reply, hiredis.ReplyError):
+                raise reply
+        if holder != name.encode():
+            self._going.clear()
+            return False
+        if taken is None:
+            await self._lane.one("PEXPIRE", keys.BULK_JOBS_RUNNER, HOLD_MS)
+        ids = [one.decode() for one in found]
+        self._going = {one: going for one, going in self._going.items() if one in ids}
+        return await self._advance_all(ids, int(seconds) * 1000 + int(micros) // 1000) if ids else False
+
+    async def _advance_all(self, ids: list[str], at: int) -> bool:
+        # Each beat another one is first: where the bound over all jobs is tight, it goes round.
+        random.shuffle(ids)
+        commands = [command for one in ids for command in (*jobs.reading(one), ("HGETALL", keys.job_ended(one)))]
+        found = await replies(self._lane, commands)
+        step = len(commands) // len(ids)
+        standing = [(jobs.read(found[n : n + step - 1]), found[n + step - 1]) for n in range(0, len(found), step)]
+        active = sum(one.places["active"] for one, _ in standing if one is not None)
+        soon = False
+        for job_id, (one, ended) in zip(ids, standing, strict=True):
+            if one is None:
+                await self._lane.one("HDEL", keys.BULK_JOBS_ACTIVE, job_id)
+                continue
+            try:
+                active += await self._advance(one, ended, at, active)
+            except (LaneLost, hiredis.ReplyError):
+                raise
+            except Exception:
+                log.exception("job failed to advance; the others go on", job=job_id)
+            soon = soon or _is_busy(one)
+        return soon
+
+    async def _advance(self, one: JobNow, ended: list[Any], at: int, active: int) -> int:
+        """Advance one job; returns how many stations were begun."""
+        job, begun = one.job, 0
+        going = self._going.get(job.job_id)
+        if going is None:
+            going = self._going[job.job_id] = _Going(Pace(job.rate_per_s, job.jitter_s, self._draw))
+        if ended:
+            pairs = zip(ended[::2], ended[1::2], strict=True)
+            await places.settle(self._lane, job, [(name.decode(), unpack(packed, JobResult)) for name, packed in pairs])
+        elif not any(one.places.values()):
+            await places.finish(self._lane, one, at)
+            return 0
+        if one.state == "cancelled":
+            await self._end(one, going, at)
+        elif at >= job.expires_at:
+            await places.end_waiting(self._lane, job, "expired", at)
+        elif one.state == "running":
+            begun = await self._begin(one, going, at, active)
+        if one.state != "running":
+            going.pace.drop()
+        await self._look(one, going, at)
+        await self._tell(one, going, at)
+        return begun
+
+    async def _begin(self, one: JobNow, going: _Going, at: int, active: int) -> int:
+        job, now, settings = one.job, self._clock(), self._settings
+        if one.places["offline"] and going.is_time("take up", now, TAKE_UP_S):
+            await places.take_up(self._lane, job, at)
+        most = min(job.concurrency, one.places["active"] + max(settings.job_max_concurrency - active, 0))
+        going.pace.plan(now, max(min(most - one.places["active"], one.places["waiting"]), 0))
+        wanted = going.pace.due(now)
+        allowed = self._bucket.take(now, wanted)
+        going.pace.again(now, wanted - allowed)
+        if not allowed:
+            return 0
+        return max(await places.begin(self._site, job, allowed, most, at), 0)
+
+    async def _end(self, one: JobNow, going: _Going, at: int) -> None:
+        await places.end_waiting(self._lane, one.job, "cancelled", at)
+        begun = one.places["active"] + one.places["queued"]
+        # Again now and then: what an edge could not write is queued once more.
+        if begun and going.is_time("take back", self._clock(), TAKE_BACK_S):
+            await places.take_back(self._site, one.job)
+
+    async def _look(self, one: JobNow, going: _Going, at: int) -> None:
+        now = self._clock()
+        if one.places["active"] and going.is_time("heal", now, HEAL_S):
+            await healing.look(self._site, one.job, "active", at, self._hold_ms)
+        if one.places["queued"] and going.is_time("heal queued", now, HEAL_QUEUED_S):
+            await healing.look(self._site, one.job, "queued", at, self._hold_ms)
+
+    async def _tell(self, one: JobNow, going: _Going, at: int) -> None:
+        """Tell that a job went on, now and then."""
+        if going.told < 0:
+            going.told = one.ended
+        elif one.ended != going.told and going.is_time("tell", self._clock(), TELL_S):
+            going.told = one.ended
+            await self._lane.one("XADD", keys.EVENTS, "*", "v", pack([jobs.changed(one, at=at)]))
+
+
+def _is_busy(one: JobNow) -> bool:
+    """Tell whether something may change within a moment."""
+    return bool(one.places["active"] or one.state == "cancelled" or (one.state == "running" and one.places["waiting"]))
