@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 
 from ampstream.bench.load import Measured
-from ampstream.bench.report import Report, Target
+from ampstream.bench.report import Report, loads_of
 from ampstream.bench.scenarios import Outcome
+from ampstream.bench.targets import Target
 
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "bench.json"
 _NONE_YET = """\
@@ -27,7 +28,8 @@ def section(path: Path = FIGURES) -> str:
         raise ValueError(
             f"{path} is of a quick run, whose figures are no measure: run `ampstream bench` without --quick"
         )
-    parts = [_where(report), _targets(report.targets), _loads(report.outcome), _verified(report.outcome)]
+    words = "  \n".join(line for part in report.outcome.parts for line in part.lines())
+    parts = [_where(report), _targets(report.targets), _loads(report.outcome), words, _verified(report.outcome)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -51,13 +53,8 @@ def _targets(targets: list[Target]) -> str:
 
 
 def _loads(outcome: Outcome) -> str:
-    loads = dict(outcome.throughput)
-    if outcome.latency is not None:
-        loads["transaction, one station"] = outcome.latency
-    if outcome.echo is not None:
-        loads["bare aiohttp echo"] = outcome.echo
     head = ["| load | stations | calls/s | p50 ms | p99 ms | edge µs | worker µs | Redis µs | sum µs |"]
-    return "\n".join([*head, "|---|" + "---:|" * 8, *(_load(name, one) for name, one in loads.items())])
+    return "\n".join([*head, "|---|" + "---:|" * 8, *(_load(name, one) for name, one in loads_of(outcome).items())])
 
 
 def _load(name: str, one: Measured) -> str:

@@ -8,7 +8,11 @@
     mixes        the scripts: transaction, metervalues, heartbeat
     load         many callers: dialling, running for a while, what they found
     usage        CPU time and memory of a process, from outside
-    scenarios    throughput, latency, connections, storm
+    scenarios    throughput, latency, connections, storm; what a scenario is given
+    commands     scenario: an operator's command to the station and back
+    metering     scenario: what counting costs; `unmetered` runs the processes that count nothing
+    registry     all scenarios by name
+    targets      what a figure has to reach
     verify       the load's own ledger against what the system stored
     report       figures, the targets beside them, table and JSON
 

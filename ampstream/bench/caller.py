@@ -162,6 +162,10 @@ class Caller:
             self._script = None
             tally.problem(f"{self.station_id}: {error}: {text[:200].decode(errors='replace')}")
 
+    def reply_to(self, call: frames.Call) -> bytes:
+        """Return the answer to what the CSMS asks: this station does nothing of the kind."""
+        return frames.encode_error(call.message_id, "NotImplemented")
+
     def _payload_of(self, text: bytes) -> msgspec.Raw | None:
         """Return the payload of the answer to the CALL that is out; anything else is a problem."""
         try:
@@ -171,9 +175,8 @@ class Caller:
             self._script = None
             return None
         if isinstance(frame, frames.Call) and not self.tally.echo:
-            # The CSMS asks something; this station does nothing of the kind.
             if self._client is not None:
-                self._client.send(frames.encode_error(frame.message_id, "NotImplemented"))
+                self._client.send(self.reply_to(frame))
             return None
         answers = isinstance(frame, (frames.CallResult, frames.Call)) and frame.message_id == self._message_id
         if not answers or not isinstance(frame, (frames.CallResult, frames.Call)):

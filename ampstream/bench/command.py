@@ -15,10 +15,11 @@ from ampstream.bench import report
 from ampstream.bench.disk import Disk, NotADisk, measure
 from ampstream.bench.load import TooSlow
 from ampstream.bench.mixes import MIXES
+from ampstream.bench.registry import AFTER, BEFORE
 from ampstream.bench.scenarios import QUICK, Bench, Outcome, Size
 from ampstream.simulate.fleet import TooManyStations, allow_sockets
 
-SCENARIOS: Final = (*MIXES, "latency", "echo", "connections", "storm")
+SCENARIOS: Final = (*MIXES, *BEFORE, *AFTER)
 _PLAIN_WIDTH: Final = 120
 
 
@@ -89,14 +90,14 @@ def _measure(data: Path, size: Size, wanted: set[str]) -> Outcome:
     async def run() -> None:
         async with made:
             mixes = [name for name in MIXES if name in wanted]
-            # First what weighs the edge: where one system serves all, it is fresh only now.
-            for name in ("connections", "storm", "latency"):
+            for name in BEFORE:
                 if name in wanted:
-                    await getattr(made, name)()
+                    await BEFORE[name](made)
             if mixes:
                 await made.throughput(mixes)
-            if "echo" in wanted:
-                await made.yardstick()
+            for name in AFTER:
+                if name in wanted:
+                    await AFTER[name](made)
 
     loop.run(run())
     return made.outcome

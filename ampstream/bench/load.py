@@ -141,8 +141,8 @@ async def measure(
         calls_per_s=round(calls / elapsed, 1),
         p50_ms=_percentile(tally, 50),
         p99_ms=_percentile(tally, 99),
-        cpu_us={name: _us_per_call(before[name], after[name], calls) for name in pids},
-        load_cpu_us=_us_per_call(own, own_after, calls),
+        cpu_us={name: us_per_call(before[name], after[name], calls) for name in pids},
+        load_cpu_us=us_per_call(own, own_after, calls),
     )
 
 
@@ -152,7 +152,8 @@ def _percentile(tally: Tally, percent: int) -> float:
     return round(statistics.quantiles(tally.latencies, n=100)[percent - 1] * 1000, 2)
 
 
-def _us_per_call(before: Usage, after: Usage, calls: int) -> float:
+def us_per_call(before: Usage, after: Usage, calls: int) -> float:
+    """Return a process's CPU time a call, in µs; 0 where there was none."""
     return round((after.cpu_s - before.cpu_s) * 1e6 / calls, 1) if calls else 0.0
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from ampstream.bench.disk import Disk
 from ampstream.bench.load import Measured
 from ampstream.bench.scenarios import Outcome, Size
+from ampstream.bench.targets import Target
 
 MAX_CPU_US: Final = 200.0
 MAX_ECHOES: Final = 8.0
@@ -36,16 +37,6 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     disk: Disk
     size: Size
     quick: bool
-
-
-class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A figure that has to reach something; `met` is None where the run was too small to tell."""
-
-    name: str
-    value: float
-    unit: str
-    wanted: str
-    met: bool | None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +104,21 @@ def targets(outcome: Outcome, *, quick: bool) -> list[Target]:
         within = outcome.storm.booted_s <= MAX_STORM_S
         name = f"storm: {outcome.storm.stations:,} booted again"
         add(name, outcome.storm.booted_s, "s", f"{STORM:,} ≤ {MAX_STORM_S:g}", big and within)
+    for part in outcome.parts:
+        for one in part.targets():
+            add(one.name, one.value, one.unit, one.wanted, bool(one.met))
+    return found
+
+
+def loads_of(outcome: Outcome) -> dict[str, Measured]:
+    """Return every load that was measured, by the words for it."""
+    found = dict(outcome.throughput)
+    if outcome.latency is not None:
+        found["transaction, one station"] = outcome.latency
+    for part in outcome.parts:
+        found |= part.loads
+    if outcome.echo is not None:
+        found["bare aiohttp echo"] = outcome.echo
     return found
 
 
@@ -133,14 +139,12 @@ def show(report: Report, console: Console) -> None:
         highlight=False,
         soft_wrap=True,
     )
-    loads = {
-        **outcome.throughput,
-        **({"transaction, one station": outcome.latency} if outcome.latency else {}),
-        **({"bare echo": outcome.echo} if outcome.echo else {}),
-    }
+    loads = loads_of(outcome)
     if loads:
         console.print(_loads(loads))
     _show_fleet(outcome, console)
+    for line in (line for part in outcome.parts for line in part.lines()):
+        console.print(line, highlight=False)
     if report.targets:
         console.print(_targets(report.targets))
     if where.quick:

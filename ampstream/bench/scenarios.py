@@ -10,15 +10,18 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 import msgspec
 
 from ampstream.bench import echo, mixes, system
 from ampstream.bench.caller import Caller, Script, Tally
+from ampstream.bench.commands import Commands
 from ampstream.bench.load import Dialling, Measured, measure, until_idle
+from ampstream.bench.metering import Metering
 from ampstream.bench.mixes import Claims, Meterstand
 from ampstream.bench.system import System
+from ampstream.bench.targets import Target
 from ampstream.bench.usage import usage_of
 from ampstream.bench.verify import Verdict, verify
 from ampstream.simulate.websocket import Endpoint
@@ -26,6 +29,7 @@ from ampstream.simulate.websocket import Endpoint
 _CONNECT_S: Final = 240.0
 _STORM_S: Final = 180.0
 _SETTLE_S: Final = 2.0
+_HANG_UP_S: Final = 0.2
 _BELOW_THE_DOOR: Final = 0.9
 """Share of the edge's admission rate at which stations are connected where that is not what is measured."""
 
@@ -74,9 +78,32 @@ class Outcome(msgspec.Struct, kw_only=True):
     echo: Measured | None = None
     connections: Connections | None = None
     storm: Storm | None = None
+    commands: Commands | None = None
+    metering: Metering | None = None
     verdict: Verdict | None = None
     problems: list[str] = []
     problem_count: int = 0
+
+    @property
+    def parts(self) -> list[Part]:
+        """The scenarios in files of their own that ran."""
+        return [part for part in (self.commands, self.metering) if part is not None]
+
+
+class Part(Protocol):
+    """The figures of a scenario in a file of its own: what is printed of them, and what they have to reach."""
+
+    @property
+    def loads(self) -> dict[str, Measured]:
+        """Rows of the table of loads."""
+
+    def lines(self) -> list[str]:
+        """Say in words what the rows do not."""
+        ...
+
+    def targets(self) -> list[Target]:
+        """Return what the figures have to reach."""
+        ...
 
 
 class Running(NamedTuple):
@@ -91,16 +118,16 @@ class Bench:
 
     def __init__(self, directory: Path, size: Size, tell: Callable[[str], None]) -> None:
         self._directory = directory
-        self._size = size
-        self._tell = tell
+        self.size = size
+        self.tell = tell
         self._shared: Running | None = None
         self._stack = contextlib.AsyncExitStack()
         self.outcome = Outcome()
 
     async def __aenter__(self) -> Self:
         """Start the system where one serves all."""
-        if self._size.one_system:
-            self._shared = await self._stack.enter_async_context(self._fresh())
+        if self.size.one_system:
+            self._shared = await self._stack.enter_async_context(self.fresh())
         return self
 
     async def __aexit__(
@@ -111,25 +138,25 @@ class Bench:
 
     async def throughput(self, wanted: Sequence[str]) -> None:
         """Run mixes in a closed loop at full size, and verify what they left."""
-        size = self._size
-        async with self._system() as running:
+        size = self.size
+        async with self.system() as running:
             for name in wanted:
-                self._tell(f"{name}: {size.stations} stations, {size.seconds:g} s")
+                self.tell(f"{name}: {size.stations} stations, {size.seconds:g} s")
                 self.outcome.throughput[name] = await self._mix(running, name, size.stations, size.seconds)
-            await self._verify(running)
+            await self.verify(running)
 
     async def latency(self) -> None:
         """Run the transaction mix with one station."""
-        seconds = self._size.seconds / 2
-        async with self._system() as running:
-            self._tell(f"latency: 1 station, {seconds:g} s")
+        seconds = self.size.seconds / 2
+        async with self.system() as running:
+            self.tell(f"latency: 1 station, {seconds:g} s")
             self.outcome.latency = await self._mix(running, "transaction", 1, seconds)
-            await self._verify(running)
+            await self.verify(running)
 
     async def yardstick(self) -> None:
         """Run the transaction mix against the bare echo."""
-        size, tally = self._size, Tally(echo=True)
-        self._tell(f"bare aiohttp echo: {size.stations} stations, {size.seconds / 2:g} s")
+        size, tally = self.size, Tally(echo=True)
+        self.tell(f"bare aiohttp echo: {size.stations} stations, {size.seconds / 2:g} s")
         async with echo.running() as bare:
             callers = [Caller(f"ECHO-{n:05d}", tally) for n in range(size.stations)]
             await Dialling(Endpoint.parse(bare.url), {}).connect(callers, _CONNECT_S)
@@ -137,14 +164,14 @@ class Bench:
             self.outcome.echo = await measure(
                 callers, script_of, tally, {"echo": bare.pid}, seconds=size.seconds / 2, warm_up_s=size.warm_up_s
             )
-            await _hang_up(callers)
-        self._problems(tally.problems, tally.problem_count)
+            await self.hang_up(callers)
+        self.problems(tally.problems, tally.problem_count)
 
     async def connections(self) -> None:
         """Connect as many stations as one edge is to hold, let them boot, and weigh them."""
-        tally, count = Tally(), self._size.connections
-        async with self._system() as running:
-            self._tell(f"connections: {count} stations on one edge")
+        tally, count = Tally(), self.size.connections
+        async with self.system() as running:
+            self.tell(f"connections: {count} stations on one edge")
             edge = running.system.pids["edge"]
             before, begun = usage_of(edge).rss_bytes, time.perf_counter()
             callers = await self._connected(running.system, "C", count, tally)
@@ -161,14 +188,14 @@ class Bench:
                 edge_bytes_each=(after - before) // count,
                 edge_rss_bytes=after,
             )
-            await _hang_up(callers)
-        self._problems(tally.problems, tally.problem_count)
+            await self.hang_up(callers)
+        self.problems(tally.problems, tally.problem_count)
 
     async def storm(self) -> None:
         """Cut all stations off at once; each dials at once, and again when it was told to."""
-        tally, count = Tally(), self._size.storm
-        async with self._system() as running:
-            self._tell(f"storm: {count} stations lose their connection at once")
+        tally, count = Tally(), self.size.storm
+        async with self.system() as running:
+            self.tell(f"storm: {count} stations lose their connection at once")
             callers = await self._connected(running.system, "S", count, tally)
             await asyncio.sleep(_SETTLE_S)
             before = {name: usage_of(pid).cpu_s for name, pid in running.system.pids.items()}
@@ -184,38 +211,40 @@ class Bench:
                 refused=tally.refused,
                 cpu_s={name: round(usage_of(pid).cpu_s - before[name], 2) for name, pid in running.system.pids.items()},
             )
-            await _hang_up(callers)
-        self._problems(tally.problems, tally.problem_count)
+            await self.hang_up(callers)
+        self.problems(tally.problems, tally.problem_count)
 
     # --- parts
 
     @contextlib.asynccontextmanager
-    async def _system(self) -> AsyncIterator[Running]:
+    async def system(self) -> AsyncIterator[Running]:
+        """Run a system of its own for the length of the block, or give the one that serves all."""
         if self._shared is not None:
             yield self._shared
             return
-        async with self._fresh() as running:
+        async with self.fresh() as running:
             yield running
 
     @contextlib.asynccontextmanager
-    async def _fresh(self) -> AsyncIterator[Running]:
+    async def fresh(self, module: str = "ampstream") -> AsyncIterator[Running]:
+        """Run a system of its own in any case; `module` is what its edge and worker are run by."""
         with tempfile.TemporaryDirectory(prefix="ampstream-bench-", dir=self._directory) as fresh:
-            async with system.running(Path(fresh)) as running:
+            async with system.running(Path(fresh), module) as running:
                 yield Running(running, Claims())
 
     async def _mix(self, running: Running, name: str, stations: int, seconds: float) -> Measured:
         tally = Tally()
         callers = await self._connected(running.system, f"{name[0].upper()}{stations}-", stations, tally)
         script_of = _scripts(mixes.MIXES[name], tally, running.claims)
-        pids, warm_up_s = running.system.pids, self._size.warm_up_s
+        pids, warm_up_s = running.system.pids, self.size.warm_up_s
         measured = await measure(callers, script_of, tally, pids, seconds=seconds, warm_up_s=warm_up_s)
-        await _hang_up(callers)
-        self._problems(tally.problems, tally.problem_count)
+        await self.hang_up(callers)
+        self.problems(tally.problems, tally.problem_count)
         return measured
 
-    async def _verify(self, running: Running) -> None:
+    async def verify(self, running: Running) -> None:
         """Audit all that the load claims of this system; verdicts of several systems add up."""
-        self._tell("verifying every transaction through the API")
+        self.tell("verifying every transaction through the API")
         verdict = await verify(running.claims, running.system.api_url, running.system.token)
         before = self.outcome.verdict
         self.outcome.verdict = verdict if before is None or self._shared is not None else before.plus(verdict)
@@ -223,9 +252,13 @@ class Bench:
     async def _connected(self, running: System, prefix: str, count: int, tally: Tally) -> list[Caller]:
         """Connect and boot new stations, no faster than the edge lets them in."""
         callers = [Caller(f"{prefix}{n:05d}", tally) for n in range(count)]
+        await self.connect(running, callers, tally)
+        return callers
+
+    async def connect(self, running: System, callers: Sequence[Caller], tally: Tally) -> None:
+        """Connect and boot stations, no faster than the edge lets them in."""
         rate = running.settings.connect_rate * _BELOW_THE_DOOR
         await self._dial_and_boot(running, callers, tally, rate=rate, timeout_s=_CONNECT_S)
-        return callers
 
     async def _dial_and_boot(
         self, running: System, callers: Sequence[Caller], tally: Tally, *, rate: float, timeout_s: float
@@ -248,7 +281,14 @@ class Bench:
                 caller.begin(once(caller))
             await until_idle(part, _CONNECT_S)
 
-    def _problems(self, problems: Sequence[str], count: int) -> None:
+    async def hang_up(self, callers: Sequence[Caller]) -> None:
+        """Drop the connections."""
+        for caller in callers:
+            caller.abort()
+        await asyncio.sleep(_HANG_UP_S)
+
+    def problems(self, problems: Sequence[str], count: int) -> None:
+        """Keep what a scenario found wrong."""
         self.outcome.problems = [*self.outcome.problems, *problems][:50]
         self.outcome.problem_count += count
 
@@ -269,9 +309,3 @@ def _first(script: Script) -> Script:
 def _sources() -> tuple[str, ...]:
     """Return local addresses to dial from: each has only so many ports. Linux answers on all of 127/8."""
     return tuple(f"127.0.0.{n}" for n in range(1, 9)) if sys.platform == "linux" else ()
-
-
-async def _hang_up(callers: Sequence[Caller]) -> None:
-    for caller in callers:
-        caller.abort()
-    await asyncio.sleep(0.2)

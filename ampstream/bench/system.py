@@ -20,7 +20,8 @@ import msgspec
 
 from ampstream.configured import configured
 from ampstream.up import lock, valkey
-from ampstream.up.plan import Options, make, operator_url, station_url
+from ampstream.up.child import Spec
+from ampstream.up.plan import Options, Plan, make, operator_url, station_url, worker_url
 from ampstream.up.supervisor import Supervisor
 from shared.bus import keys
 from shared.bus.lane import Lane
@@ -42,6 +43,7 @@ class System(msgspec.Struct, frozen=True):
     pids: dict[str, int]
     """By `edge`, `worker` and `redis`."""
     lane: Lane
+    metrics_urls: tuple[str, ...] = ()
 
     async def make_keys(self, station_ids: Sequence[str]) -> dict[str, bytes]:
         """Give each station a key, stored hashed as an edge expects it; return the keys."""
@@ -64,8 +66,8 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path) -> AsyncIterator[System]:
-    """Run a system in an empty directory for the length of the block."""
+async def running(directory: Path, module: str = "ampstream") -> AsyncIterator[System]:
+    """Run a system in an empty directory for the length of the block; `module` is what edge and worker are run by."""
     station_port, http_port, worker_port = _free_ports(3)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")} | {
         "AMPSTREAM_STATION_PORT": str(station_port),
@@ -80,12 +82,12 @@ async def running(directory: Path) -> AsyncIterator[System]:
     valkey.write_config(directory / "redis")
     with lock.data_directory(directory) as descriptor:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
-            plan = make(Options(data=directory, stations=0), loaded, environ, http)
+            plan = _run_by(module, make(Options(data=directory, stations=0), loaded, environ, http))
             supervisor = Supervisor(plan, directory, descriptor, told.append)
             try:
                 await supervisor.start(asyncio.Event())
                 async with _lane(plan.redis_url) as lane:
-                    token, _ = await tokens.create(lane, "bench", "read")
+                    token, _ = await tokens.create(lane, "bench", "operate")
                     yield System(
                         settings=loaded.settings,
                         stations_url=station_url(loaded.settings),
@@ -93,11 +95,25 @@ async def running(directory: Path) -> AsyncIterator[System]:
                         token=token,
                         pids=_pids(supervisor),
                         lane=lane,
+                        metrics_urls=(
+                            f"{operator_url(loaded.settings)}/metrics",
+                            f"{worker_url(loaded.settings)}/metrics",
+                        ),
                     )
                     if told:
                         raise RuntimeError("a process of the system died under load: " + "; ".join(told))
             finally:
                 await supervisor.stop()
+
+
+def _run_by(module: str, plan: Plan) -> Plan:
+    """Return the plan with another module in the place of the command line."""
+
+    def changed(spec: Spec) -> Spec:
+        command = tuple(module if part == "ampstream" else part for part in spec.command)
+        return msgspec.structs.replace(spec, command=command)
+
+    return msgspec.structs.replace(plan, stages=tuple(tuple(map(changed, stage)) for stage in plan.stages))
 
 
 @contextlib.asynccontextmanager

@@ -65,7 +65,14 @@ def test_table_and_json() -> None:
     )
     out = io.StringIO()
     report.show(whole, Console(file=out, width=120))
-    for text in ("fdatasync p50 0.2 ms", "bare echo", "20.0 KiB each", "missed", "9 transactions", "0 violations"):
+    for text in (
+        "fdatasync p50 0.2 ms",
+        "bare aiohttp echo",
+        "20.0 KiB each",
+        "missed",
+        "9 transactions",
+        "0 violations",
+    ):
         assert text in out.getvalue()
     assert msgspec.json.decode(report.to_json(whole), type=report.Report) == whole
 

@@ -1,0 +1,23 @@
+"""The scenarios by name, in the order in which they run: first what weighs the edge, while a shared system is fresh.
+
+A scenario in a file of its own brings `run(bench)`, a field of `Outcome` with its figures (a `Part`), and a line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from ampstream.bench import commands, metering
+from ampstream.bench.scenarios import Bench
+
+Scenario = Callable[[Bench], Awaitable[None]]
+
+BEFORE: Final[Mapping[str, Scenario]] = {
+    "connections": Bench.connections,
+    "storm": Bench.storm,
+    "latency": Bench.latency,
+    "commands": commands.run,
+}
+"""What runs before the mixes, which share a system of their own."""
+AFTER: Final[Mapping[str, Scenario]] = {"metrics": metering.run, "echo": Bench.yardstick}
