@@ -1,0 +1,46 @@
+"""Two edges, two workers and Valkey as plain processes behind the HAProxy that is shipped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.chaos.harness.processes import Lifeline
+from tests.chaos.harness.system import System
+from tests.deploy.balancer import ADDRESS, Balancer
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A running Ampstream that trusts the balancer alone; whoever hurts it starts it again."""
+    settings = {"PARTITIONS": "2", "TRUSTED_PROXIES": ADDRESS, "DRAIN_S": "3"}
+    made = System(tmp_path_factory.mktemp("deploy") / "system", edges=2, workers=2, settings=settings)
+    try:
+        asyncio.run(made.start())
+        yield made
+    finally:
+        made.close()
+
+
+@pytest.fixture
+def lifeline() -> Iterator[Lifeline]:
+    """Ends what a test started."""
+    made = Lifeline()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def balancer(system: System, lifeline: Lifeline) -> AsyncIterator[Balancer]:
+    """The balancer before both edges, which are up."""
+    made = Balancer(system, lifeline)
+    await made.serve()
+    try:
+        yield made
+    except BaseException:
+        print(made.tail(), system.logs())
+        raise
+    finally:
+        made.kill()
