@@ -35,7 +35,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     ),
     "send": Lazy(_OPERATE, "ampstream.operator.commands:send", "Send a command to a station."),
     "commands": Lazy(_OPERATE, "ampstream.operator.commands:commands", "List, show and cancel commands to stations."),
-    "transactions": Lazy(_OPERATE, "ampstream.operator.transactions:transactions", "List and show transactions."),
+    "transactions": Lazy(_OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
     "quarantine": Lazy(_OPERATE, "ampstream.operator.quarantine:quarantine", "Look after frames nobody understood."),
     "events": Lazy(_OPERATE, "ampstream.operator.events:events", "Print the live event feed."),

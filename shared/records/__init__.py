@@ -4,6 +4,7 @@
     transactions.py  Transaction, open ones in the `charging` section, closed ones under their own key; Sample, Reading
     commands.py      Command records and their states
     jobs.py          jobs over many stations, and their results
+    configuration.py section `cf`: what a station's configuration is, and where its reading stands
     templates.py     how stations are wanted; which of it wins for a station
     tuning.py        section `tu`: how a station stands to that, and what is under way
     tags.py          IdTag records
