@@ -8,8 +8,21 @@ A fleet (`ampstream simulate`):
     session        one connector: plug in, authorise, start, meter values, stop, unplug
     backlog        the queue of transaction messages, with the standard's retries
     messenger      its calls and answers over the connections that it has one after the other
-    answers        what a station answers to the CSMS's calls
-    configuration  its configuration keys
+    reports        the transaction messages that its sessions send
+    visit          one car that charges, and what a connector needs of its station
+    answers        what a station answers to the CSMS's calls: the Core profile and triggers
+    commands       the same beyond the Core profile
+    features       what stands behind that, each made when first used
+    reservations   who reserved which connector
+    locallist      the local authorization list
+    schedules      charging profiles and their composite
+    upkeep         firmware, diagnostics and logs
+    certificates   root certificates
+    configuration  its configuration, changed and reported
+    keys           the configuration keys that there are, by feature profile
+    behaviours     how stations deviate: refusing, slow, rebooting, reverting, and quirks of vendors, as data
+    refusals       how an action is refused
+    distortions    what is done to all that a station says
     profiles       how cars and networks behave: steady, commuter, storm, replay
     physics        what a car draws: power, energy and state of charge as functions of time
     samples        the meter readings made of it

@@ -1,4 +1,4 @@
-"""What a simulated station answers to the CSMS's calls (OCPP 1.6 §5); what it does not do is NotImplemented.
+"""What a simulated station answers to the CSMS's calls (OCPP 1.6 §5): Core and triggers; more in `commands`.
 
 Each answer may bring something that follows it, run once the answer is written.
 """
@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from shared.ocpp.errors import NotImplementedAction
+from ampstream.simulate.certificates import CSR
+from ampstream.simulate.commands import COMMANDS, Answerers, require
+from ampstream.simulate.refusals import refuse
+from shared.ocpp.errors import NotImplementedAction, OccurrenceConstraintViolation
+from shared.ocpp.frames import Payload
 from shared.ocpp.messages import Request, Response
 from shared.ocpp.v16 import enums
 from shared.ocpp.v16 import messages as m
@@ -22,45 +26,63 @@ _REACTION_S: Final = 1.0
 """Until a station acts on what it accepted, simulated."""
 
 
-def answer(cp: ChargePoint, request: Request[Any]) -> tuple[Response, Then]:
-    """Return the response and what follows it; raises `NotImplementedAction`."""
+def answer(cp: ChargePoint, request: Request[Any]) -> tuple[Payload, Then]:
+    """Return the response and what follows it; raises `OcppError` for a CALLERROR."""
+    refusal = cp.behaviour.refusal(request.action)
+    refused = refuse(request, refusal) if refusal is not None else None
+    if refused is not None:
+        return refused, None
     answerer = _ANSWERS.get(type(request))
     if answerer is None:
         raise NotImplementedAction(f"{request.action} is not implemented by this station")
+    require(cp, request)
     return answerer(cp, request)
 
 
-def _find(cp: ChargePoint, number: int | None) -> Connector | None:
-    return next((c for c in cp.connectors if c.number == number), None)
+def falls_over(actions: frozenset[str], request: Request[Any]) -> bool:
+    """Tell whether a request is one of `actions`; a trigger may stand with what it asks for (`TriggerMessage:X`)."""
+    if not actions:
+        return False
+    wanted = getattr(request, "requested_message", "")
+    return request.action in actions or f"{request.action}:{wanted}" in actions
 
 
 def _trigger(cp: ChargePoint, request: m.TriggerMessageRequest) -> tuple[Response, Then]:
-    """§5.17; the extended one of the white paper (A05) asks in the same words."""
-    then = _triggered(cp, request.requested_message, request.connector_id)
-    known = request.connector_id is None or _find(cp, request.connector_id) is not None
-    status = enums.TriggerMessageStatus
-    if then is None:
-        return m.TriggerMessageResponse(status=status.NOT_IMPLEMENTED), None
+    """§5.17."""
+    return m.TriggerMessageResponse(status=_triggered(cp, request)), _effect(cp, request)
+
+
+def _extended_trigger(cp: ChargePoint, request: m.ExtendedTriggerMessageRequest) -> tuple[Response, Then]:
+    """White paper A05 and F06, in the same words."""
+    status = enums.TriggerMessageStatusEnumType(_triggered(cp, request).value)
+    return m.ExtendedTriggerMessageResponse(status=status), _effect(cp, request)
+
+
+_Trigger = m.TriggerMessageRequest | m.ExtendedTriggerMessageRequest
+
+
+def _triggered(cp: ChargePoint, request: _Trigger) -> enums.TriggerMessageStatus:
+    known = request.connector_id in (None, 0) or cp.find(request.connector_id) is not None
     if not known:
-        return m.TriggerMessageResponse(status=status.REJECTED), None
-    return m.TriggerMessageResponse(status=status.ACCEPTED), then
+        return enums.TriggerMessageStatus.REJECTED
+    meant = request.requested_message.value in _TRIGGERS
+    return enums.TriggerMessageStatus.ACCEPTED if meant else enums.TriggerMessageStatus.NOT_IMPLEMENTED
 
 
-def _triggered(cp: ChargePoint, wanted: enums.MessageTrigger, number: int | None) -> Then:
-    one = _find(cp, number)
-    connectors = (one,) if one is not None else cp.connectors
-    if wanted == enums.MessageTrigger.BOOT_NOTIFICATION:
-        return cp.boot
-    if wanted == enums.MessageTrigger.HEARTBEAT:
-        return lambda: cp.request(m.HeartbeatRequest(), _ignore)
-    if wanted == enums.MessageTrigger.STATUS_NOTIFICATION:
-        return lambda: cp.report_statuses(connectors, itself=not number)
-    if wanted == enums.MessageTrigger.METER_VALUES:
-        return lambda: _read_meters(cp, connectors)
-    return None
+def _effect(cp: ChargePoint, request: _Trigger) -> Then:
+    if _triggered(cp, request) != enums.TriggerMessageStatus.ACCEPTED:
+        return None
+    effect = _TRIGGERS[request.requested_message.value]
+    one = cp.find(request.connector_id)
+    extended = isinstance(request, m.ExtendedTriggerMessageRequest)
+    return lambda: effect(cp, cp.connectors if one is None else (one,), extended)
 
 
-def _read_meters(cp: ChargePoint, connectors: tuple[Connector, ...]) -> None:
+def _tell_statuses(cp: ChargePoint, connectors: tuple[Connector, ...], _extended: bool) -> None:
+    cp.report_statuses(connectors, itself=connectors is cp.connectors)
+
+
+def _read_meters(cp: ChargePoint, connectors: tuple[Connector, ...], _extended: bool) -> None:
     for connector in connectors:
         if connector.session is not None:
             connector.read_meter(enums.ReadingContext.TRIGGER)
@@ -68,12 +90,25 @@ def _read_meters(cp: ChargePoint, connectors: tuple[Connector, ...]) -> None:
             cp.request(connector.idle_reading(), _ignore)
 
 
+_TRIGGERS: Final[dict[str, Callable[[ChargePoint, tuple[Connector, ...], bool], None]]] = {
+    "BootNotification": lambda cp, _, __: cp.boot(),
+    "DiagnosticsStatusNotification": lambda cp, _, __: cp.tell(
+        m.DiagnosticsStatusNotificationRequest(status=cp.features.upkeep.diagnostics)
+    ),
+    "FirmwareStatusNotification": lambda cp, _, extended: cp.tell(cp.features.upkeep.firmware_report(signed=extended)),
+    "Heartbeat": lambda cp, _, __: cp.request(m.HeartbeatRequest(), _ignore),
+    "LogStatusNotification": lambda cp, _, __: cp.tell(cp.features.upkeep.log_report()),
+    "MeterValues": _read_meters,
+    "SignChargePointCertificate": lambda cp, _, __: cp.tell(m.SignCertificateRequest(csr=CSR)),
+    "StatusNotification": _tell_statuses,
+}
+
+
 def _remote_start(cp: ChargePoint, request: m.RemoteStartTransactionRequest) -> tuple[Response, Then]:
-    """§5.11; without a connector the station chooses one that is free."""
-    wanted = cp.connectors if request.connector_id is None else (_find(cp, request.connector_id),)
-    taken = any(connector.remote_start(request.id_tag) for connector in wanted[:1] if connector is not None)
-    if not taken and request.connector_id is None:
-        taken = any(connector.remote_start(request.id_tag) for connector in cp.connectors[1:])
+    """§5.11; without a connector the station chooses one that is free. A charging profile is not looked at."""
+    one = cp.find(request.connector_id)
+    wanted = cp.connectors if request.connector_id is None else (one,) if one is not None else ()
+    taken = any(connector.remote_start(request.id_tag) for connector in wanted)
     status = enums.RemoteStartStopStatus.ACCEPTED if taken else enums.RemoteStartStopStatus.REJECTED
     return m.RemoteStartTransactionResponse(status=status), None
 
@@ -97,7 +132,7 @@ def _reset(cp: ChargePoint, request: m.ResetRequest) -> tuple[Response, Then]:
 
 def _unlock(cp: ChargePoint, request: m.UnlockConnectorRequest) -> tuple[Response, Then]:
     """§5.18: a running transaction ends first."""
-    connector = _find(cp, request.connector_id)
+    connector = cp.find(request.connector_id)
     if connector is None:
         return m.UnlockConnectorResponse(status=enums.UnlockStatus.NOT_SUPPORTED), None
     then = _soon(cp, lambda: connector.stop(enums.Reason.UNLOCK_COMMAND))
@@ -107,7 +142,7 @@ def _unlock(cp: ChargePoint, request: m.UnlockConnectorRequest) -> tuple[Respons
 def _change_availability(cp: ChargePoint, request: m.ChangeAvailabilityRequest) -> tuple[Response, Then]:
     """§5.2; connector 0 is the station and all its connectors."""
     operative = request.type == enums.AvailabilityType.OPERATIVE
-    one = _find(cp, request.connector_id)
+    one = cp.find(request.connector_id)
     if request.connector_id == 0:
         cp.operative = operative
         connectors = cp.connectors
@@ -120,19 +155,28 @@ def _change_availability(cp: ChargePoint, request: m.ChangeAvailabilityRequest) 
     return m.ChangeAvailabilityResponse(status=status), cp.status_changed
 
 
-def _get_configuration(cp: ChargePoint, request: m.GetConfigurationRequest) -> tuple[Response, Then]:
-    """§5.8."""
-    known, unknown = cp.configuration.report(request.key)
-    response = m.GetConfigurationResponse(configuration_key=tuple(known), unknown_key=tuple(unknown) or None)
-    return response, None
+def _get_configuration(cp: ChargePoint, request: m.GetConfigurationRequest) -> tuple[Payload, Then]:
+    """§5.8; more keys at once than GetConfigurationMaxKeys are refused (§9.1.9)."""
+    if len(request.key or ()) > cp.configuration.number("GetConfigurationMaxKeys"):
+        raise OccurrenceConstraintViolation("key holds more than GetConfigurationMaxKeys")
+    return cp.configuration.report(request.key), None
 
 
 def _change_configuration(cp: ChargePoint, request: m.ChangeConfigurationRequest) -> tuple[Response, Then]:
     """§5.3; a new heartbeat interval counts from now."""
     status = cp.configuration.change(request.key, request.value)
-    accepted = status == enums.ConfigurationStatus.ACCEPTED
-    then = cp.schedule_heartbeat if accepted and request.key == "HeartbeatInterval" else None
-    return m.ChangeConfigurationResponse(status=status), then
+    return m.ChangeConfigurationResponse(status=status), _after_change(cp, request.key, status)
+
+
+def _after_change(cp: ChargePoint, key: str, status: enums.ConfigurationStatus) -> Then:
+    behaviour = cp.behaviour
+    if status == enums.ConfigurationStatus.REBOOT_REQUIRED and behaviour.boots_for_keys:
+        return _soon(cp, lambda: cp.reboot(enums.Reason.REBOOT))
+    if status not in (enums.ConfigurationStatus.ACCEPTED, enums.ConfigurationStatus.REBOOT_REQUIRED):
+        return None
+    if behaviour.reverts_after_s and cp.configuration.reverts(key):
+        cp.world.after(behaviour.reverts_after_s, lambda: cp.configuration.revert(key))
+    return cp.schedule_heartbeat if key == "HeartbeatInterval" else None
 
 
 def _data_transfer(cp: ChargePoint, request: m.DataTransferRequest) -> tuple[Response, Then]:
@@ -158,13 +202,14 @@ def _ignore(_response: Response | None) -> None:
     """Need nothing of an answer."""
 
 
-_ANSWERS: Final = cast(
-    "dict[type, Callable[[ChargePoint, Any], tuple[Response, Then]]]",
+_ANSWERS: Final = COMMANDS | cast(
+    "Answerers",
     {
         m.ChangeAvailabilityRequest: _change_availability,
         m.ChangeConfigurationRequest: _change_configuration,
         m.ClearCacheRequest: _clear_cache,
         m.DataTransferRequest: _data_transfer,
+        m.ExtendedTriggerMessageRequest: _extended_trigger,
         m.GetConfigurationRequest: _get_configuration,
         m.RemoteStartTransactionRequest: _remote_start,
         m.RemoteStopTransactionRequest: _remote_stop,

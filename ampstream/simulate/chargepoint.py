@@ -15,15 +15,19 @@ from typing import Any, Protocol
 
 from ampstream.simulate import answers
 from ampstream.simulate.backlog import Item
+from ampstream.simulate.behaviours import PLAIN, Behaviour
 from ampstream.simulate.configuration import Configuration
+from ampstream.simulate.features import Features
 from ampstream.simulate.ledger import Logical
 from ampstream.simulate.messenger import Link, Messenger, Then
 from ampstream.simulate.models import Model, choose
 from ampstream.simulate.profiles import random_for
+from ampstream.simulate.reservations import Reservations
 from ampstream.simulate.resume import pending_items
 from ampstream.simulate.session import Connector
 from ampstream.simulate.wheel import Timer
 from ampstream.simulate.world import World
+from shared.ocpp.frames import Payload
 from shared.ocpp.messages import Request, Response
 from shared.ocpp.timestamps import format_time
 from shared.ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, Reason, RegistrationStatus
@@ -60,19 +64,31 @@ class ChargePoint(Messenger):
         "_dialling",
         "_dials",
         "_failures",
+        "_features",
         "_heartbeat",
         "booted",
         "connectors",
+        "firmware",
         "model",
         "operative",
         "registration",
         "reported",
     )
 
-    def __init__(self, world: World, dialler: Dialler, station_id: str, model: Model | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        dialler: Dialler,
+        station_id: str,
+        model: Model | None = None,
+        behaviour: Behaviour = PLAIN,
+    ) -> None:
         self.model = model or choose(random_for(world.seed, station_id, "model"))
-        outlets = self.model.outlets
-        super().__init__(world, station_id, Configuration(NumberOfConnectors=str(len(outlets))))
+        outlets, count = self.model.outlets, str(len(self.model.outlets))
+        keys = Configuration(self.model.keys, self.model.measurands, behaviour, NumberOfConnectors=count)
+        super().__init__(world, station_id, keys, behaviour)
+        self._features: Features | None = None
+        self.firmware = self.model.firmware
         self._dialler = dialler
         self.connectors = tuple(Connector(self, number, outlet) for number, outlet in enumerate(outlets, 1))
         self.registration: RegistrationStatus | None = None
@@ -120,6 +136,27 @@ class ChargePoint(Messenger):
     def connected(self) -> bool:
         """The socket is open."""
         return self._rpc is not None
+
+    @property
+    def features(self) -> Features:
+        """What it has beyond charging."""
+        if self._features is None:
+            self._features = Features(self)
+        return self._features
+
+    @property
+    def reservations(self) -> Reservations | None:
+        """Its reservations; None where it never had any."""
+        return None if self._features is None else self._features.reservations
+
+    def session_ended(self, connector: int) -> None:
+        """Forget the charging profiles of a transaction that is over."""
+        if self._features is not None:
+            self._features.schedules.ended(connector)
+
+    def find(self, number: int | None) -> Connector | None:
+        """Return a connector by its number."""
+        return next((connector for connector in self.connectors if connector.number == number), None)
 
     @property
     def idle(self) -> bool:
@@ -198,16 +235,37 @@ class ChargePoint(Messenger):
         if self._link is not None:
             self._link.close(1001, "")
 
-    def reboot(self, reason: Reason) -> None:
-        """Stop what runs, close, and come back with a boot (§5.14)."""
+    def reboot(self, reason: Reason, *, crash: bool = False) -> None:
+        """Stop what runs, close, and come back with a boot (§5.14); a crash closes nothing."""
         for connector in self.connectors:
             connector.reboot(reason)
         self.booted = False
         self.reported = None
+        self._restart()
         self._away += 1
         if self._link is not None:
-            self._link.close(1000, "reboot")
+            self._link.abort() if crash else self._link.close(1000, "reboot")
         self.world.after(_REBOOT_S, self._back)
+
+    def _restart(self) -> None:
+        """Begin with what a boot brings: new firmware, and keys that go back."""
+        come = self.behaviour.firmware
+        if come is not None and self.firmware != come.version:
+            self.firmware = come.version
+            self.configuration.upgrade(come.keys)
+        if self._features is not None:
+            self.firmware = self._features.upkeep.take_version() or self.firmware
+        if not self.behaviour.reverts_after_s:
+            self.configuration.revert()
+
+    def falls_over(self, request: Request[Any]) -> bool:
+        """Crash on what it cannot bear (quirks 2, 3, 22)."""
+        behaviour = self.behaviour
+        early = behaviour.boots_early and self.registration != RegistrationStatus.ACCEPTED
+        if not early and not answers.falls_over(behaviour.boots_on, request):
+            return False
+        self.reboot(Reason.REBOOT, crash=True)
+        return True
 
     # --- registration and heartbeat
 
@@ -228,7 +286,7 @@ class ChargePoint(Messenger):
             charge_point_vendor=model.vendor,
             charge_point_model=model.name,
             charge_point_serial_number=f"{model.vendor[:2].upper()}-{self.station_id}"[:25],
-            firmware_version=model.firmware,
+            firmware_version=self.firmware,
             meter_type=model.meter_type,
         )
         self.request_first(request, self._boot_answered)
@@ -247,6 +305,8 @@ class ChargePoint(Messenger):
         if response.interval > 0:
             self.configuration.set("HeartbeatInterval", str(response.interval))
         self._accepted()
+        if self._features is not None:
+            self._features.upkeep.booted()
 
     def _boot_again(self) -> None:
         if self._rpc is not None and self.registration != RegistrationStatus.ACCEPTED:
@@ -261,7 +321,7 @@ class ChargePoint(Messenger):
         """Set the next heartbeat; the first is spread, so that a fleet does not beat as one."""
         if self._heartbeat is not None:
             self._heartbeat.cancel()
-        interval = self.configuration.number("HeartbeatInterval")
+        interval = self.behaviour.heartbeat_s or self.configuration.number("HeartbeatInterval")
         if interval <= 0:
             return
         spread = random_for(self.world.seed, self.station_id, "beat", self._dials).uniform(0.2, 1) if first else 1
@@ -307,11 +367,17 @@ class ChargePoint(Messenger):
             status=place.status,
             timestamp=format_time(self.world.wall_ms()),
         )
-        self.request(notification, answered)
+        for _ in range(self.behaviour.status_repeats):
+            self.request(notification, answered)
+
+    def tell(self, notification: Request[Any]) -> None:
+        """Send a CALL whose answer does not matter; unsaid where there is no connection."""
+        if self.online:
+            self.request(notification, _ignore)
 
     # --- what the messenger asks
 
-    def handle(self, request: Request[Any]) -> tuple[Response, Then]:
+    def handle(self, request: Request[Any]) -> tuple[Payload, Then]:
         """Answer a call of the CSMS."""
         return answers.answer(self, request)
 

@@ -15,9 +15,11 @@ import click
 import msgspec
 
 from ampstream import loop
+from ampstream.simulate.behaviours import BEHAVIOURS, Behaviour, combined
 from ampstream.simulate.fleet import Access, Fleet, Status, TooManyStations, allow_sockets
 from ampstream.simulate.ledger import Book, FileLedger, LedgerError, read
-from ampstream.simulate.profiles import PROFILES
+from ampstream.simulate.models import BY_NAME, MODELS
+from ampstream.simulate.profiles import PROFILES, random_for
 from ampstream.simulate.websocket import Endpoint
 from ampstream.simulate.wheel import LoopWheel
 from ampstream.simulate.world import World
@@ -44,13 +46,29 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     finish: bool
     connect_rate: float
     sources: tuple[str, ...]
+    model: str | None = None
+    behaviours: tuple[tuple[str, float], ...] = ()
+    """Names, and how many per cent of the stations have each."""
 
     def station_ids(self) -> list[str]:
         """Name the stations: `SIM-00001` and on."""
         return [f"{self.prefix}{number:05d}" for number in range(1, self.stations + 1)]
 
+    def behaviour_of(self, station_id: str) -> Behaviour:
+        """Choose how a station deviates: the same for the same seed."""
+        return combined(
+            BEHAVIOURS[name]
+            for name, percent in self.behaviours
+            if random_for(self.seed, station_id, "behaviour", name).random() * 100 < percent
+        )
 
-@click.command(short_help="Dial in as a fleet of charging stations.")
+
+_BEHAVIOURS_HELP: Final = "\b\nBehaviours:\n" + "\n".join(
+    f"  {name:<22}{behaviour.summary}" for name, behaviour in BEHAVIOURS.items()
+)
+
+
+@click.command(short_help="Dial in as a fleet of charging stations.", epilog=_BEHAVIOURS_HELP)
 @click.option("--stations", type=click.IntRange(1, 200_000), default=5, show_default=True, help="How many.")
 @click.option(
     "--url",
@@ -66,6 +84,18 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     default="steady",
     show_default=True,
     help="; ".join(f"{profile.name}: {profile.summary}" for profile in PROFILES.values()) + ".",
+)
+@click.option(
+    "--behaviour",
+    "behaviours",
+    multiple=True,
+    metavar="NAME[:PERCENT]",
+    help="How stations deviate, all or some per cent of them; repeat it to combine. The names are below.",
+)
+@click.option(
+    "--model",
+    type=click.Choice([model.name for model in MODELS], case_sensitive=False),
+    help="All stations are of this model.  [default: a mix]",
 )
 @click.option("--seed", default="1", show_default=True, help="The same seed gives the same cars at the same times.")
 @click.option("--speed", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Simulated s per s.")
@@ -88,6 +118,8 @@ def simulate(
     stations: int,
     urls: tuple[str, ...],
     profile: str,
+    behaviours: tuple[str, ...],
+    model: str | None,
     seed: str,
     speed: float,
     duration: float,
@@ -105,7 +137,8 @@ def simulate(
     """Dial in as a fleet of charging stations.
 
     OCPP 1.6-J stations of several makes charge cars, over and over, until Ctrl-C. With a ledger they remember: started
-    again on it, sessions go on and what was not answered is reported again.
+    again on it, sessions go on and what was not answered is reported again. They answer every message of 1.6 and its
+    security extension, and can be told to be difficult about it.
     """
     options = Options(
         stations=stations,
@@ -122,6 +155,8 @@ def simulate(
         finish=finish,
         connect_rate=connect_rate,
         sources=sources,
+        model=model,
+        behaviours=_behaviours(behaviours),
     )
     try:
         allow_sockets(stations)
@@ -135,6 +170,22 @@ def _endpoints(urls: Sequence[str]) -> tuple[Endpoint, ...]:
         return tuple(Endpoint.parse(url) for url in urls)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--url") from None
+
+
+def _behaviours(given: Sequence[str]) -> tuple[tuple[str, float], ...]:
+    chosen: list[tuple[str, float]] = []
+    for text in given:
+        name, separator, share = text.partition(":")
+        try:
+            percent = float(share) if separator else 100.0
+        except ValueError:
+            percent = -1.0
+        if name not in BEHAVIOURS:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(BEHAVIOURS)}", param_hint="--behaviour")
+        if not 0 <= percent <= 100:
+            raise click.BadParameter(f"{text!r}: the share is 0 to 100 per cent", param_hint="--behaviour")
+        chosen.append((name, percent))
+    return tuple(chosen)
 
 
 def _tags(text: str) -> tuple[str, ...]:
@@ -177,13 +228,16 @@ async def _run(options: Options) -> None:
         speed=options.speed,
         ledger=ledger,
     )
+    ids = options.station_ids()
     fleet = Fleet(
         world,
-        options.station_ids(),
+        ids,
         options.endpoints,
         options.access,
         source_addresses=options.sources,
         connect_rate=options.connect_rate,
+        model=BY_NAME[options.model] if options.model is not None else None,
+        behaviours={one: options.behaviour_of(one) for one in ids} if options.behaviours else {},
     )
     fleet.start(book)
     shown = asyncio.create_task(_show(fleet, options.output))

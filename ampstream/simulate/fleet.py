@@ -10,8 +10,10 @@ from typing import Final
 
 import msgspec
 
+from ampstream.simulate.behaviours import PLAIN, Behaviour
 from ampstream.simulate.chargepoint import ChargePoint
 from ampstream.simulate.ledger import Book, FileLedger, Logical
+from ampstream.simulate.models import Model
 from ampstream.simulate.websocket import Endpoint, dial
 from ampstream.simulate.world import World
 from shared.ocpp.v16.enums import Reason
@@ -83,10 +85,20 @@ class Fleet:
         *,
         source_addresses: Sequence[str] = (),
         connect_rate: float = 400.0,
+        model: Model | None = None,
+        behaviours: Mapping[str, Behaviour] | Behaviour = PLAIN,
     ) -> None:
-        """`connect_rate` is how many stations get their power per second at the start, 0: all at once."""
+        """Make the stations, by shares of all models or of one.
+
+        `connect_rate` is how many get their power per second at the start, 0: all at once. `behaviours` is how all of
+        them deviate, or how some do, by station id.
+        """
         self.world = world
-        self.stations = [ChargePoint(world, self, station_id) for station_id in station_ids]
+
+        def behaviour_of(station_id: str) -> Behaviour:
+            return behaviours if isinstance(behaviours, Behaviour) else behaviours.get(station_id, PLAIN)
+
+        self.stations = [ChargePoint(world, self, one, model, behaviour_of(one)) for one in station_ids]
         self._homes = {station.station_id: index for index, station in enumerate(self.stations)}
         self._endpoints = endpoints
         self._access = access or Access()

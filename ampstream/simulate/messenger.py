@@ -13,7 +13,9 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from ampstream.simulate.backlog import Backlog, Item
+from ampstream.simulate.behaviours import NEVER, PLAIN, Behaviour
 from ampstream.simulate.configuration import Configuration
+from ampstream.simulate.distortions import distorter
 from ampstream.simulate.ledger import Acked, Dropped, Sent
 from ampstream.simulate.profiles import random_for
 from ampstream.simulate.wheel import Timer
@@ -21,6 +23,7 @@ from ampstream.simulate.world import World
 from shared.ocpp import events, payloads
 from shared.ocpp.connection import Connection
 from shared.ocpp.errors import FrameError, NotImplementedAction, OcppError
+from shared.ocpp.frames import Payload
 from shared.ocpp.messages import Request, Response
 from shared.ocpp.v16 import FROM_CSMS, REQUESTS
 from shared.ocpp.v16.messages import StartTransactionResponse
@@ -53,6 +56,7 @@ class Messenger:
     __slots__ = (
         "_backlog",
         "_calls",
+        "_distort",
         "_id_prefix",
         "_in_flight",
         "_link",
@@ -60,13 +64,18 @@ class Messenger:
         "_sequence",
         "_ticker",
         "_waker",
+        "behaviour",
         "configuration",
         "station_id",
         "world",
     )
 
-    def __init__(self, world: World, station_id: str, configuration: Configuration) -> None:
+    def __init__(
+        self, world: World, station_id: str, configuration: Configuration, behaviour: Behaviour = PLAIN
+    ) -> None:
         self.world = world
+        self.behaviour = behaviour
+        self._distort = distorter(behaviour.distorts)
         self.station_id = station_id
         self.configuration = configuration
         self._backlog = Backlog()
@@ -89,8 +98,12 @@ class Messenger:
         """Whether transaction messages may go out now."""
         raise NotImplementedError
 
-    def handle(self, request: Request[Any]) -> tuple[Response, Then]:
+    def handle(self, request: Request[Any]) -> tuple[Payload, Then]:
         """Answer a call of the CSMS; may raise `OcppError`."""
+        raise NotImplementedError
+
+    def falls_over(self, request: Request[Any]) -> bool:
+        """Boot instead of answering, where the station is of that kind."""
         raise NotImplementedError
 
     def start_answered(self, item: Item, response: StartTransactionResponse) -> None:
@@ -159,7 +172,8 @@ class Messenger:
         if self._rpc is None or self._link is None:
             return
         now = self.world.wheel.now()
-        self._link.send(self._rpc.send_call(message_id, payload.action, payload, now, CALL_TIMEOUT_S))
+        said = payload if self._distort is None else self._distort(payload)
+        self._link.send(self._rpc.send_call(message_id, payload.action, said, now, CALL_TIMEOUT_S))
         self.world.counters.calls += 1
         if self._ticker is None:
             self._ticker = self.world.wheel.after(CALL_TIMEOUT_S, self._tick)
@@ -261,18 +275,37 @@ class Messenger:
 
     def _handle(self, call: events.InboundCall) -> None:
         """Answer a call of the CSMS."""
-        rpc, then = self._rpc, None
+        rpc = self._rpc
         if rpc is None:
             return
         self.world.counters.commands += 1
-        now = self.world.wheel.now()
+        answer: Payload | OcppError | FrameError
+        then: Then = None
         try:
             request = _read(call)
-            response, then = self.handle(request)
-            out = rpc.answer(call.seq, response, now)
+            if self.falls_over(request):
+                return
+            answer, then = self.handle(request)
         except (OcppError, FrameError) as error:
-            out = rpc.answer_error(call.seq, error, now)
-        self._act(out)
+            answer = error.with_traceback(None)
+        delay_s = self.behaviour.delay_s(call.action)
+        if 0 < delay_s < NEVER:
+            self.world.wheel.after(delay_s, lambda: self._reply(rpc, call.seq, answer, then))
+        else:
+            self._reply(rpc, call.seq, answer, then, mute=delay_s == NEVER)
+
+    def _reply(
+        self, rpc: Connection, seq: int, answer: Payload | OcppError | FrameError, then: Then, *, mute: bool = False
+    ) -> None:
+        """Write an answer, unless its connection has gone; `mute` forgets it instead."""
+        if self._rpc is not rpc:
+            return
+        now = self.world.wheel.now()
+        if isinstance(answer, (OcppError, FrameError)):
+            out = rpc.answer_error(seq, answer, now)
+        else:
+            out = rpc.answer(seq, answer, now)
+        self._act([event for event in out if not (mute and isinstance(event, events.SendFrame))])
         if then is not None:
             then()
 

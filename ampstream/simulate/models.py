@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from ampstream.simulate.keys import EVERY_PROFILE, Changes, Key, Keys, keys_of
 from ampstream.simulate.physics import Outlet
 
 
@@ -22,6 +23,21 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Sends BootNotification after every reconnect, as many do; the standard asks for it after a reboot only (§4.2)."""
     share: int
     """How many of the fleet, relative to the others."""
+    keys: Keys
+    """Its configuration keys."""
+    measurands: frozenset[str]
+    """What it can measure."""
+
+
+_AC_MEASURANDS: Final = ("Energy.Active.Import.Register", "Power.Active.Import", "Current.Import", "Voltage")
+_DC_MEASURANDS: Final = (*_AC_MEASURANDS, "SoC", "Temperature")
+_MORE: Final = ("Power.Offered", "Current.Offered", "Frequency")
+
+
+def _keys(measurands: tuple[str, ...], profiles: tuple[str, ...] = EVERY_PROFILE, **changes: Key) -> Keys:
+    """Return a model's keys; it comes with all of the basic measurands switched on."""
+    sampled: Changes = {"MeterValuesSampledData": Key(",".join(measurands), "measurands")}
+    return keys_of(profiles, {**sampled, **changes})
 
 
 _AC7 = Outlet("AC", 7360.0, 1)
@@ -39,6 +55,14 @@ MODELS: Final = (
         outlets=(_AC7,),
         boots_on_reconnect=False,
         share=3,
+        # The small one: neither reservations nor lists, and short lists of measurands.
+        keys=_keys(
+            _AC_MEASURANDS,
+            ("Core", "FirmwareManagement", "SmartCharging", "RemoteTrigger"),
+            MeterValuesSampledDataMaxLength=Key("4", "number", readonly=True),
+            StopTxnSampledDataMaxLength=Key("2", "number", readonly=True),
+        ),
+        measurands=frozenset(_AC_MEASURANDS),
     ),
     Model(
         vendor="Nordwall",
@@ -48,6 +72,8 @@ MODELS: Final = (
         outlets=(_AC11,),
         boots_on_reconnect=False,
         share=4,
+        keys=_keys(_AC_MEASURANDS),
+        measurands=frozenset(_AC_MEASURANDS),
     ),
     Model(
         vendor="Lindenbaum",
@@ -57,6 +83,8 @@ MODELS: Final = (
         outlets=(_AC22, _AC22),
         boots_on_reconnect=True,
         share=5,
+        keys=_keys(_AC_MEASURANDS),
+        measurands=frozenset((*_AC_MEASURANDS, *_MORE)),
     ),
     Model(
         vendor="Lindenbaum",
@@ -66,6 +94,8 @@ MODELS: Final = (
         outlets=(_DC50,),
         boots_on_reconnect=True,
         share=2,
+        keys=_keys((*_AC_MEASURANDS, "SoC")),
+        measurands=frozenset(_DC_MEASURANDS),
     ),
     Model(
         vendor="Voltaire",
@@ -75,8 +105,13 @@ MODELS: Final = (
         outlets=(_DC150, _DC150),
         boots_on_reconnect=True,
         share=1,
+        keys=_keys((*_AC_MEASURANDS, "SoC")),
+        measurands=frozenset((*_DC_MEASURANDS, *_MORE)),
     ),
 )
+
+
+BY_NAME: Final = {model.name: model for model in MODELS}
 
 
 def choose(random: Random) -> Model:

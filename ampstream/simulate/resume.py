@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ampstream.simulate.backlog import Charging, Item
 from ampstream.simulate.ledger import START, STOP, Logical
-from ampstream.simulate.session import meter_request, start_request, stop_request
+from ampstream.simulate.reports import meter_request, start_request, stop_request
 
 
 def pending_items(past: list[Logical], running: Mapping[str, Charging]) -> list[Item]:

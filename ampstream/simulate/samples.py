@@ -88,6 +88,35 @@ def _soc(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
     )
 
 
+def _offered_power(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    if look.charge is not None:
+        value = f"{look.charge.outlet.max_power_w:.0f}"
+        yield SampledValue(value=value, context=context, measurand=Measurand.POWER_OFFERED, unit=UnitOfMeasure.W)
+
+
+def _offered_current(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    if look.charge is not None:
+        outlet = look.charge.outlet
+        value = f"{outlet.max_power_w / outlet.phases / 230:.1f}"
+        yield SampledValue(value=value, context=context, measurand=Measurand.CURRENT_OFFERED, unit=UnitOfMeasure.A)
+
+
+def _frequency(_look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    # The standard has no unit for it (errata 3.46).
+    yield SampledValue(value="50.00", context=context, measurand=Measurand.FREQUENCY)
+
+
+def _temperature(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
+    warm = look.charge.power_w(look.elapsed_s) / 10_000 if look.charge else 0.0
+    yield SampledValue(
+        value=f"{21 + warm:.1f}",
+        context=context,
+        measurand=Measurand.TEMPERATURE,
+        location=Location.OUTLET,
+        unit=UnitOfMeasure.CELSIUS,
+    )
+
+
 def _phases(charge: Charge, names: tuple[Phase, ...]) -> tuple[Phase | None, ...]:
     """Name the phases that carry current; a DC outlet is metered as one."""
     return (None,) if charge.outlet.current == "DC" else names[: charge.phases]
@@ -99,4 +128,8 @@ _SAMPLERS: Final[dict[Measurand, Callable[[Look, ReadingContext], Iterator[Sampl
     Measurand.CURRENT_IMPORT: _current,
     Measurand.VOLTAGE: _voltage,
     Measurand.SOC: _soc,
+    Measurand.POWER_OFFERED: _offered_power,
+    Measurand.CURRENT_OFFERED: _offered_current,
+    Measurand.FREQUENCY: _frequency,
+    Measurand.TEMPERATURE: _temperature,
 }

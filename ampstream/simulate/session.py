@@ -8,70 +8,27 @@ Whatever is billed goes through the station's backlog and is noted in the ledger
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from ampstream.simulate.backlog import Charging, Item
-from ampstream.simulate.configuration import Configuration
 from ampstream.simulate.ledger import START, STOP, Logical, Meter, Start, Stop
 from ampstream.simulate.physics import Outlet
 from ampstream.simulate.profiles import Plan, random_for
+from ampstream.simulate.reports import start_request, stop_request
 from ampstream.simulate.samples import Look, measurands, meter_value
+from ampstream.simulate.visit import Host, Session
 from ampstream.simulate.wheel import Timer
-from ampstream.simulate.world import World
-from shared.ocpp.messages import Request
-from shared.ocpp.timestamps import format_time
 from shared.ocpp.v16.datatypes import MeterValue
 from shared.ocpp.v16.enums import AuthorizationStatus, ChargePointStatus, ReadingContext, Reason
 from shared.ocpp.v16.messages import (
     AuthorizeRequest,
     AuthorizeResponse,
     MeterValuesRequest,
-    StartTransactionRequest,
-    StopTransactionRequest,
 )
 
+_FREE = (ChargePointStatus.AVAILABLE, ChargePointStatus.PREPARING, ChargePointStatus.RESERVED)
 _LEAST_S = 1.0
 """Between two looks at a session, simulated: a zero interval must not spin."""
-
-
-class Host(Protocol):
-    """What a connector needs of its station."""
-
-    station_id: str
-    world: World
-    configuration: Configuration
-
-    @property
-    def online(self) -> bool:
-        """Registration accepted and socket open."""
-
-    def request(self, payload: Request[Any], answered: Any) -> None:
-        """Send a CALL that is no transaction message; `answered` gets the response, None for no or an error."""
-
-    def queue(self, item: Item) -> None:
-        """Queue a transaction message, noted already."""
-
-    def status_changed(self) -> None:
-        """Report a connector's status."""
-
-    def go_offline(self, simulated_s: float) -> None:
-        """Lose the network for a while."""
-
-
-class Session:
-    """One car that charges."""
-
-    __slots__ = ("base_wh", "charging", "id_tag", "meters", "next_meter_s", "outage_due", "plan", "started")
-
-    def __init__(self, plan: Plan, id_tag: str, charging: Charging, base_wh: int, started: float) -> None:
-        self.plan = plan
-        self.id_tag = id_tag
-        self.charging = charging
-        self.base_wh = base_wh
-        self.started = started
-        self.meters = 0
-        self.next_meter_s = 0.0
-        self.outage_due = plan.outage_at_s >= 0
 
 
 class Connector:
@@ -80,6 +37,7 @@ class Connector:
     __slots__ = (
         "_cp",
         "_next_tag",
+        "_parent",
         "_plan",
         "_timer",
         "meter_wh",
@@ -104,6 +62,7 @@ class Connector:
         self.session: Session | None = None
         self._plan: Plan | None = None
         self._next_tag = ""
+        self._parent = ""
         self._timer: Timer | None = None
         self.meter_wh = self._random("meter").randrange(5_000, 4_000_000)
 
@@ -122,15 +81,26 @@ class Connector:
     def _plug(self) -> None:
         if self._cp.world.stopping or not self.operative:
             return
-        plan = self._prepare()
+        held = self._cp.reservations.of(self.number) if self._cp.reservations else None
+        # Who comes to a reserved outlet is who reserved it.
+        self.arrive(held.id_tag if held is not None else "")
+
+    def arrive(self, id_tag: str = "") -> None:
+        """Let a car come now, with a tag of its own or that of its plan."""
+        plan = self._prepare(id_tag)
         self._later(plan.prepare_s, self._show_card)
 
     def _prepare(self, id_tag: str = "") -> Plan:
         self.sessions += 1
         plan = self.plan_of(self.sessions)
-        self._plan, self._next_tag = plan, id_tag or plan.id_tag
-        self._set_status(ChargePointStatus.PREPARING)
+        self._plan, self._next_tag, self._parent = plan, id_tag or plan.id_tag, ""
+        if self._admitted():
+            self._set_status(ChargePointStatus.PREPARING)
         return plan
+
+    def _admitted(self) -> bool:
+        held = self._cp.reservations
+        return held is None or held.admits(self.number, self._next_tag, self._parent)
 
     def plan_of(self, n: int) -> Plan:
         """Return the plan of the connector's nth session: the same whenever it is asked for."""
@@ -138,18 +108,34 @@ class Connector:
         return world.profile.plan(self._random(n), self.outlet, world.tags)
 
     def _show_card(self) -> None:
-        # Offline, unknown tags are allowed in (AllowOfflineTxForUnknownId).
-        if self._cp.online:
+        """Ask the CSMS about the tag, or the local list where that decides (§3.5)."""
+        configuration, online = self._cp.configuration, self._cp.online
+        if online and not configuration.switch("LocalPreAuthorize"):
             self._cp.request(AuthorizeRequest(id_tag=self._next_tag), self._authorized)
+            return
+        known = self._cp.features.local_list.find(self._next_tag)
+        if known is None and online:
+            self._cp.request(AuthorizeRequest(id_tag=self._next_tag), self._authorized)
+        elif known is not None:
+            self._authorized(AuthorizeResponse(id_tag_info=known))
+        elif configuration.switch("AllowOfflineTxForUnknownId"):
+            self._authorized(None)
         else:
-            self._start()
+            self._turn_away()
 
     def _authorized(self, response: AuthorizeResponse | None) -> None:
         if self._plan is None or self.session is not None:
             return
-        if response is None or response.id_tag_info.status == AuthorizationStatus.ACCEPTED:
+        info = response.id_tag_info if response is not None else None
+        self._parent = (info.parent_id_tag or "") if info is not None else ""
+        accepted = info is None or info.status == AuthorizationStatus.ACCEPTED
+        if accepted and self._admitted():
             self._start()
         else:
+            self._turn_away()
+
+    def _turn_away(self) -> None:
+        if self._plan is not None:
             self._later(self._plan.finish_s, self._unplug)
 
     def _start(self) -> None:
@@ -160,8 +146,11 @@ class Connector:
         self.session = Session(plan, self._next_tag, Charging(key), self.meter_wh, world.wheel.now())
         world.counters.started += 1
         start = Start(key, self._cp.station_id, self.number, self._next_tag, at, self.meter_wh)
+        self.session.started_ms = at
         world.ledger.note(start)
-        self._cp.queue(Item(self.session.charging, START, start_request(start)))
+        held = self._cp.reservations
+        reservation = held.take(self.number, self._next_tag, self._parent) if held is not None else None
+        self._cp.queue(Item(self.session.charging, START, start_request(start, reservation)))
         self._set_status(ChargePointStatus.CHARGING)
         self._set_next_meter(self.session)
         self._wait(self.session)
@@ -182,6 +171,9 @@ class Connector:
         if self._interval_s > 0 and elapsed >= session.next_meter_s:
             self.read_meter(ReadingContext.SAMPLE_PERIODIC)
             self._set_next_meter(session)
+        if self._clock_interval_s > 0 and elapsed >= session.next_clock_s:
+            self.read_meter(ReadingContext.SAMPLE_CLOCK)
+            self._set_next_meter(session)
         if self.status == ChargePointStatus.CHARGING and elapsed >= plan.charge.time_to_s(100):
             self._set_status(ChargePointStatus.SUSPENDED_EV)
         self._wait(session)
@@ -192,16 +184,26 @@ class Connector:
             due.append(session.plan.outage_at_s)
         if self._interval_s > 0:
             due.append(session.next_meter_s)
+        if self._clock_interval_s > 0:
+            due.append(session.next_clock_s)
         self._later(max(min(due) - self.elapsed_s(session), _LEAST_S), self._step)
 
     @property
     def _interval_s(self) -> int:
         return self._cp.configuration.number("MeterValueSampleInterval")
 
+    @property
+    def _clock_interval_s(self) -> int:
+        return self._cp.configuration.number("ClockAlignedDataInterval")
+
     def _set_next_meter(self, session: Session) -> None:
-        interval = self._interval_s
+        elapsed, interval, clock = self.elapsed_s(session), self._interval_s, self._clock_interval_s
         if interval > 0:
-            session.next_meter_s = (self.elapsed_s(session) // interval + 1) * interval
+            session.next_meter_s = (elapsed // interval + 1) * interval
+        if clock > 0:
+            # Aligned to the clock, from midnight on (§9.1.5); only while a car charges.
+            offset = session.started_ms / 1000 % clock
+            session.next_clock_s = ((elapsed + offset) // clock + 1) * clock - offset
 
     def elapsed_s(self, session: Session) -> float:
         """Return the simulated time since the session's start."""
@@ -242,8 +244,19 @@ class Connector:
         return MeterValuesRequest(connector_id=self.number, meter_value=(value,))
 
     def _meter_value(self, at: int, look: Look, context: ReadingContext) -> MeterValue:
-        wanted = measurands(self._cp.configuration.text("MeterValuesSampledData"))
-        return meter_value(at, look, wanted, context)
+        key = "MeterValuesAlignedData" if context == ReadingContext.SAMPLE_CLOCK else "MeterValuesSampledData"
+        return meter_value(at, look, measurands(self._cp.configuration.measurands(key)), context)
+
+    def _stop_data(self, session: Session, at: int, look: Look) -> tuple[MeterValue, ...]:
+        """Return the readings at begin and end that StopTxnSampledData asks for (§9.1.27)."""
+        wanted = measurands(self._cp.configuration.measurands("StopTxnSampledData"))
+        if not wanted:
+            return ()
+        begun = Look(session.base_wh, session.plan.charge, 0.0)
+        return (
+            meter_value(session.started_ms or at, begun, wanted, ReadingContext.TRANSACTION_BEGIN),
+            meter_value(at, look, wanted, ReadingContext.TRANSACTION_END),
+        )
 
     def stop(self, reason: Reason) -> None:
         """End the transaction; the car leaves some time after."""
@@ -254,15 +267,22 @@ class Connector:
         self.session = None
         stop = Stop(session.charging.key, at, look.register_wh, reason.value)
         world.ledger.note(stop)
-        self._cp.queue(Item(session.charging, STOP, stop_request(stop, session.id_tag)))
+        if self._cp.behaviour.free_before_stop:
+            self._set_status(ChargePointStatus.AVAILABLE)
+        stopped = stop_request(stop, session.id_tag, self._stop_data(session, at, look))
+        self._cp.queue(Item(session.charging, STOP, stopped))
+        self._cp.session_ended(self.number)
         world.counters.stopped += 1
         world.counters.energy_wh += look.register_wh - session.base_wh
-        self._set_status(ChargePointStatus.FINISHING)
+        if not self._cp.behaviour.free_before_stop:
+            self._set_status(ChargePointStatus.FINISHING)
         self._later(session.plan.finish_s, self._unplug)
 
     def _unplug(self) -> None:
+        if self._cp.behaviour.stuck_finishing and self.status == ChargePointStatus.FINISHING:
+            return
         plan, self._plan = self._plan, None
-        self._set_status(ChargePointStatus.AVAILABLE if self.operative else ChargePointStatus.UNAVAILABLE)
+        self.rest()
         if plan is not None:
             self._later(plan.gap_s, self._plug)
 
@@ -278,6 +298,18 @@ class Connector:
 
     # --- what comes from outside
 
+    def rest(self) -> None:
+        """Show what an outlet without a car is: available, reserved or out of service."""
+        if self._plan is not None:
+            return
+        held = self._cp.reservations
+        if not self.operative:
+            self._set_status(ChargePointStatus.UNAVAILABLE)
+        elif held is not None and held.of(self.number) is not None:
+            self._set_status(ChargePointStatus.RESERVED)
+        else:
+            self._set_status(ChargePointStatus.AVAILABLE)
+
     def start_answered(self, status: AuthorizationStatus) -> None:
         """Stop where the start was answered with a tag that may not charge (§4.8, StopTransactionOnInvalidId)."""
         if status != AuthorizationStatus.ACCEPTED and self._cp.configuration.switch("StopTransactionOnInvalidId"):
@@ -285,9 +317,13 @@ class Connector:
 
     def remote_start(self, id_tag: str) -> bool:
         """Let a car in without its card; False where the outlet is taken."""
-        free = self.status in (ChargePointStatus.AVAILABLE, ChargePointStatus.PREPARING)
+        free = self.status in _FREE and (
+            self._cp.reservations is None or self._cp.reservations.admits(self.number, id_tag)
+        )
         if not free or self.session is not None or not self.operative:
             return False
+        if self._cp.behaviour.ignores_remote_start:
+            return True
         if self._plan is None:
             self._prepare(id_tag)
         self._next_tag = id_tag
@@ -300,7 +336,9 @@ class Connector:
         self.operative = operative
         if self._plan is not None:
             return operative
-        self._set_status(ChargePointStatus.AVAILABLE if operative else ChargePointStatus.UNAVAILABLE)
+        if not operative and self._cp.reservations is not None:
+            self._cp.reservations.end_on(self.number)
+        self.rest()
         if operative:
             self._later(self._cp.world.profile.arrival(self._random("arrival", self.sessions)), self._plug)
         return True
@@ -309,6 +347,9 @@ class Connector:
         """Stop what runs; after the reboot the car is gone."""
         self.stop(reason)
         self.reported = None
+        if self.status == ChargePointStatus.FINISHING and self._cp.behaviour.stuck_finishing:
+            self._plan = None
+            self.rest()
 
     def resume(self, past: list[Logical]) -> None:
         """Take up what the ledger tells: the meter, the number of sessions, and the car that still charges."""
@@ -329,29 +370,5 @@ class Connector:
         self.session = Session(plan, last.start.id_tag, charging, last.start.meter_wh, started)
         self.session.meters = max(last.meters, default=0)
         self.session.outage_due = False
+        self.session.started_ms = last.start.at
         self.status = ChargePointStatus.CHARGING
-
-
-def start_request(start: Start) -> StartTransactionRequest:
-    """Return the CALL that reports a start."""
-    return StartTransactionRequest(
-        connector_id=start.connector, id_tag=start.id_tag, meter_start=start.meter_wh, timestamp=format_time(start.at)
-    )
-
-
-def meter_request(meter: Meter, connector: int) -> MeterValuesRequest:
-    """Return the CALL that reports a reading of which only the register is remembered."""
-    value = meter_value(meter.at, Look(meter.meter_wh), measurands("Energy.Active.Import.Register"))
-    return MeterValuesRequest(connector_id=connector, meter_value=(value,))
-
-
-def stop_request(stop: Stop, id_tag: str) -> StopTransactionRequest:
-    """Return the CALL that reports a stop; the backlog puts the transaction id in."""
-    local = stop.reason == Reason.LOCAL
-    return StopTransactionRequest(
-        transaction_id=0,
-        meter_stop=stop.meter_wh,
-        timestamp=format_time(stop.at),
-        reason=Reason(stop.reason),
-        id_tag=id_tag if local else None,
-    )

@@ -13,7 +13,7 @@ from ampstream.simulate.audit import Reading, Snapshot, Stored
 T = TypeVar("T")
 REGISTER: Final = "Energy.Active.Import.Register"
 _PAGE: Final = 1000
-_OF_THE_STATION: Final = frozenset(("Sample.Periodic", "Trigger"))
+_OF_THE_STATION: Final = frozenset(("Sample.Clock", "Sample.Periodic", "Trigger"))
 
 
 class SnapshotError(Exception):

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ampstream.simulate.behaviours import PLAIN, Behaviour
 from ampstream.simulate.chargepoint import ChargePoint
 from ampstream.simulate.ledger import MemoryLedger
 from ampstream.simulate.models import MODELS, Model
@@ -14,6 +15,7 @@ from ampstream.simulate.profiles import PROFILES
 from ampstream.simulate.wheel import ManualWheel
 from ampstream.simulate.world import World
 from shared.ocpp import frames
+from shared.ocpp.timestamps import format_time
 
 EPOCH_MS = 1_700_000_000_000
 RESULTS: dict[str, dict[str, Any]] = {
@@ -39,7 +41,13 @@ class Played:
     """A station, its time and its CSMS; also the dialler, and the socket."""
 
     def __init__(
-        self, *, seed: str = "1", profile: str = "steady", station: str = "SIM-00001", model: Model = MODELS[1]
+        self,
+        *,
+        seed: str = "1",
+        profile: str = "steady",
+        station: str = "SIM-00001",
+        model: Model = MODELS[1],
+        behaviour: Behaviour = PLAIN,
     ) -> None:
         self.wheel = ManualWheel()
         self.ledger = MemoryLedger()
@@ -51,9 +59,10 @@ class Played:
             ledger=self.ledger,
             wall_ms=lambda: EPOCH_MS + round(self.wheel.now() * 1000),
         )
-        self.cp = ChargePoint(self.world, self, station, model)
+        self.cp = ChargePoint(self.world, self, station, model, behaviour)
         self.calls: list[Sent] = []
         self.answers: list[Any] = []
+        self.asked = 0
         self.reachable = True
         self.mute: Callable[[Sent], bool] = lambda _sent: False
         """Calls that get no answer."""
@@ -99,7 +108,7 @@ class Played:
             result = {"transactionId": number, "idTagInfo": self.results["Authorize"]["idTagInfo"]}
             self.cp.received(frames.encode_result(sent.message_id, result))
         else:
-            self.cp.received(frames.encode_result(sent.message_id, self.results[sent.action]))
+            self.cp.received(frames.encode_result(sent.message_id, self.results.get(sent.action, {})))
 
     def close(self, code: int = 1000, reason: str = "") -> None:
         self.abort()
@@ -123,9 +132,19 @@ class Played:
         return [sent for sent in self.calls if sent.action == action]
 
     def ask(self, action: str, **payload: Any) -> Any:
-        """Call the station as the CSMS does; return its answer's frame."""
-        self.cp.received(frames.encode_call(f"c{len(self.answers)}", action, payload))
-        return self.answers[-1]
+        """Call the station as the CSMS does; return its answer's frame, None where none came at once."""
+        before = len(self.answers)
+        self.asked += 1
+        self.cp.received(frames.encode_call(f"c{self.asked}", action, payload))
+        return self.answers[-1] if len(self.answers) > before else None
+
+    def status(self, action: str, **payload: Any) -> str:
+        """Call the station and return the status that it answers."""
+        return str(self.ask(action, **payload)[2]["status"])
+
+    def time(self, seconds: float = 0.0) -> str:
+        """Return the time in so many seconds, as messages have it."""
+        return format_time(self.world.wall_ms() + round(seconds * 1000))
 
     def until(self, condition: Callable[[], bool], limit_s: float = 20000) -> None:
         while not condition():

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock, patch
 
 import msgspec
 import pytest
@@ -46,6 +47,20 @@ async def test_a_fleet_with_ledger_and_json(tmp_path: Path) -> None:
         assert csms.authorizations["SIM-00001"] != csms.authorizations["SIM-00002"]
 
 
+def test_shares_of_behaviours() -> None:
+    """A behaviour with a share is that of so many stations, the same ones for the same seed."""
+    runner, chosen = CliRunner(), []
+    for _ in range(2):
+        with patch("ampstream.simulate.command._run", new=MagicMock()) as run, patch("ampstream.simulate.command.loop"):
+            arguments = ["--stations", "200", "--behaviour", "slow:25", "--behaviour", "loose"]
+            assert runner.invoke(simulate, arguments).exit_code == 0
+        options = run.call_args.args[0]
+        chosen.append([options.behaviour_of(one).name for one in options.station_ids()])
+    assert chosen[0] == chosen[1]
+    assert set(chosen[0]) == {"loose", "slow+loose"}
+    assert 30 < chosen[0].count("slow+loose") < 70
+
+
 async def test_ctrl_c_ends_in_order() -> None:
     """SIGINT closes the sockets and ends with status 0, without a traceback."""
     async with running_csms() as csms:
@@ -71,6 +86,8 @@ async def test_ctrl_c_ends_in_order() -> None:
         (["--id-tags", "x" * 21], "--id-tags"),
         (["--stations", "200000"], "ulimit"),
         (["--profile", "lazy"], "--profile"),
+        (["--behaviour", "lazy"], "--behaviour"),
+        (["--behaviour", "slow:200"], "--behaviour"),
     ],
 )
 def test_bad_options(arguments: list[str], complaint: str) -> None:

@@ -1,0 +1,47 @@
+"""What a station has beyond charging: reservations, list, profiles, upkeep, certificates; each made when first used."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ampstream.simulate.certificates import CertificateStore
+from ampstream.simulate.locallist import LocalList
+from ampstream.simulate.reservations import Reservations
+from ampstream.simulate.schedules import Schedules
+from ampstream.simulate.upkeep import Upkeep
+
+if TYPE_CHECKING:
+    from ampstream.simulate.chargepoint import ChargePoint
+
+
+class Features:
+    """One station's; most stations of a large fleet never make one."""
+
+    def __init__(self, cp: ChargePoint) -> None:
+        self._cp = cp
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        """Its reservations."""
+        return Reservations(self._cp)
+
+    @cached_property
+    def local_list(self) -> LocalList:
+        """Its local authorization list."""
+        return LocalList(self._cp.configuration)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """Its charging profiles."""
+        return Schedules(self._cp)
+
+    @cached_property
+    def upkeep(self) -> Upkeep:
+        """Its firmware, diagnostics and logs."""
+        return Upkeep(self._cp)
+
+    @cached_property
+    def certificates(self) -> CertificateStore:
+        """Its certificates."""
+        return CertificateStore(self._cp.configuration.number("CertificateStoreMaxLength"))
