@@ -78,6 +78,13 @@ class CloseTransaction(Request, frozen=True, tag="close_transaction"):
     transaction_id: int
 
 
+class ApplyTemplates(Request, frozen=True, tag="apply_templates"):
+    """Read the station's configuration now and set what differs from its templates; 409 where it can't be read."""
+
+    retry: bool = False
+    """Also what it refused, or kept going back on."""
+
+
 class CancelCommand(Request, frozen=True, tag="cancel_command"):
     """Cancel a command that was not sent; 409 otherwise."""
 
@@ -113,6 +120,7 @@ AnyRequest = (
     | DeleteStation
     | Disconnect
     | SendCommand
+    | ApplyTemplates
     | CloseTransaction
     | CancelCommand
     | ReadConfiguration

@@ -15,11 +15,12 @@ import msgspec
 from shared.bus import keys
 from shared.bus.lane import Command
 from shared.records.commands import Commands, made_at
+from shared.records.configuration import Configured
 from shared.records.packing import unpack
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, sort_time
 
-SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm")
+SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf")
 PRESENT: Final = frozenset({"open", "reconnecting"})
 """Connections of stations that count as online: one that Ampstream sent away does until its presence runs out."""
 Value = int | str | None
@@ -56,6 +57,8 @@ INDEXES: Final[dict[str, Form]] = {
     keys.TRANSACTIONS_OPEN: Form.SORTED,
     keys.QUARANTINE: Form.SORTED,
     keys.COMMANDS: Form.SORTED,
+    keys.DRIFTS: Form.SORTED,
+    keys.DRIFTING: Form.HASH,
 }
 """Every index that stations' records make. Owners come before what is looked up by them."""
 BY_TRANSACTION: Final = frozenset({keys.TRANSACTION_OWNERS, keys.TRANSACTIONS, keys.TRANSACTIONS_OPEN})
@@ -77,6 +80,8 @@ class Held(msgspec.Struct):
     quarantined: tuple[str, ...]
     listed: tuple[str, ...]
     """Ids of the commands that are kept: queued, outstanding or ended."""
+    drifts: tuple[str, ...]
+    drifts_open: int
 
     @classmethod
     def read(
@@ -86,9 +91,10 @@ class Held(msgspec.Struct):
         transactions: dict[int, int],
         frames: Iterable[bytes],
         ended: Iterable[bytes],
+        drifts: Iterable[bytes],
     ) -> Held:
-        """Decode what Redis holds: `SECTIONS`, transactions, the ids of quarantined frames and of ended commands."""
-        token, station, session, connectors, charging, commands = sections
+        """Decode what Redis holds: `SECTIONS`, transactions, the ids of quarantined frames, ended commands, drifts."""
+        token, station, session, connectors, charging, commands, configured = sections
         waiting = unpack(commands, Commands) if commands else Commands()
         pending = [one.command_id for one in (*waiting.queue, waiting.outstanding) if one is not None]
         return cls(
@@ -102,6 +108,8 @@ class Held(msgspec.Struct):
             transactions,
             tuple(name.decode() for name in frames),
             (*pending, *(name.decode() for name in ended)),
+            tuple(name.decode() for name in drifts),
+            len(unpack(configured, Configured).drifts) if configured else 0,
         )
 
 
@@ -124,11 +132,21 @@ def expected(held: Held) -> dict[str, dict[str, Value]]:
         found[keys.TRANSACTIONS][str(number)] = at
         if number in held.charging.open:
             found[keys.TRANSACTIONS_OPEN][str(number)] = at
+    _kept(held, found)
+    return found
+
+
+def _kept(held: Held, found: dict[str, dict[str, Value]]) -> None:
+    """Add what is listed of what a station's keys hold beside its state."""
+    name = held.station_id
     for frame in held.quarantined:
         found[keys.QUARANTINE][f"{name}/{frame}"] = received_at(frame)
     for command_id in held.listed:
         found[keys.COMMANDS][f"{name}/{command_id}"] = made_at(command_id)
-    return found
+    for drift_id in held.drifts:
+        found[keys.DRIFTS][f"{name}/{drift_id}"] = made_at(drift_id)
+    if held.drifts_open:
+        found[keys.DRIFTING][name] = str(held.drifts_open)
 
 
 def received_at(quarantine_id: str) -> int:

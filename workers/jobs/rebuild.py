@@ -228,6 +228,7 @@ async def _load(lane: Lane, wanted: Wanted) -> list[Held]:
         commands.append(("HMGET", keys.state(station), *SECTIONS))
         commands.append(("HKEYS", keys.quarantine(station)))
         commands.append(("ZRANGE", keys.commands(station), 0, -1))
+        commands.append(("HKEYS", keys.drifts(station)))
         if ids is None:
             commands.append(("ZRANGE", keys.transactions(station), 0, -1, "WITHSCORES"))
         else:
@@ -235,13 +236,13 @@ async def _load(lane: Lane, wanted: Wanted) -> list[Held]:
     found = iter(await replies(lane, commands))
     held = []
     for station, ids in wanted.items():
-        sections, frames, ended, times = next(found), next(found), next(found), next(found)
+        sections, frames, ended, drifts, times = (next(found) for _ in range(5))
         numbers = times[::2] if ids is None else ids or ("",)
         scores = times[1::2] if ids is None else times
         started = {
             int(number): int(float(score)) for number, score in zip(numbers, scores, strict=True) if score is not None
         }
-        held.append(Held.read(station, sections, started, frames, ended))
+        held.append(Held.read(station, sections, started, frames, ended, drifts))
     return held
 
 

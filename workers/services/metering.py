@@ -24,6 +24,7 @@ from workers.store.wants import WantReadings, WantTransaction
 
 from . import flags, registers
 from .clocks import is_ahead
+from .configuration import firmware
 from .quirks import Quirks, quirks_of
 from .reported import MeterReport, ReadingReport, SampleReport
 from .units import normalise
@@ -33,6 +34,8 @@ KEEP_WITHOUT_TRANSACTION = 10_000
 MAX_CONNECTORS = 100
 """Connectors whose newest sample is remembered: a station that makes numbers up can't fill its record."""
 MAX_NUMBER = 2**31
+_LOOK = 8
+"""Within a transaction the measurands are looked at once in so many messages: what is sampled rarely changes."""
 Slot = tuple[int, str, str, str, str, str, str]
 """A sample's business key within its stream."""
 
@@ -45,6 +48,8 @@ def record(draft: Draft, report: MeterReport) -> None:
         report = msgspec.structs.replace(report, connector_id=-1)
     owner, explicit = _owner(draft, report, rules)
     readings = read(report.readings, rules, draft, report.connector_id)
+    if owner is None or not owner.last_sample_at or draft.origin.received_at % _LOOK == 0:
+        firmware.showed_measurands(draft, readings)
     if owner is not None and not explicit and flags.CLOCK_SUSPECT not in owner.flags:
         # A clock-aligned value from before the start is none of the transaction's (errata 3.16).
         since = owner.started_at

@@ -18,7 +18,9 @@ from shared.records.stations import Registration, StationRecord
 from workers.store.draft import Draft
 
 from . import closing, commands, flags
+from .configuration import drifts
 from .quirks import NO_RULE, RULES
+from .tuning import concluding
 
 GO_AWAY: Final = 1012
 """The station is to dial again: one that was closed with 1000 might not (quirk 29)."""
@@ -112,6 +114,7 @@ def delete(draft: Draft, request: DeleteStation) -> dict[str, Any]:
                 station_id=draft.station_id, at=draft.origin.received_at, epoch=session.epoch, cause="deleted"
             )
         )
+    concluding.forget(draft)
     _forget(draft)
     draft.emit(StationDeleted(station_id=draft.station_id, at=draft.origin.received_at))
     return {"station_id": draft.station_id}
@@ -172,7 +175,18 @@ def _forget(draft: Draft) -> None:
     draft.effect("SREM", keys.NEVER_SEEN, station_id)
     if draft.connectors.by_id:
         draft.effect("HDEL", keys.CONNECTORS, *(f"{station_id}/{number}" for number in draft.connectors.by_id))
-    gone = (keys.door, keys.session, keys.presence, keys.history, keys.samples, keys.commands)
+    drifts.forget(draft)
+    gone = (
+        keys.door,
+        keys.session,
+        keys.presence,
+        keys.history,
+        keys.samples,
+        keys.commands,
+        keys.configuration,
+        keys.configuration_history,
+        keys.drifts,
+    )
     for name in gone:
         draft.write("DEL", name(station_id))
     for epoch in draft.session.epochs:

@@ -18,6 +18,7 @@ from shared.records.commands import CommandRecord
 from shared.records.history import Fact
 from shared.records.packing import pack, unpack
 from shared.records.requests import (
+    ApplyTemplates,
     AcknowledgeDrift,
     CancelCommand,
     CloseTransaction,
@@ -36,6 +37,7 @@ from workers.store.wants import WantCommand, WantQuarantined
 from . import bulk, closing, commands, duplicates, flags, provisioning, quarantine
 from .configuration import asked
 from .provisioning import Refused
+from .tuning import asking
 
 _PROBLEMS: Final = {404: "not_found", 409: "conflict", 422: "refused", 500: "internal"}
 _encode_json = msgspec.json.Encoder().encode
@@ -144,6 +146,7 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     DeleteStation: (200, provisioning.delete),
     Disconnect: (202, provisioning.disconnect),
     SendCommand: (202, _send_command),
+    ApplyTemplates: (202, asking.apply),
     CloseTransaction: (200, _close_transaction),
     CancelCommand: (200, _cancel_command),
     DropQuarantined: (200, _drop),

@@ -17,6 +17,7 @@ from shared.records.stations import ConnectorRecord, Connectors
 from workers.store.draft import Draft
 
 from . import reconciliation
+from .configuration import firmware
 
 MAX_CONNECTOR: Final = 128
 """No station has more connectors; greater numbers are garbage (quirk 21)."""
@@ -50,6 +51,7 @@ def report(draft: Draft, status: StatusReport) -> None:
     previous = draft.connectors.by_id.get(connector)
     if previous is None or _differs(previous, record):
         _change(draft, record, previous)
+        firmware.showed_error(draft, record.error_code, record.vendor_error_code)
     if draft.charging.reconciliations:
         reconciliation.on_status(draft, connector, record.status)
 

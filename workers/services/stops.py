@@ -23,6 +23,7 @@ from workers.store.wants import Want, WantReadings, WantStart, WantTransaction, 
 from . import authorization, flags, registers
 from .clocks import TOLERANCE_MS, is_plausible
 from .closing import End, correct, end, enter, file
+from .configuration import firmware
 from .metering import absorb, read, record_late
 from .quirks import Quirks, quirks_of
 from .reported import StopReport
@@ -43,6 +44,7 @@ def stop(draft: Draft, report: StopReport) -> TagAnswer | None:
     report = msgspec.structs.replace(report, id_tag=rules.id_tag(report.id_tag))
     answer = authorization.look(draft, report.id_tag) if report.id_tag else None
     readings = read(report.readings, rules, draft, 0)
+    firmware.showed_measurands(draft, readings)
     named = _named(draft, report)
     if named is not None:
         if named.state == "open":

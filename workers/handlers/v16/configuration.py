@@ -11,6 +11,7 @@ from shared.ocpp.v16.messages import ChangeConfigurationRequest, GetConfiguratio
 from shared.ocpp.versions import OCPP16
 from shared.records.commands import CommandRecord
 from shared.records.configuration import KeyValue
+from shared.records.drift_rules import masked
 from workers.services import commands
 from workers.services.configuration import coercion, expecting, rules
 from workers.services.configuration.words import Answer, Words, speaks
@@ -119,7 +120,7 @@ def _kept(draft: Draft, response: Any) -> Any:
     found = read(response)
     if found is None:
         return None
-    shown = coercion.masked(found.keys, rules.secrets(draft))
+    shown = masked(found.keys, rules.secrets(draft))
     keys = [
         {"key": name, "readonly": one.readonly} | ({} if one.value is None else {"value": one.value})
         for name, one in shown.items()

@@ -1,16 +1,11 @@
-"""Texts and booleans out of whatever a station sent as configuration (quirks 21 and 23). Nothing here raises."""
+"""Texts, booleans and numbers out of whatever a station sent (quirks 21 and 23). Nothing here raises."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from fnmatch import translate
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-
-from shared.records.configuration import MASK, KeyValue
 
 MAX_NAME: Final = 100
 """Characters kept of a key; fifty allowed."""
@@ -51,23 +46,3 @@ def number(value: str | None, low: int, high: int) -> int | None:
         return None
     found = int(digits.partition(".")[0])
     return found if low <= found <= high else None
-
-
-def masked(keys: dict[str, KeyValue], secrets: Iterable[str]) -> dict[str, KeyValue]:
-    """Return the keys without the values of those that hold secrets."""
-    patterns = tuple(secrets)
-    return {
-        name: KeyValue(MASK, one.readonly) if one.value and matches(name, patterns) else one
-        for name, one in keys.items()
-    }
-
-
-def matches(name: str, patterns: tuple[str, ...]) -> bool:
-    """Tell whether a name fits one of the patterns (`*`, `?`), in any case."""
-    lower = name.lower()
-    return any(_compiled(pattern.lower()).fullmatch(lower) for pattern in patterns)
-
-
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(translate(pattern.replace("[", "[[]")))

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.bus import keys
+from shared.records.commands import make_id
 from shared.records.configuration import Change, Configured, Snapshot
 from shared.records.drifts import Drift
 from shared.records.events import ConfigurationDrifted, DriftAcknowledged
@@ -30,7 +31,7 @@ def found(draft: Draft, snapshot: Snapshot, previous: Snapshot | None, changes: 
     if not significant:
         return ""
     drift = Drift(
-        drift_id=f"{draft.station_id}-{snapshot.version}",
+        drift_id=make_id(draft.now, f"{draft.station_id}:drift:{snapshot.version}"),
         station_id=draft.station_id,
         found_at=draft.now,
         version=snapshot.version,

@@ -18,6 +18,7 @@ from typing import Final
 import msgspec
 
 from shared.records.configuration import Change, ChangeKind, FirmwareMemory, Shown
+from shared.records.transactions import Reading
 from workers.store.draft import Draft
 
 MAX_SHOWN: Final = 64
@@ -41,18 +42,24 @@ def showed_error(draft: Draft, error_code: str, vendor_error_code: str) -> None:
         shown = msgspec.structs.replace(shown, error_codes=_with(shown.error_codes, error_code))
     if vendor_error_code and vendor_error_code not in shown.vendor_error_codes:
         shown = msgspec.structs.replace(shown, vendor_error_codes=_with(shown.vendor_error_codes, vendor_error_code))
-    _keep(draft, memory, shown)
+    if shown is not memory.shown:
+        memory = msgspec.structs.replace(memory, shown=shown)
+    if memory is not draft.configured.firmware:
+        _put(draft, memory)
 
 
-def showed_measurands(draft: Draft, measurands: Iterable[str]) -> None:
-    """Remember the measurands of samples."""
+def showed_measurands(draft: Draft, readings: Iterable[Reading]) -> None:
+    """Remember the measurands of samples; a frame that shows nothing new costs a look at each."""
     memory = _memory(draft)
     known = memory.shown.measurands
-    fresh = [one for one in measurands if one not in known]
-    if fresh or memory is not draft.configured.firmware:
-        for one in fresh:
-            known = known if one in known else _with(known, one)
-        _keep(draft, memory, msgspec.structs.replace(memory.shown, measurands=known))
+    for reading in readings:
+        for sample in reading.samples:
+            if sample.measurand not in known:
+                known = _with(known, sample.measurand)
+    if known is not memory.shown.measurands:
+        memory = msgspec.structs.replace(memory, shown=msgspec.structs.replace(memory.shown, measurands=known))
+    if memory is not draft.configured.firmware:
+        _put(draft, memory)
 
 
 def compared(draft: Draft) -> tuple[Change, ...]:
@@ -88,13 +95,6 @@ def _memory(draft: Draft) -> FirmwareMemory:
         return memory
     known = _union(memory.known, memory.shown) if memory.known is not None else None
     return FirmwareMemory(version=version, since=draft.now, known=known)
-
-
-def _keep(draft: Draft, memory: FirmwareMemory, shown: Shown) -> None:
-    if shown != memory.shown:
-        memory = msgspec.structs.replace(memory, shown=shown)
-    if memory is not draft.configured.firmware:
-        _put(draft, memory)
 
 
 def _put(draft: Draft, memory: FirmwareMemory) -> None:

@@ -18,13 +18,14 @@ import msgspec
 
 from shared.records.commands import CommandRecord
 from shared.records.configuration import Configured, KeyRead
+from shared.records.drift_rules import masked
 from workers.services import commands
 from workers.services.quirks import quirks_of
 from workers.services.wakeups import wakes
 from workers.store.draft import Draft
 
 from . import comparing, hooks, rules
-from .coercion import masked, number
+from .coercion import number
 from .words import WORDS, Answer, Words
 
 TIMER: Final = "configuration"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from shared.records.configuration import Change
-from shared.records.drift_rules import SHIPPED
+from shared.records.drift_rules import SHIPPED, matches, secrets_of
 from shared.records.drifts import DriftRule, DriftRules
 from workers.store.draft import Draft
 from workers.store.wants import WantDriftRules
-
-from .coercion import matches
 
 
 def held(draft: Draft) -> DriftRules:
@@ -19,7 +17,7 @@ def held(draft: Draft) -> DriftRules:
 
 def secrets(draft: Draft) -> tuple[str, ...]:
     """Return the patterns of keys whose values are secrets."""
-    return (*SHIPPED.secrets, *held(draft).secrets)
+    return secrets_of(draft.get(WantDriftRules()))
 
 
 def is_significant(change: Change, rules: DriftRules) -> bool:

@@ -1,0 +1,148 @@
+"""Stations' configurations and their history; drifts of one station and of all; the rules that tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from shared.bus import keys
+from shared.bus.lane import Lane
+from shared.records.changes import at_version, diff
+from shared.records.commands import made_at
+from shared.records.configuration import Change, Configured, Snapshot, Version
+from shared.records.drift_rules import SHIPPED, concealed, masked, secrets_of
+from shared.records.drifts import Drift, DriftRules, DriftState
+from shared.records.packing import pack, unpack
+
+from .cursors import Position
+from .reading import SCAN_BUDGET, newest, replies
+
+CHUNK: Final = 200
+
+
+class ConfigurationNow(msgspec.Struct, frozen=True):
+    """Where a station's configuration stands; `snapshot` None: it was never read."""
+
+    snapshot: Snapshot | None
+    configured: Configured
+
+
+class DriftFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which drifts; None and empty: all."""
+
+    station_id: str = ""
+    state: DriftState | None = None
+
+    def takes(self, drift: Drift) -> bool:
+        """Tell whether a drift is wanted."""
+        return self.state in (None, drift.state) and self.station_id in ("", drift.station_id)
+
+
+async def configuration(lane: Lane, station_id: str) -> ConfigurationNow:
+    """Return the last snapshot, secrets masked, and what is under way."""
+    data, section, rules = await replies(
+        lane,
+        [
+            ("GET", keys.configuration(station_id)),
+            ("HGET", keys.state(station_id), "cf"),
+            ("GET", keys.DRIFT_RULES),
+        ],
+    )
+    snapshot = unpack(data, Snapshot) if data is not None else None
+    if snapshot is not None:
+        shown = masked(snapshot.keys, secrets_of(unpack(rules, DriftRules) if rules is not None else None))
+        snapshot = msgspec.structs.replace(snapshot, keys=shown)
+    return ConfigurationNow(snapshot, unpack(section, Configured) if section is not None else Configured())
+
+
+async def history(lane: Lane, station_id: str, after: int, limit: int) -> tuple[list[Version], int]:
+    """Return up to `limit` versions below `after` (0: the newest), newest first, and where to go on; 0 at the end."""
+    entries, rules = await _history(lane, station_id)
+    behind = [one for one in entries if not after or one.version < after]
+    shown = [_concealed(one, rules) for one in behind[:limit]]
+    return shown, shown[-1].version if len(behind) > limit else 0
+
+
+async def difference(lane: Lane, station_id: str, old: int, new: int) -> tuple[int, int, tuple[Change, ...]] | None:
+    """Return the versions that were compared and what makes the newer out of the older; None where one is not kept.
+
+    `new` 0: the last one; `old` 0: the one before `new`.
+    """
+    data = await lane.one("GET", keys.configuration(station_id))
+    entries, rules = await _history(lane, station_id)
+    if data is None or not entries:
+        return None
+    snapshot = unpack(data, Snapshot)
+    new = new or snapshot.version
+    old = old or max(new - 1, 1)
+    # The oldest entry that is kept says how its version came to be, so the one before it is known too.
+    oldest = max(entries[-1].version - (1 if entries[-1].changes else 0), 1)
+    if not all(oldest <= version <= snapshot.version for version in (old, new)):
+        return None
+    before, after = (at_version(snapshot.keys, entries, version) for version in (old, new))
+    others = [one for entry in entries if old < entry.version <= new for one in entry.changes if _is_no_key(one)]
+    return old, new, concealed((*reversed(others), *diff(before, after)), rules)
+
+
+async def drifts(
+    lane: Lane, wanted: DriftFilter, after: Position | None, limit: int
+) -> tuple[list[Drift], Position | None]:
+    """Return up to `limit` drifts behind `after`, newest first, and where to go on; None at the end."""
+    rules = secrets_of(await drift_rules(lane))
+    kept: list[Drift] = []
+    last, seen = after, 0
+    while positions := await newest(lane, keys.DRIFTS, last, CHUNK):
+        for at, drift in zip(positions, await _load(lane, positions), strict=True):
+            if drift is not None and wanted.takes(drift):
+                if len(kept) == limit:
+                    return kept, last
+                kept.append(msgspec.structs.replace(drift, changes=concealed(drift.changes, rules)))
+            last = at
+        seen += len(positions)
+        if seen >= SCAN_BUDGET:
+            return kept, last
+    return kept, None
+
+
+async def drift(lane: Lane, drift_id: str) -> Drift | None:
+    """Return a drift by its id alone, or None. The id holds the time at which it stands in the index."""
+    at = made_at(drift_id)
+    around: list[bytes] = await lane.one("ZRANGE", keys.DRIFTS, at, at, "BYSCORE")
+    positions = [Position(name.decode(), at) for name in around if name.endswith(f"/{drift_id}".encode())]
+    found = await _load(lane, positions)
+    return found[0] if found else None
+
+
+async def drift_rules(lane: Lane) -> DriftRules:
+    """Return the rules that hold."""
+    data = await lane.one("GET", keys.DRIFT_RULES)
+    return SHIPPED if data is None else unpack(data, DriftRules)
+
+
+async def put_drift_rules(lane: Lane, rules: DriftRules) -> None:
+    """Replace the rules of the fleet."""
+    await lane.one("SET", keys.DRIFT_RULES, pack(rules))
+
+
+async def _history(lane: Lane, station_id: str) -> tuple[list[Version], tuple[str, ...]]:
+    found, rules = await replies(
+        lane, [("LRANGE", keys.configuration_history(station_id), 0, -1), ("GET", keys.DRIFT_RULES)]
+    )
+    held = unpack(rules, DriftRules) if rules is not None else None
+    return [unpack(one, Version) for one in found], secrets_of(held)
+
+
+def _concealed(version: Version, secrets: tuple[str, ...]) -> Version:
+    return msgspec.structs.replace(version, changes=concealed(version.changes, secrets))
+
+
+def _is_no_key(change: Change) -> bool:
+    return change.kind == "firmware" or change.kind.endswith(("_new", "_gone"))
+
+
+async def _load(lane: Lane, positions: Sequence[Position]) -> list[Drift | None]:
+    pairs = [at.member.rpartition("/") for at in positions]
+    found = await replies(lane, [("HGET", keys.drifts(station), drift_id) for station, _, drift_id in pairs])
+    return [unpack(data, Drift) if data is not None else None for data in found]
