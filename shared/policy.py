@@ -39,6 +39,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Keys of a configuration beyond so many bytes are left out."""
     configuration_versions: int = 100
     """Versions of its configuration, and drifts, kept per station."""
+    reboot_idle_ms: int = 120_000
+    """A station that must reboot for a template's sake has had no transaction for so long before."""
     firmware_settle_ms: int = 7 * 24 * 3600 * 1000
     """After so long a firmware has shown what it shows."""
     default_time_zone: str = "UTC"
@@ -76,6 +78,7 @@ def of_settings(settings: Settings) -> Policy:
         configuration_every_ms=_ms(settings.configuration_read_s),
         configuration_bytes=settings.configuration_station_bytes,
         configuration_versions=settings.configuration_versions,
+        reboot_idle_ms=_ms(settings.reboot_idle_s),
         firmware_settle_ms=_ms(settings.firmware_settle_s),
         quarantine_bytes_per_station=settings.quarantine_station_bytes,
         history_entries_per_station=max(settings.history_station_bytes // FACT_BYTES, 1),

@@ -21,6 +21,12 @@ _FIRMWARE: Final = (
 )
 
 TRANSACTIONS_ACTIVE: Final = REGISTRY.gauge("transactions_active", "Open transactions.", {"protocol": PROTOCOLS[:3]})
+DATA_POLICY: Final = REGISTRY.counter(
+    "transactions_data_policy_total",
+    "Ended transactions by whether their meter data was what the policy wants; a rise of unmet or none: look at the "
+    "stations' tuning.",
+    {"verdict": ("met", "partly", "unmet", "none")},
+)
 TRANSACTIONS_STUCK: Final = REGISTRY.gauge(
     "transactions_stuck",
     "Open transactions without a sign of life for a day, or on a connector that was set free 15 min ago.",

@@ -28,6 +28,18 @@ CONFIGURATION_DRIFTS: Final = REGISTRY.counter(
     "Drifts found, by each kind of change in them.",
     {"kind": _KINDS},
 )
+STATIONS_TUNED: Final = REGISTRY.gauge(
+    "stations_tuned",
+    "Stations that templates match, by how they stand: reverting ones are left alone, refused ones need another "
+    "template; pending that does not fall again waits for reboots, or for stations that are offline.",
+    {"state": ("in_line", "differs", "pending", "refused", "reverting")},
+)
+TUNING_KEYS: Final = REGISTRY.counter(
+    "tuning_keys_total",
+    "Configuration keys that templates want, by what came of setting them; a rise of reverting: somebody else sets "
+    "them too.",
+    {"result": ("set", "refused", "reverting")},
+)
 STATIONS_DRIFT: Final = REGISTRY.gauge(
     "stations_config_drift", "Stations with a drift of their configuration that nobody has acknowledged."
 )

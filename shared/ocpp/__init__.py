@@ -12,6 +12,7 @@
     lenient      the lenient pass itself
     paths        what a path into a payload leads to, for words about it
     quirks       which deviations are tolerated, and how, as data; the names of the flags
+    standard_keys   the configuration keys of the standard: types, access; measurands and their lists
     timestamps   what stations write as time, to milliseconds since the epoch, and back
 
 The way of a frame: a `connection` (of an edge's session, or of a simulated station) reads its envelope by

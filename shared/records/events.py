@@ -256,6 +256,26 @@ class ReconciliationStarted(Event, tag="transaction.reconciling"):
     trigger: str
 
 
+class StationTuned(Event, tag="configuration.tuned"):
+    """A station was brought in line with its templates, as far as it goes; `state` is that of all of them together."""
+
+    state: str
+    taken: tuple[str, ...] = ()
+    """Keys that it took."""
+    refused: tuple[str, ...] = ()
+    reverting: tuple[str, ...] = ()
+    """Keys that it keeps going back on; they are left alone now."""
+
+
+class DataIncomplete(Event, tag="transaction.data_incomplete"):
+    """A transaction's meter data did not meet the policy: `data_policy` partly, unmet or none."""
+
+    transaction_id: int
+    connector_id: int
+    data_policy: str
+    missing: tuple[str, ...] = ()
+
+
 class JobCreated(Event, tag="job.created"):
     """An operator made a job over many stations; `station_id` is empty in all events of jobs."""
 
@@ -314,6 +334,8 @@ AnyEvent = (
     | ConfigurationRead
     | ConfigurationDrifted
     | DriftAcknowledged
+    | StationTuned
+    | DataIncomplete
     | JobCreated
     | JobChanged
     | JobDone

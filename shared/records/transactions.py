@@ -73,6 +73,10 @@ class Transaction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     last_soc: float | None = None
     last_activity_at: int = 0
     sample_count: int = 0
+    data_policy: Literal["", "met", "partly", "unmet", "none"] = ""
+    """Whether its meter data was what the policy wants; empty: no policy, or too short to tell."""
+    data_missing: tuple[str, ...] = ()
+    """What was missing: `<field of the policy>:<measurand>`, or the name of an interval that was not kept."""
     holder: str = ""
     """The holder's name under the id tag's concurrent limit, released at the end."""
 

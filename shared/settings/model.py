@@ -28,6 +28,7 @@ _charging = partial(_about, "Charging and commands")
 _configuration = partial(_about, "Configuration of stations")
 _keep = partial(_about, "Retention")
 _log = partial(_about, "Logs")
+_trace = partial(_about, "Traces")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +211,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     configuration_versions: Annotated[
         int, _configuration("Versions of its configuration, and drifts, kept per station.", ge=1, le=10000)
     ] = 100
+    reboot_idle_s: Annotated[
+        float,
+        _configuration(
+            "A station that must reboot for a template's sake has had no transaction for so long before.",
+            "s",
+            ge=0,
+            le=86400,
+        ),
+    ] = 120.0
     firmware_settle_s: Annotated[
         float,
         _configuration(
@@ -261,3 +271,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _log("The least severity that is written.")] = (
         "info"
     )
+
+    traces_endpoint: Annotated[
+        str,
+        _trace(
+            "OTLP/HTTP endpoint that traces go to, e.g. http://collector:4318; empty: no traces (docs/tracing.md).",
+            pattern=r"^(https?://[^@\s]+)?$",
+        ),
+    ] = ""
+    traces_ratio: Annotated[
+        float, _trace("Share of frames and requests that are followed where no caller decides.", ge=0, le=1)
+    ] = 0.01

@@ -11,6 +11,7 @@
     reconciliation.py     open transactions of a station that came back
     commands.py           commands to a station             command_rules.py   what may be sent, repeated, accepted
     bulk.py               a station's part in jobs over many
+    tuning                templates, and the policy on meter data: stations brought in line
     watching.py           whether an accepted remote start or stop happened
     requests.py           what operators ask for            provisioning.py    stations as operators want them
     quarantine.py         frames that nobody understood     duplicates.py      answers that are given again

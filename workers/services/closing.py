@@ -17,6 +17,7 @@ from workers.store.draft import Draft
 from . import flags, watching
 from .authorization import key_of
 from .metering import count_energy, keep_open
+from .tuning import delivery, rebooting
 
 BY_OPERATOR = "operator"
 """Reason of an end that an operator ordered: nobody else will report it."""
@@ -83,6 +84,7 @@ def end(draft: Draft, transaction: Transaction, ending: End, energy_before: int 
             estimated=(number, *charging.estimated)[:MAX_ESTIMATED] if closed.estimated else charging.estimated,
         )
     )
+    closed = delivery.judge(draft, closed)
     file(draft, closed)
     draft.effect("ZREM", keys.TRANSACTIONS_OPEN, number)
     if closed.holder:
@@ -105,6 +107,8 @@ def end(draft: Draft, transaction: Transaction, ending: End, energy_before: int 
             flags=closed.flags,
         )
     )
+    delivery.tell(draft, closed)
+    rebooting.freed(draft)
     return closed
 
 
@@ -149,6 +153,7 @@ def correct(draft: Draft, transaction: Transaction, ending: End, energy_before: 
         energy_wh=ending.energy_wh,
         flags=flags.union(transaction.flags, flags.CORRECTED),
     )
+    corrected = delivery.judge(draft, corrected)
     file(draft, corrected)
     charging = draft.charging
     if number in charging.estimated:

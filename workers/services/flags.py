@@ -75,6 +75,7 @@ OF_STATIONS: Final[dict[str, str]] = {
     "not_a_number": "a sample is no number, and was kept as text",
     "path": "it dials a path with slashes too many, or a whole URI",
     "quarantined": "a frame of its was put into quarantine",
+    "reverting": "it keeps going back to another value of a key that a template sets; the key is left alone",
     "subprotocol": "it offered no known subprotocol, or one in another letter case",
     "unaccepted": "it reported a transaction before it was accepted; the report was taken",
     "unbooted": "it reports without ever having sent a BootNotification",

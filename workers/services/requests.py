@@ -18,8 +18,8 @@ from shared.records.commands import CommandRecord
 from shared.records.history import Fact
 from shared.records.packing import pack, unpack
 from shared.records.requests import (
-    ApplyTemplates,
     AcknowledgeDrift,
+    ApplyTemplates,
     CancelCommand,
     CloseTransaction,
     CreateStation,

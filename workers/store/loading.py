@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import hiredis
@@ -18,7 +19,9 @@ from shared.records.drifts import Drift, DriftRules
 from shared.records.packing import unpack
 from shared.records.quarantine import Quarantined
 from shared.records.tags import IdTag
+from shared.records.templates import Templates
 from shared.records.transactions import Reading, Transaction
+from shared.records.tuning import ModelList
 
 from . import wants
 from .view import FIELDS, StationView
@@ -126,6 +129,12 @@ def _presence(reply: bytes | None) -> tuple[str, int] | None:
     return node, int(epoch)
 
 
+@lru_cache(maxsize=2)
+def _templates(reply: bytes | None) -> Templates | None:
+    """Decode every template once, not once a station: after a power cut thousands are looked at."""
+    return None if reply is None else unpack(reply, Templates)
+
+
 def _read_readings(station: str, want: wants.WantReadings) -> tuple[Command, Parser]:
     if want.transaction_id:
         return ("XRANGE", keys.meter(station, want.transaction_id), "-", "+"), _readings
@@ -145,6 +154,12 @@ _READS: Final[dict[type[msgspec.Struct], Callable[[str, Any], tuple[Command, Par
         lambda reply: None if reply is None else int(reply),
     ),
     wants.WantReadings: _read_readings,
+    wants.WantLatestReadings: lambda s, want: (
+        ("XREVRANGE", keys.meter(s, want.transaction_id), "+", "-", "COUNT", want.count),
+        lambda entries: _readings(entries[::-1]),
+    ),
+    wants.WantTemplates: lambda _, __: (("GET", keys.TEMPLATES), _templates),
+    wants.WantModelList: lambda _, want: (("HGET", keys.MODEL_LISTS, want.digest), _as(ModelList)),
     wants.WantSeen: lambda s, want: (("GET", keys.seen(s, want.digest)), lambda reply: reply),
     wants.WantCommand: lambda s, want: (("GET", keys.command(s, want.command_id)), _as(CommandRecord)),
     wants.WantSurplusCommands: lambda s, want: (

@@ -33,6 +33,23 @@ class WantReadings(msgspec.Struct, frozen=True):
     transaction_id: int
 
 
+class WantLatestReadings(msgspec.Struct, frozen=True):
+    """The newest `count` `Reading`s of a transaction, in the order in which they came, as a tuple."""
+
+    transaction_id: int
+    count: int
+
+
+class WantTemplates(msgspec.Struct, frozen=True):
+    """The `Templates` of the fleet, or None where there are none."""
+
+
+class WantModelList(msgspec.Struct, frozen=True):
+    """The `ModelList` of this digest, or None."""
+
+    digest: str
+
+
 class WantSeen(msgspec.Struct, frozen=True):
     """The kept answer (bytes) to a call with this digest, or None."""
 
@@ -90,6 +107,9 @@ Want = (
     | WantTransaction
     | WantStart
     | WantReadings
+    | WantLatestReadings
+    | WantTemplates
+    | WantModelList
     | WantSeen
     | WantCommand
     | WantSurplusCommands

@@ -10,6 +10,7 @@ import hiredis
 from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
+from shared.records.tuning import ALL, STATES, Applied, index_member
 from shared.series import OTHER
 
 
@@ -49,9 +50,18 @@ class Fleet:
             metrics.CONNECTORS.labels(status).set(statuses.pop(status, 0))
         metrics.CONNECTORS.labels(OTHER).set(sum(statuses.values()))
         await self._jobs()
+        await self._tuned()
         now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
         for partition in range(self._partitions):
             await self._stream(keys.uplink(partition), now_ms)
+
+    async def _tuned(self) -> None:
+        begins = [index_member(ALL, Applied(0, state, 0), "") for state in STATES]
+        ends = [b"(" + begin.encode() + b"\xff" for begin in begins]
+        asked = zip(begins, ends, strict=True)
+        counts = await self._ask(*(("ZLEXCOUNT", keys.TUNING, f"[{begin}", end) for begin, end in asked))
+        for state, count in zip(STATES, counts, strict=True):
+            metrics.STATIONS_TUNED.labels(state).set(count)
 
     def _stations(self, known: int, online: Counter[str], never_seen: int) -> None:
         for protocol in self._protocols - set(online):

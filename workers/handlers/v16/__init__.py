@@ -6,6 +6,7 @@
     security.py             SecurityEventNotification, SignCertificate
     data_transfer.py        DataTransfer
     authorize.py, transactions.py, meter_values.py   Authorize; StartTransaction, StopTransaction; MeterValues
+    tuning.py               ChangeConfiguration and Reset for templates
     commands.py             what the answers to the CSMS's messages mean, and promise
 
 Every module of the package is imported: a handler needs no further list.
