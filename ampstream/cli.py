@@ -29,13 +29,16 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "doctor": Lazy(
         _SERVE, "ampstream.doctor.command:doctor", "Check Redis and this machine, and say how to mend them."
     ),
+    "health": Lazy(_SERVE, "ampstream.health:health", "Ask a running process how it is."),
     "token": Lazy(_SERVE, "ampstream.token_command:token", "Make the first operator's token."),
     "stations": Lazy(
         _OPERATE, "ampstream.operator.stations:stations", "List, show, create, change and delete stations."
     ),
     "send": Lazy(_OPERATE, "ampstream.operator.commands:send", "Send a command to a station."),
     "commands": Lazy(_OPERATE, "ampstream.operator.commands:commands", "List, show and cancel commands to stations."),
-    "transactions": Lazy(_OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."),
+    "transactions": Lazy(
+        _OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."
+    ),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
     "quarantine": Lazy(_OPERATE, "ampstream.operator.quarantine:quarantine", "Look after frames nobody understood."),
     "events": Lazy(_OPERATE, "ampstream.operator.events:events", "Print the live event feed."),
