@@ -12,6 +12,7 @@ from ampstream.operator.show import facts, kwh, moment, plural, span, table, whe
 
 LIMIT = click.IntRange(min=0)
 STATES = click.Choice(["online", "offline", "never_seen"])
+REGISTRATIONS = click.Choice(["accepted", "pending", "rejected", "none"])
 POLICIES = click.Choice(["accepted", "pending", "rejected", "default"])
 
 
@@ -25,6 +26,8 @@ def stations() -> None:
 @click.option("--vendor", help="Only of this vendor.")
 @click.option("--model", help="Only of this model.")
 @click.option("--group", help="Only of this group.")
+@click.option("--firmware", help="Only those that reported this one.")
+@click.option("--registration", type=REGISTRATIONS, help="Only those whose boot was answered so.")
 @click.option("--flag", help="Only those that showed this deviation.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many; 0: all.")
 @click.argument("prefix", default="")

@@ -46,8 +46,9 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     action: str = ""
     payload: str = "{}"
     """JSON text as it goes on the wire."""
+    named: bool = False
+    """Whether the stations were named; else `filter` found them."""
     filter: dict[str, str] = {}
-    """How the stations were found; empty: they were named."""
     total: int = 0
     concurrency: int = 1
     """Stations that are active at a time."""

@@ -36,7 +36,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             id=record.command_id,
             station_id=record.station_id,
             action=record.action,
-            payload=_payload(record),
+            payload=shown_payload(record.action, record.payload),
             state=record.state,
             response=record.response if record.late_response is None else record.late_response,
             error=record.error or None,
@@ -51,13 +51,13 @@ _SECRET_KEYS: Final = frozenset({"authorizationkey"})
 """Configuration keys whose values are passwords."""
 
 
-def _payload(record: CommandRecord) -> Any:
+def shown_payload(action: str, text: str) -> Any:
     """Return a command's payload; a password that it sets is masked."""
-    if record.action == "ChangeConfiguration":
-        found = msgspec.json.decode(record.payload)
+    if action == "ChangeConfiguration":
+        found = msgspec.json.decode(text)
         if str(found.get("key", "")).lower() in _SECRET_KEYS:
             return {**found, "value": "***"}
-    return msgspec.Raw(record.payload.encode())
+    return msgspec.Raw(text.encode())
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

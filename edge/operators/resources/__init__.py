@@ -3,6 +3,7 @@
 stations.py      stations: list, one, create, change, delete, disconnect; their keys
 charging.py      connectors, transactions, meter values; csvout.py: those as CSV
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
+jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 tags.py          id tags; imports.py: many of them from CSV
 quarantine.py    frames that nobody understood: list, show, replay, drop
 events.py        the live feed
@@ -19,6 +20,7 @@ from edge.operators.resources import (
     commands,
     events,
     imports,
+    jobs,
     quarantine,
     stations,
     summary,
@@ -29,7 +31,7 @@ from edge.operators.routes import Route
 
 ROUTES: tuple[Route, ...] = tuple(
     route
-    for module in (stations, charging, commands, tags, imports, quarantine, events, summary, tokens)
+    for module in (stations, charging, commands, jobs, tags, imports, quarantine, events, summary, tokens)
     for route in module.TABLE.routes
 )
 """Every operation of the API."""

@@ -22,6 +22,7 @@ from shared import credentials
 from shared.records.queries import stations
 from shared.records.queries.stations import StationFilter, StationNow, StationState
 from shared.records.requests import CreateStation, DeleteStation, Disconnect, UpdateStation
+from shared.records.stations import Registration
 
 TABLE: Final = Table("stations")
 _route = TABLE.route
@@ -41,6 +42,8 @@ class StationList(msgspec.Struct, frozen=True, kw_only=True):
     vendor: Annotated[Text, Meta(description="Whole, in any case.")] = ""
     model: Annotated[Text, Meta(description="Whole, in any case.")] = ""
     group: Annotated[Text, Meta(description="Whole, in any case.")] = ""
+    firmware: Annotated[Text, Meta(description="Whole, in any case.")] = ""
+    registration: Registration | None = None
     flag: Annotated[Text, Meta(description="A flag, or its part before the colon.")] = ""
     limit: Limit = 100
     cursor: Cursor | None = None
@@ -49,7 +52,14 @@ class StationList(msgspec.Struct, frozen=True, kw_only=True):
     def filter(self) -> StationFilter:
         """The filter of the query."""
         return StationFilter(
-            q=self.q, state=self.state, vendor=self.vendor, model=self.model, group=self.group, flag=self.flag
+            q=self.q,
+            state=self.state,
+            vendor=self.vendor,
+            model=self.model,
+            group=self.group,
+            firmware=self.firmware,
+            registration=self.registration,
+            flag=self.flag,
         )
 
 

@@ -11,7 +11,7 @@ from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import CHANGE_JOB, CREATE_JOB
 from shared.records.events import Event, JobChanged, JobCreated
-from shared.records.jobs import OUTCOMES, PLACES, Job, JobNow, JobResult, JobState, Outcome, Place, turn_of
+from shared.records.jobs import OUTCOMES, PLACES, Job, JobNow, JobResult, JobState, Outcome, Place, command_id, turn_of
 from shared.records.packing import pack, unpack
 
 from .cursors import Position
@@ -30,6 +30,7 @@ FROM: Final[dict[JobState, tuple[JobState, ...]]] = {
     "cancelled": ("running", "paused"),
 }
 """State -> the states from which an operator may bring a job there."""
+BEGUN: Final[frozenset[Place]] = frozenset({"active", "queued"})
 
 Change = Literal["changed", "unchanged", "conflict", "missing"]
 
@@ -40,6 +41,8 @@ class StationResult(msgspec.Struct, frozen=True):
     station_id: str
     place: Place | None
     result: JobResult | None
+    command_id: str = ""
+    """Empty where it was not begun."""
 
 
 class TooManyError(Exception):
@@ -195,7 +198,10 @@ async def _results(lane: Lane, job_id: str, ids: Sequence[str]) -> list[StationR
         packed = counted[n] or ended[n]
         place = next((place for place, scores in zip(PLACES, places, strict=True) if scores[n] is not None), None)
         result = unpack(packed, JobResult) if packed is not None else None
-        found.append(StationResult(station_id, None if result else place, result))
+        begun = command_id(job_id, station_id) if place in BEGUN and not result else ""
+        found.append(
+            StationResult(station_id, None if result else place, result, result.command_id if result else begun)
+        )
     return found
 
 

@@ -10,7 +10,7 @@ import msgspec
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.records.packing import unpack
-from shared.records.stations import ConnectorRecord, Connectors, Door, SessionRecord, StationRecord
+from shared.records.stations import ConnectorRecord, Connectors, Door, Registration, SessionRecord, StationRecord
 
 from .reading import SCAN_BUDGET, names, replies
 
@@ -42,28 +42,36 @@ class StationNow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StationFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which stations; empty: all. `vendor`, `model` and `group` whole and case-insensitive, `q` begins the id."""
+    """Which stations; empty: all. `q` begins the id; what a station says of itself is whole and case-insensitive."""
 
     q: str = ""
     state: StationState | None = None
     vendor: str = ""
     model: str = ""
     group: str = ""
+    firmware: str = ""
+    registration: Registration | None = None
     flag: str = ""
     """A flag as the station shows it, or the part before its colon."""
 
     @property
     def by_content(self) -> bool:
         """Whether records must be looked at to tell."""
-        return bool(self.state or self.vendor or self.model or self.group or self.flag)
+        return self != StationFilter(q=self.q)
 
     def takes(self, station: StationRecord, state: StationState) -> bool:
         """Tell whether a station is wanted."""
-        wanted = ((self.vendor, station.vendor), (self.model, station.model), (self.group, station.group))
+        wanted = (
+            (self.vendor, station.vendor),
+            (self.model, station.model),
+            (self.group, station.group),
+            (self.firmware, station.firmware),
+        )
         return (
             all(not want or want.casefold() == has.casefold() for want, has in wanted)
             and (not self.flag or any(self.flag in {flag, flag.partition(":")[0]} for flag in station.flags))
             and (self.state is None or self.state == state)
+            and (self.registration is None or self.registration == station.registration)
         )
 
 
