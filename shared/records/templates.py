@@ -6,6 +6,7 @@ readers' view is then one write. A meter data policy is a part of a template, so
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -154,6 +155,12 @@ def wishes_of(template: Template, meter: MeterKeys) -> dict[str, Wish]:
         if measurands is not None:
             found[key.lower()] = wish(key, ",".join(measurands), tuple(measurands))
     return found
+
+
+def basis_of(wish: Wish, firmware: str) -> str:
+    """Return what the memory of a wish stands on: where the template or the firmware changes, it is another."""
+    text = f"{wish.template}\0{wish.revision}\0{firmware}"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def wants_the_same(one: Template, other: Template) -> bool:

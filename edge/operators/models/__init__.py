@@ -4,6 +4,7 @@ base.py          pages, cursors, limits, ids: what all lists and changes share
 stations.py      stations, connectors, sessions
 transactions.py  transactions, estimates, meter values
 tags.py          id tags
+tuning.py        templates, and how stations stand to them
 jobs.py          jobs over many stations, their progress and results
 other.py         commands, history, quarantine, tokens, the summary
 """

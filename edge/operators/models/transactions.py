@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from edge.operators.times import Instant, instant, iso
@@ -66,6 +68,10 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     last_meter_wh: int | None
     last_power_w: float | None
     last_soc_percent: float | None
+    data_policy: Literal["met", "partly", "unmet", "none"] | None
+    """Whether its meter data was what the policy wants; null: there is none, or it was too short to tell."""
+    data_missing: list[str]
+    """What was missing: `<field of the policy>:<measurand>`, or an interval that was not kept."""
 
     @classmethod
     def of(cls, record: records.Transaction) -> Transaction:
@@ -96,6 +102,8 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
             last_meter_wh=record.last_meter_wh,
             last_power_w=record.last_power_w,
             last_soc_percent=record.last_soc,
+            data_policy=record.data_policy or None,
+            data_missing=list(record.data_missing),
         )
 
 

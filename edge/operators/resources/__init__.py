@@ -5,6 +5,7 @@ charging.py      connectors, transactions, meter values; csvout.py: those as CSV
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 tags.py          id tags; imports.py: many of them from CSV
+templates.py     how stations are wanted; tuning.py: how one stands to that, and is brought in line
 quarantine.py    frames that nobody understood: list, show, replay, drop
 events.py        the live feed
 tokens.py        operators' tokens
@@ -25,13 +26,28 @@ from edge.operators.resources import (
     stations,
     summary,
     tags,
+    templates,
     tokens,
+    tuning,
 )
 from edge.operators.routes import Route
 
 ROUTES: tuple[Route, ...] = tuple(
     route
-    for module in (stations, charging, commands, jobs, tags, imports, quarantine, events, summary, tokens)
+    for module in (
+        stations,
+        charging,
+        commands,
+        jobs,
+        tags,
+        imports,
+        templates,
+        tuning,
+        quarantine,
+        events,
+        summary,
+        tokens,
+    )
     for route in module.TABLE.routes
 )
 """Every operation of the API."""

@@ -7,14 +7,13 @@ is not tried again, and what keeps going back is left alone, until the template 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
 
 from shared.records.configuration import MASK, KeyValue
-from shared.records.templates import Wish
+from shared.records.templates import Wish, basis_of
 from shared.records.tuning import STATES, KeyMemory, TuningState
 
 MAX_REVERTS: Final = 3
@@ -34,12 +33,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """How values of the key are compared."""
     fresh: bool = False
     """Read back right after it was set: what is missing was never taken."""
-
-
-def basis_of(wish: Wish, firmware: str) -> str:
-    """Return what a memory stands on."""
-    text = f"{wish.template}\0{wish.revision}\0{firmware}"
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def remembered(memory: KeyMemory | None, wish: Wish, firmware: str, now: int) -> KeyMemory:

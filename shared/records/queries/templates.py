@@ -1,0 +1,186 @@
+"""Templates and their writes: a template is no station's state, so no commit of a station; and how stations stand.
+
+All templates are one record that is swapped whole, so that two operators who write at once lose nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import msgspec
+
+from shared.bus import keys
+from shared.bus.lane import Lane
+from shared.bus.scripts import SWAP_RECORD
+from shared.records.configuration import Snapshot
+from shared.records.packing import pack, unpack
+from shared.records.stations import StationRecord
+from shared.records.templates import MAX_TEMPLATES, Template, Templates, wants_the_same
+from shared.records.tuning import STATES, Tuned, TuningState
+
+from .reading import SCAN_BUDGET, names, replies
+
+CHUNK = 500
+Change = Callable[[dict[str, Template]], dict[str, Template] | None]
+"""The templates by name -> what becomes of them; None: nothing is written."""
+
+
+class TooMany(Exception):
+    """There are `MAX_TEMPLATES` already."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How a station stands to a template; `outdated`: it was looked at before the template's last change."""
+
+    station_id: str
+    state: TuningState
+    outdated: bool
+    tuned: Tuned
+
+
+class TuningNow(msgspec.Struct, frozen=True):
+    """A station, what is remembered of it, and its last snapshot."""
+
+    station: StationRecord
+    tuned: Tuned
+    snapshot: Snapshot | None
+
+
+async def every(lane: Lane) -> dict[str, Template]:
+    """Return all templates by name."""
+    packed = await lane.one("GET", keys.TEMPLATES)
+    return {} if packed is None else unpack(packed, Templates).by_name
+
+
+async def create(lane: Lane, template: Template) -> bool:
+    """Write a template that must not exist; False where it does. Raises `TooMany`."""
+    return await _swap(lane, lambda held: None if template.name in held else _with(held, template))
+
+
+async def put(lane: Lane, template: Template) -> tuple[Template, bool]:
+    """Write a template, new or not; returns it as stored, and whether it is new. Raises `TooMany`.
+
+    Where it wants what it wanted before it keeps its version: nothing is set anew.
+    """
+    stored, new = template, True
+
+    def change(held: dict[str, Template]) -> dict[str, Template]:
+        nonlocal stored, new
+        before = held.get(template.name)
+        new = before is None
+        stored = template if before is None else _succeeds(before, template)
+        return _with(held, stored)
+
+    await _swap(lane, change)
+    return stored, new
+
+
+async def delete(lane: Lane, name: str) -> bool:
+    """Remove a template; False where it is not known. Stations keep what it set."""
+    prefix = f"{name}/".encode()
+
+    def change(held: dict[str, Template]) -> dict[str, Template] | None:
+        return {each: one for each, one in held.items() if each != name} if name in held else None
+
+    removed = await _swap(lane, change)
+    await lane.one("ZREMRANGEBYLEX", keys.TUNING, b"[" + prefix, b"(" + prefix + b"\xff")
+    return removed
+
+
+async def counts(lane: Lane, templates: Iterable[Template]) -> list[dict[TuningState, int]]:
+    """Return for each template how many stations stand how; those not looked at since its change are pending."""
+    held = list(templates)
+    ranges = [f"{one.name}/{one.updated_at}/{state}/" for one in held for state in STATES]
+    whole = [f"{one.name}/" for one in held]
+    found = await replies(lane, [_count(begin) for begin in (*ranges, *whole)])
+    made: list[dict[TuningState, int]] = []
+    for n in range(len(held)):
+        known = dict(zip(STATES, found[n * len(STATES) : (n + 1) * len(STATES)], strict=True))
+        outdated = max(found[len(ranges) + n] - sum(known.values()), 0)
+        made.append({**known, "pending": known["pending"] + outdated})
+    return made
+
+
+async def stations(
+    lane: Lane, template: Template, state: TuningState | None, after: str, limit: int
+) -> tuple[list[Standing], str]:
+    """Return up to `limit` stations that a template matched, behind the member `after`; and the next, or empty.
+
+    Sorted by the state of their last look. A page may be short and go on.
+    """
+    prefix = f"{template.name}/"
+    if state not in (None, "pending"):
+        prefix = f"{template.name}/{template.updated_at}/{state}/"
+    kept: list[tuple[str, TuningState, bool]] = []
+    last, seen = after, 0
+    while True:
+        members = await names(lane, keys.TUNING, prefix, last, CHUNK)
+        for member in members:
+            found = _read(template, member)
+            if state is None or found[1] == state:
+                if len(kept) == limit:
+                    return await _standing(lane, kept), last
+                kept.append(found)
+            last = member
+        seen += len(members)
+        if len(members) < CHUNK or seen >= SCAN_BUDGET:
+            return await _standing(lane, kept), last if len(members) == CHUNK else ""
+
+
+async def tuning(lane: Lane, station_id: str) -> TuningNow | None:
+    """Return how a station stands to all that is wanted of it; None where it is not known."""
+    (record, tuned), snapshot = await replies(
+        lane, [("HMGET", keys.state(station_id), "st", "tu"), ("GET", keys.configuration(station_id))]
+    )
+    if record is None:
+        return None
+    return TuningNow(
+        unpack(record, StationRecord),
+        Tuned() if tuned is None else unpack(tuned, Tuned),
+        None if snapshot is None else unpack(snapshot, Snapshot),
+    )
+
+
+def _count(begin: str) -> tuple[object, ...]:
+    low = begin.encode()
+    return ("ZLEXCOUNT", keys.TUNING, b"[" + low, b"(" + low + b"\xff")
+
+
+def _read(template: Template, member: str) -> tuple[str, TuningState, bool]:
+    """Read a member of the index: the station, its state, whether it was looked at before the last change."""
+    _, revision, state, station_id = member.split("/", 3)
+    outdated = revision != str(template.updated_at)
+    return station_id, "pending" if outdated else msgspec.convert(state, TuningState), outdated
+
+
+async def _standing(lane: Lane, kept: list[tuple[str, TuningState, bool]]) -> list[Standing]:
+    found = await replies(lane, [("HGET", keys.state(station_id), "tu") for station_id, _, _ in kept])
+    return [
+        Standing(*one, Tuned() if packed is None else unpack(packed, Tuned))
+        for one, packed in zip(kept, found, strict=True)
+    ]
+
+
+def _with(held: Mapping[str, Template], template: Template) -> dict[str, Template]:
+    if template.name not in held and len(held) >= MAX_TEMPLATES:
+        raise TooMany
+    return {**held, template.name: template}
+
+
+def _succeeds(before: Template, after: Template) -> Template:
+    """Return a template that takes another one's place: a new version only where stations have something to do."""
+    if wants_the_same(before, after):
+        return msgspec.structs.replace(after, version=before.version, updated_at=before.updated_at)
+    updated_at = max(after.updated_at, before.updated_at + 1)
+    return msgspec.structs.replace(after, version=before.version + 1, updated_at=updated_at)
+
+
+async def _swap(lane: Lane, change: Change) -> bool:
+    """Change the record as it is at the moment of the write; False where `change` wants nothing."""
+    while True:
+        packed = await lane.one("GET", keys.TEMPLATES) or b""
+        after = change(unpack(packed, Templates).by_name if packed else {})
+        if after is None:
+            return False
+        if await lane.one(*SWAP_RECORD.command(keys=[keys.TEMPLATES], args=[packed, pack(Templates(after))])):
+            return True
