@@ -63,7 +63,7 @@ format: $(INSTALLED) ## ruff: format and mend what can be mended
 
 lock: ## resolve requirements.lock anew from pyproject.toml
 	@test -x $(BIN)/uv || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install -q uv; }
-	$(BIN)/uv pip compile -q pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command 'make lock' -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra otel --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command 'make lock' -o requirements.lock
 
 clean: ## remove caches and .venv (never ./data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

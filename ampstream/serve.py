@@ -10,7 +10,8 @@ import click
 
 from ampstream import loop
 from ampstream.configured import configured
-from shared import logs, metrics
+from shared import logs, metrics, tracing
+from shared.quirk_profiles import ProfileError
 from shared.settings import Settings
 
 PORT = click.IntRange(0, 65535)
@@ -60,6 +61,8 @@ def worker(*, name: str, **options: Any) -> None:
 def _run(serving: Coroutine[Any, Any, None]) -> None:
     try:
         loop.run(serving)
+    except (tracing.Unavailable, ProfileError) as error:
+        raise click.ClickException(str(error)) from None
     except OSError as error:
         if error.errno not in _UNBINDABLE and not isinstance(error, socket.gaierror):
             raise

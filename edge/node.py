@@ -17,7 +17,7 @@ from edge.pulse import Pulse
 from edge.sink import NoStations, Sink
 from edge.stations.failclosed import FailClosed
 from edge.uplink import Appender
-from shared import envelopes, metrics
+from shared import envelopes, metrics, tracing
 from shared.bus import keys, streams
 from shared.bus.lane import Lane
 from shared.clock import Clock, SystemClock
@@ -41,6 +41,7 @@ class Node:
         self.metrics = metrics
         self.clock = clock or SystemClock()
         self.draining = False
+        self.tracer = tracing.open_tracer(settings, "ampstream-edge", self.name)
         self.sink: Sink = NoStations()
         """Where items for stations go; the stations' listener puts itself here."""
         self.gate = FailClosed(
@@ -76,7 +77,9 @@ class Node:
         """
         reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._replies[request.request_id] = reply
-        entry = Uplink(envelopes.VERSION, Kind.REQUEST, station_id, self.name, 0, 0, pack(request))
+        entry = Uplink(
+            envelopes.VERSION, Kind.REQUEST, station_id, self.name, 0, 0, pack(request), trace=tracing.current()
+        )
         command = ("XADD", self.uplink_of(station_id), "*", envelopes.FIELD, envelopes.encode(entry))
         try:
             async with asyncio.timeout(timeout_s):
@@ -110,3 +113,5 @@ class Node:
         await self.appender.flush(STOP_S)
         await self.downlink.stop(STOP_S)
         await self.lane.close()
+        if self.tracer is not None:
+            await asyncio.to_thread(self.tracer.close)

@@ -11,4 +11,5 @@
 - `clock`, `logs`: injected time, and lines without secrets
 - `memory`: garbage collection for processes that serve
 - `metrics`, `series`, `observe`: the catalogue, the cheap counters under it, and the routes that show them
+- `tracing`, `otel`: what the processes know of traces, and OpenTelemetry, which only runs where they are on
 """

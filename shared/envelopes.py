@@ -57,6 +57,8 @@ class Uplink(msgspec.Struct, array_like=True, frozen=True):
     call_seq: int
     frame: bytes
     note: str = ""
+    trace: str = ""
+    """W3C traceparent of the span that this belongs to; empty where the frame is not followed (`shared.tracing`)."""
 
 
 class SessionOpened(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -114,6 +116,7 @@ class Answer(msgspec.Struct, array_like=True, frozen=True, tag=0):
     epoch: int
     call_seq: int
     frame: bytes
+    trace: str = ""
 
 
 class Command(msgspec.Struct, array_like=True, frozen=True, tag=1):
@@ -124,6 +127,7 @@ class Command(msgspec.Struct, array_like=True, frozen=True, tag=1):
     command_id: str
     frame: bytes
     deadline_ms: int
+    trace: str = ""
 
 
 class Close(msgspec.Struct, array_like=True, frozen=True, tag=2):

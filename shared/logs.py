@@ -2,12 +2,15 @@
 
 `configure` first, then `get_logger(name)`; a call below the level costs a method call and nothing else. Libraries that
 log through the standard library come out in the same shape, from WARNING up. Values under a telling key (password,
-token, id_tag, ...) and passwords in URLs are masked by the last processor before rendering, whoever logged them.
+token, id_tag, ...) and passwords in URLs are masked by the last processor before rendering, whoever logged them. Of an
+exception the traceback is written, but its text only where it can't be what a station or an operator sent.
 """
 
+import asyncio
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from typing import Any, Final, TextIO, cast
 
@@ -24,6 +27,9 @@ SECRET_KEYS: Final = frozenset(
 """Keys (lower case) whose values never reach a log line."""
 _SECRET_ENDINGS: Final = ("password", "secret", "_token", "_key", "idtag", "id_tag")
 _URL_PASSWORD: Final = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s@]+@", re.IGNORECASE)
+_SPEAKING: Final = (OSError, AssertionError, ImportError, asyncio.CancelledError)
+"""Exceptions whose text is the system's, not data."""
+_OURS: Final = frozenset({"ampstream", "edge", "shared", "workers"})
 _LEVELS: Final = {name: getattr(logging, name.upper()) for name in ("debug", "info", "warning", "error")}
 
 
@@ -55,7 +61,7 @@ def configure(*, fmt: str = "json", level: str = "info", stream: TextIO | None =
 
 def _json_renderers() -> list[Processor]:
     return [
-        structlog.processors.format_exc_info,
+        _format_exception,
         redact,
         structlog.processors.JSONRenderer(serializer=_to_json),
     ]
@@ -63,7 +69,7 @@ def _json_renderers() -> list[Processor]:
 
 def _console_renderers(*, colors: bool) -> list[Processor]:
     return [
-        structlog.processors.format_exc_info,
+        _format_exception,
         redact,
         structlog.dev.ConsoleRenderer(colors=colors, timestamp_key="time", pad_event_to=30),
     ]
@@ -91,6 +97,37 @@ def _configure_standard_library(out: TextIO, shared: list[Processor], renderers:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+def _format_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write the traceback under `exception`."""
+    found = event.pop("exc_info", None)
+    if isinstance(found, BaseException):
+        event["exception"] = _without_payloads(found)
+    elif found:
+        error = found[1] if isinstance(found, tuple) else sys.exception()
+        if error is not None:
+            event["exception"] = _without_payloads(error)
+    return event
+
+
+def _without_payloads(error: BaseException) -> str:
+    """Return the traceback; texts of `KeyError('tag')` and its like, which quote what they met, are left out."""
+    lines, seen = [], set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        name = type(current).__name__
+        text = (
+            f"{name}: {current}" if isinstance(current, _SPEAKING) or _is_ours(current) else f"{name} (text left out)"
+        )
+        lines.append("".join(traceback.format_tb(current.__traceback__)) + text)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\n\n".join(reversed(lines))
+
+
+def _is_ours(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in _OURS
 
 
 def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -14,7 +14,7 @@ from typing import Final
 
 import hiredis
 
-from shared import memory, metrics, observe
+from shared import memory, metrics, observe, tracing
 from shared.bus import streams
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.server import Server, Unfit, verify
@@ -82,6 +82,7 @@ class Worker:
         self._unfit = ""
         self._connects = 0
         self._url = ""
+        self._tracer = tracing.open_tracer(settings, "ampstream-worker", self.name)
 
     def _new_lane(self, name: str) -> Lane:
         return Lane(self._settings.redis_url, name=name, timeout_s=self._settings.redis_timeout_s)
@@ -112,6 +113,8 @@ class Worker:
             await self._sweep_lane.close()
             await self._jobs_lane.close()
             await runner_.cleanup()
+            if self._tracer is not None:
+                await asyncio.to_thread(self._tracer.close)
         log.info("worker ended", name=self.name)
 
     async def _ready(self, stopped: asyncio.Event) -> int:
@@ -147,7 +150,7 @@ class Worker:
 
     async def _work(self, partitions: int, stopped: asyncio.Event) -> None:
         self._consumers = [
-            PartitionConsumer(self._settings, self._policy, number, self.name, self._commit_lane(number))
+            PartitionConsumer(self._settings, self._policy, number, self.name, self._commit_lane(number), self._tracer)
             for number in range(partitions)
         ]
         consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]

@@ -15,6 +15,7 @@ from shared.records.queries.summary import Tally
 from shared.records.requests import Request
 from shared.records.tokens import Token
 from shared.settings import Settings
+from shared.tracing import Tracer
 
 P = TypeVar("P")
 B = TypeVar("B")
@@ -27,6 +28,7 @@ class OperatorsNode(Protocol):
     lane: Lane
     partitions: int
     settings: Settings
+    tracer: Tracer | None
 
     async def request(self, station_id: str, request: Request, timeout_s: float) -> Reply:
         """Put a request on the station's uplink and return the worker's reply, or raise TimeoutError."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any, Final
 
 import hiredis
@@ -16,10 +17,11 @@ from edge.operators.call import PARTS, Call
 from edge.operators.inputs import check_media, read_body, read_params
 from edge.operators.problems import ProblemError, of_http
 from edge.operators.routes import Route
-from shared import metrics
+from shared import metrics, tracing
 from shared.bus.lane import LaneLost
 from shared.logs import get_logger
 from shared.records.tokens import Token
+from shared.tracing import Span, Tracer
 
 log = get_logger("operators")
 
@@ -71,8 +73,31 @@ def _respond(route: Route, result: Any) -> web.StreamResponse:
 @web.middleware
 async def around(request: web.Request, handler: HttpHandler) -> web.StreamResponse:
     """Give the request an id, turn what goes wrong into a problem, count and log; never log a path or a query."""
-    request[CALL_ID] = call_id = secrets.token_hex(8)
+    request[CALL_ID] = secrets.token_hex(8)
     begun = time.perf_counter()
+    tracer = request.app[PARTS].node.tracer
+    span = None if tracer is None else _follow(tracer, request)
+    with nullcontext() if span is None else tracing.within(span):
+        response = await _answered(request, handler)
+    _note(request, response, time.perf_counter() - begun, "" if span is None else tracing.trace_id(span.context))
+    if span is not None:
+        span.end(**{"http.response.status_code": response.status})
+    return response
+
+
+def _follow(tracer: Tracer, request: web.Request) -> Span | None:
+    """Begin the span of a request: where its caller follows it, and of a share of the others."""
+    given = request.headers.get("traceparent", "")
+    parent = tracing.followed(given)
+    if not parent and (given or not tracer.wants()):
+        return None
+    template = _template(request)
+    about = {"http.request.method": request.method, "http.route": template}
+    return tracer.start(f"{request.method} {template}", parent, about, kind="server")
+
+
+async def _answered(request: web.Request, handler: HttpHandler) -> web.StreamResponse:
+    call_id = request[CALL_ID]
     response: web.StreamResponse
     try:
         response = await handler(request)
@@ -89,11 +114,10 @@ async def around(request: web.Request, handler: HttpHandler) -> web.StreamRespon
         response = ProblemError("internal", "see the log of this process").response(call_id)
     if not response.prepared:
         response.headers.update({**_COMMON, "X-Request-Id": call_id})
-    _note(request, response, time.perf_counter() - begun)
     return response
 
 
-def _note(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+def _note(request: web.Request, response: web.StreamResponse, seconds: float, trace_id: str) -> None:
     template, method = _template(request), request.method if request.method in _METHODS else "other"
     metrics.HTTP_SECONDS.labels(template, method, str(response.status)).observe(seconds)
     token = request.get(TOKEN)
@@ -108,6 +132,7 @@ def _note(request: web.Request, response: web.StreamResponse, seconds: float) ->
         by=token.name if token else "",
         station_id=request.match_info.get("station_id", ""),
         ms=round(seconds * 1000, 1),
+        **({"trace_id": trace_id} if trace_id else {}),
     )
 
 

@@ -16,7 +16,7 @@ A session at work:
     session.py     one station's state and life; the rules of its CALLs and answers are `shared.ocpp.connection`'s
     reading.py     what a text means                   forwarding.py CALLs to the uplink, when released
     delivering.py  answers and commands to the socket  presence.py   signs of life to Redis
-    meters.py      its metrics
+    meters.py      its metrics                         traces.py     its spans, where traces are on
 
 All of them:
 

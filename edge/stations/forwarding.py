@@ -38,7 +38,10 @@ def forward(session: Session, call: InboundCall, now: float) -> None:
     session.look_at(now + hub.call_timeout_s)
     frame = call.frame
     assert isinstance(frame, bytes), "it came from the wire"
-    entry = Uplink(envelopes.VERSION, Kind.CALL, session.station_id, hub.node.name, session.epoch, call.seq, frame)
+    trace = "" if hub.traces is None else hub.traces.begin(session, call, now)
+    entry = Uplink(
+        envelopes.VERSION, Kind.CALL, session.station_id, hub.node.name, session.epoch, call.seq, frame, "", trace
+    )
     hub.gate.asked(now)
     hub.append(session.stream, envelopes.encode(entry), session)
 

@@ -17,6 +17,7 @@ from edge.stations.limits import Admission, Attempts
 from edge.stations.meters import Meters
 from edge.stations.presence import Presence
 from edge.stations.session import CLOSE_WAIT_S, TRY_AGAIN, Session
+from edge.stations.traces import Traces
 from shared import envelopes, metrics
 from shared.envelopes import Adjust, Answer, Close, Command, Kind, NotWritten, SessionClosed, SessionOpened, Uplink
 from shared.logs import get_logger
@@ -46,6 +47,7 @@ class Hub:
         self.monotonic = node.clock.monotonic
         self.append = node.appender.append
         self.meters = Meters(actions)
+        self.traces = Traces(node.tracer) if node.tracer is not None else None
         self.presence = Presence(node, self._moved_on)
         self.admission = Admission(settings.connect_rate, settings.connect_burst, self.monotonic())
         self.attempts = Attempts(settings.auth_failures)
@@ -120,6 +122,8 @@ class Hub:
         session.due = now + CLOSE_WAIT_S
         if self.sessions.get(session.station_id) is session:
             del self.sessions[session.station_id]
+        if self.traces is not None:
+            self.traces.abandon(session)
         for meters, received_at in forwarding.unanswered(session):
             meters.ack.observe(max(now - received_at, UNANSWERED_S))
         delivering.abandon(session)
@@ -160,6 +164,9 @@ class Hub:
         session = self.sessions.get(item.station)
         if session is None or session.epoch != item.epoch:
             self.meters.invalid("late_answer")
+        elif self.traces is not None and (way := self.traces.answering(session, item)) is not None:
+            delivering.answer(session, item.call_seq, item.frame, self.monotonic())
+            self.traces.answered(session, way)
         else:
             delivering.answer(session, item.call_seq, item.frame, self.monotonic())
 
@@ -173,6 +180,8 @@ class Hub:
         elif self.is_late(item):
             self.not_written(item, "deadline")
         else:
+            if self.traces is not None:
+                self.traces.command(item)
             delivering.command(session, item)
             self.meters.command_out(item.frame)
 

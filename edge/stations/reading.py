@@ -78,10 +78,11 @@ def _take_useless(session: Session, event: events.Event, data: bytes) -> None:
 def _answer(session: Session, data: bytes, *, is_error: bool) -> None:
     """Forward the answer to one of our CALLs, or to none: the worker knows late ones by their id."""
     session.hub.meters.answer_in(is_error=is_error)
-    _report(session, Kind.ANSWER, data, "")
+    traces = session.hub.traces
+    _report(session, Kind.ANSWER, data, "", "" if traces is None else traces.command_answered(data))
 
 
-def _report(session: Session, kind: Kind, data: bytes, note: str) -> None:
+def _report(session: Session, kind: Kind, data: bytes, note: str, trace: str = "") -> None:
     hub = session.hub
-    entry = Uplink(envelopes.VERSION, kind, session.station_id, hub.node.name, session.epoch, 0, data, note)
+    entry = Uplink(envelopes.VERSION, kind, session.station_id, hub.node.name, session.epoch, 0, data, note, trace)
     hub.append(session.stream, envelopes.encode(entry), session)

@@ -21,6 +21,7 @@ from shared.ocpp.versions import Version
 
 if TYPE_CHECKING:
     from edge.stations.hub import Hub
+    from shared.tracing import Span
 
 GOING_AWAY: Final = 1001
 TRY_AGAIN: Final = 1012
@@ -45,7 +46,7 @@ class Session(Wire):
     __slots__ = (
         "address", "beats", "close_code", "due", "ended", "epoch", "finishing", "heartbeat_s", "hub", "noted",
         "opened_at", "out", "ping_at", "pings", "pings_sent", "ponged", "profile", "repeats", "repeats_since", "rpc",
-        "seen_at", "stalled_at", "station_id", "stream", "strikes", "touched_at", "ttl_s",
+        "seen_at", "span", "stalled_at", "station_id", "stream", "strikes", "touched_at", "ttl_s",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +74,8 @@ class Session(Wire):
             inbound_timeout=hub.call_timeout_s,
             max_depth=hub.max_json_depth,
         )
+        self.span: Span | None = None
+        """Of the CALL in flight, where it is followed."""
         self.strikes = 0
         self.out: deque[delivering.Outgoing] | None = None
         self.stalled_at = 0.0

@@ -31,6 +31,8 @@ class CommandRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     late_response: Any = None
     origin: str = ""
     """Who wanted it: `operator`, `reconciliation`, ..."""
+    trace: str = ""
+    """Context of what asked for it, where that is followed (`shared.tracing`)."""
 
 
 class Queued(msgspec.Struct, frozen=True, omit_defaults=True):

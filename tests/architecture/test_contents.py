@@ -1,5 +1,6 @@
 """What must not stand in the files: secrets, index URLs, names of settings and metrics that do not exist."""
 
+import itertools
 import re
 import subprocess
 import tomllib
@@ -74,7 +75,7 @@ def test_the_lock_names_packages_only() -> None:
 def test_every_dependency_is_locked() -> None:
     """What pyproject.toml asks for stands in the lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    wanted = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
     locked = set(re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     assert not [each for each in wanted if re.split(r"[<>=;\[ ]", each)[0] not in locked]
 

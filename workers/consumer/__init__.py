@@ -5,4 +5,5 @@ batch.py      Batch: decides and commits entries, one per station and round, unt
 emission.py   what committed outcomes owe: events, effects, timers, deliveries; then the settling
 poison.py     entries that failed before: alone, counted, and at last to quarantine
 counting.py   what committed decisions counted, as metrics
+following.py  spans and log lines of single entries
 """

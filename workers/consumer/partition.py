@@ -23,11 +23,13 @@ from shared.bus.scripts import REMOVE_CONSUMER
 from shared.bus.streams import DELETED
 from shared.policy import Policy
 from shared.settings import Settings
+from shared.tracing import Tracer
 from workers.dispatch import Entry
 
 from .batch import Batch, Done, rounds
 from .counting import count
 from .emission import Settled, emit_and_settle
+from .following import Following
 from .poison import SPOILT_KEPT, Lone, bury
 
 log = structlog.get_logger(__name__)
@@ -41,7 +43,15 @@ RETRY_S: Final = (0.05, 0.1, 0.2, 0.5, 1.0)
 class PartitionConsumer:
     """Serves one partition with two lanes: one that may block on reading, one shared by all partitions for the rest."""
 
-    def __init__(self, settings: Settings, policy: Policy, partition: int, consumer: str, lane: Lane) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        policy: Policy,
+        partition: int,
+        consumer: str,
+        lane: Lane,
+        tracer: Tracer | None = None,
+    ) -> None:
         self.partition = partition
         self.consumer = consumer
         self.stream = keys.uplink(partition)
@@ -49,8 +59,10 @@ class PartitionConsumer:
         self._lane = lane
         self._reader = Lane(settings.redis_url, name=f"reader-{partition}", timeout_s=settings.redis_timeout_s)
         barrier = Barrier(settings.replica_barrier, round(settings.replica_barrier_timeout_s * 1000))
-        self._batch = Batch(lane, policy, _observe, barrier=barrier)
-        burial = Batch(lane, policy, _observe, bury, barrier)
+        self._following = Following(tracer, verbose=settings.log_level == "debug")
+        observe = self._following.observe
+        self._batch = Batch(lane, policy, observe, barrier=barrier)
+        burial = Batch(lane, policy, observe, bury, barrier)
         self._lone = Lone(lane, partition, self._batch, burial, settings.lone_attempts)
         self._stopping = False
         self._next_claim = 0.0
@@ -112,31 +124,37 @@ class PartitionConsumer:
                 metrics.WORKER_CLAIMS.labels().inc(len(found))
                 log.warning("entries taken over", partition=self.partition, count=len(found))
                 for entry in await self._entries(found):
-                    await self._settle([await self._lone.run(entry)], lone=True)
+                    with self._following.round([entry]):
+                        await self._settle([await self._lone.run(entry)], lone=True)
             if cursor == "0-0":
                 return
 
     async def _process(self, entries: Sequence[Entry]) -> None:
         metrics.WORKER_BATCH_FRAMES.labels().observe(len(entries))
         for some in rounds(entries):
-            try:
-                done = await self._batch.run(some)
-            except (LaneLost, hiredis.ReplyError):
-                raise
-            except Exception:
-                log.exception("batch failed; its entries are tried alone", partition=self.partition, count=len(some))
-                for entry in some:
-                    await self._settle([await self._lone.run(entry)], lone=True)
-            else:
-                await self._settle(done)
+            with self._following.round(some):
+                await self._round(some)
+
+    async def _round(self, some: Sequence[Entry]) -> None:
+        try:
+            done = await self._batch.run(some)
+        except (LaneLost, hiredis.ReplyError):
+            raise
+        except Exception:
+            log.exception("batch failed; its entries are tried alone", partition=self.partition, count=len(some))
+            for entry in some:
+                await self._settle([await self._lone.run(entry)], lone=True)
+        else:
+            await self._settle(done)
 
     async def _settle(self, done: Sequence[Done], lone: bool = False) -> None:
         started = time.perf_counter()
         settled = [Settled(one.entry.origin.entry_id, one.entry.station, one.outcome) for one in done]
         await emit_and_settle(self._lane, self.partition, settled, lone)
-        _observe("settle", time.perf_counter() - started)
+        self._following.observe("settle", time.perf_counter() - started)
         for one in done:
             count(one, one.draft.now)
+        self._following.settled(done)
 
     async def _entries(self, found: Sequence[streams.Entry]) -> list[Entry]:
         """Read envelopes; what is gone or no envelope of ours is counted, logged and settled at once."""
@@ -157,10 +175,6 @@ class PartitionConsumer:
         if spoilt:
             await self._lane.execute([("XACK", self.stream, keys.GROUP, *spoilt), ("XDEL", self.stream, *spoilt)])
         return entries
-
-
-def _observe(phase: str, seconds: float) -> None:
-    metrics.WORKER_PHASE_SECONDS.labels(phase).observe(seconds)
 
 
 def _kind(error: Exception) -> str:

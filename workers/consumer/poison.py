@@ -42,7 +42,7 @@ class Lone:
         while True:
             attempts = int(await self._lane.one("HINCRBY", counter, entry_id, 1))
             if attempts > self._limit:
-                log.error("poison entry quarantined", entry=entry_id, station=entry.station, attempts=attempts - 1)
+                log.error("poison entry quarantined", attempts=attempts - 1, **entry.names)
                 return await self._bury(entry)
             try:
                 (done,) = await self._batch.run([entry])
@@ -50,7 +50,7 @@ class Lone:
                 await self._lane.one("HINCRBY", counter, entry_id, -1)
                 raise
             except Exception:
-                log.exception("entry failed alone", entry=entry_id, station=entry.station, attempt=attempts)
+                log.exception("entry failed alone", attempt=attempts, **entry.names)
             else:
                 return done
 
@@ -61,7 +61,7 @@ class Lone:
             raise
         except Exception:
             # Even the station's own record can't be read: keep the entry whole, and let the partition go on.
-            log.exception("entry can't be quarantined; it is kept aside", entry=entry.origin.entry_id)
+            log.exception("entry can't be quarantined; it is kept aside", **entry.names)
             await self._lane.one("XADD", keys.SPOILT, "MAXLEN", "~", SPOILT_KEPT, "*", "e", encode(entry.uplink))
             draft = Draft(StationView(entry.station, None, {}), entry.origin, entry.origin.received_at, Policy())
             return Done(entry, draft, Outcome(Result.STALE, None))

@@ -189,9 +189,8 @@ def log_failure(entry: Entry, action: str, error: Exception) -> None:
     where = traceback.extract_tb(error.__traceback__)[-1]
     log.error(
         "handler failed",
-        station=entry.station,
-        entry=entry.origin.entry_id,
         action=action,
         error=type(error).__name__,
         where=f"{Path(where.filename).name}:{where.lineno} in {where.name}",
+        **entry.names,
     )

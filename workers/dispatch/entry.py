@@ -14,6 +14,7 @@ from shared.ocpp import frames, payloads
 from shared.ocpp.errors import BadEnvelope, FrameError, OcppError
 from shared.records import requests
 from shared.series import OTHER
+from shared.tracing import trace_id
 from workers.handlers.registry import Handler
 from workers.services import duplicates
 from workers.store.draft import Origin
@@ -90,6 +91,25 @@ class Entry:
                 parsed = error
             self._request = handler.request, parsed
         found: payloads.Parsed[Any] | OcppError = self._request[1]
+        return found
+
+    @property
+    def message_id(self) -> str:
+        """The message id of a CALL or an answer; empty where there is none, or none that can be read."""
+        try:
+            frame = self.call if self.kind == Kind.CALL else self.answer if self.kind == Kind.ANSWER else None
+        except Exception:  # noqa: BLE001 - for a log line; what fails here fails where the entry is decided
+            return ""
+        return frame.message_id or "" if frame is not None else ""
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What a log line calls it: station, entry, and where there are such, message and trace."""
+        found = {"station": self.station, "entry": self.origin.entry_id}
+        if message_id := self.message_id:
+            found["message_id"] = message_id[:64]
+        if self.origin.trace:
+            found["trace_id"] = trace_id(self.origin.trace)
         return found
 
     @property

@@ -124,6 +124,7 @@ def enqueue(
         created_at=draft.now,
         expires_at=expires_at,
         origin=origin,
+        trace=draft.origin.trace,
     )
     queued = Queued(command_id, action, expires_at, _trigger(action, text))
     draft.put(msgspec.structs.replace(commands, queue=(*commands.queue, queued)))
@@ -258,7 +259,7 @@ def _send(draft: Draft, queued: Queued) -> None:
     _save(draft, msgspec.structs.replace(record, state="sent", sent_at=draft.now, epoch=epoch))
     frame = frames.encode_call(record.command_id, record.action, record.payload.encode())
     # The last moment for writing leaves the station half of the time to answer.
-    item = Command(draft.station_id, epoch, record.command_id, frame, draft.now + timeout_ms // 2)
+    item = Command(draft.station_id, epoch, record.command_id, frame, draft.now + timeout_ms // 2, record.trace)
     draft.deliver(draft.session.node, item)
     draft.effect("SADD", keys.COMMANDS_INFLIGHT, _member(draft, record.command_id))
 

@@ -40,6 +40,8 @@ class Origin(msgspec.Struct, frozen=True):
     epoch: int
     call_seq: int
     """0 for what is no CALL."""
+    trace: str = ""
+    """Context of the span under which the entry is decided (`shared.tracing`); empty where it is not followed."""
 
 
 class Draft:
@@ -175,7 +177,7 @@ class Draft:
         origin = self.origin
         deliveries = [Delivery(node, msgspec.Raw(envelopes.encode(item))) for node, item in self.deliveries]
         if self.answer is not None:
-            answer = envelopes.Answer(self.station_id, origin.epoch, origin.call_seq, self.answer)
+            answer = envelopes.Answer(self.station_id, origin.epoch, origin.call_seq, self.answer, origin.trace)
             deliveries.append(Delivery(origin.node, msgspec.Raw(envelopes.encode(answer))))
         return Outbox(
             events=[msgspec.Raw(pack(event)) for event in self._events],

@@ -23,6 +23,7 @@ from shared.records.stations import ConnectorRecord, Connectors, SessionRecord, 
 from shared.records.tokens import Scope
 from shared.records.transactions import Charging, Reading, Transaction
 from shared.settings import Settings
+from shared.tracing import Tracer
 from tests.edge.operators import contract
 
 T0 = 1_767_225_600_000
@@ -37,6 +38,7 @@ class StageNode:
         self.settings = settings
         self.lane = lane
         self.partitions = 4
+        self.tracer: Tracer | None = None
         self.asked: list[tuple[str, Request]] = []
         self.answer: Callable[[str, Request], Reply] = lambda _, request: Reply(request.request_id, 200, b"{}")
         self.before_answer: Callable[[str, Request], Awaitable[None]] | None = None
