@@ -34,12 +34,15 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "stations": Lazy(
         _OPERATE, "ampstream.operator.stations:stations", "List, show, create, change and delete stations."
     ),
-    "send": Lazy(_OPERATE, "ampstream.operator.commands:send", "Send a command to a station."),
+    "send": Lazy(_OPERATE, "ampstream.operator.commands:send", "Send a command to a station, or to many."),
     "commands": Lazy(_OPERATE, "ampstream.operator.commands:commands", "List, show and cancel commands to stations."),
     "transactions": Lazy(
         _OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."
     ),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
+    "templates": Lazy(
+        _OPERATE, "ampstream.operator.templates:templates", "Say how stations are to be configured, and see which are."
+    ),
     "quarantine": Lazy(_OPERATE, "ampstream.operator.quarantine:quarantine", "Look after frames nobody understood."),
     "events": Lazy(_OPERATE, "ampstream.operator.events:events", "Print the live event feed."),
     "tail": Lazy(_OPERATE, "ampstream.operator.events:tail", "Follow one station, in plain words."),

@@ -145,5 +145,15 @@ def _facts(item: dict[str, Any]) -> list[tuple[str, Any]]:
         ("state of charge", f"{charge:g} %" if charge is not None else None),
         ("samples", item["sample_count"]),
         ("flags", item["flags"]),
+        ("meter data", _meter_data(item)),
         ("end assumed", "yes, until the station's own stop comes" if item["estimated"] else None),
     ]
+
+
+def _meter_data(item: dict[str, Any]) -> str | None:
+    """Say whether the policy on meter data was met."""
+    verdict = {"met": "as wanted", "none": "none came", "partly": "a part is missing", "unmet": "not what is wanted"}
+    if item["data_policy"] is None:
+        return None
+    missing = f": {', '.join(item['data_missing'])}" if item["data_missing"] else ""
+    return verdict[item["data_policy"]] + missing

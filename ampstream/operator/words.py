@@ -16,6 +16,7 @@ COLOURS: Final = {
     "authorization": "yellow",
     "quarantine": "red",
     "command": "magenta",
+    "job": "blue",
 }
 """Colour by the part of the type before the dot."""
 
@@ -118,8 +119,23 @@ _WORDS: Final[dict[str, Words]] = {
     "station.data_transfer": lambda event: (
         f"data of {cell(event['vendor_id'])}{_optional(', {}', event['message_id'])}"
     ),
+    "configuration.tuned": lambda event: (
+        f"brought in line with its templates: {cell(event['state'].replace('_', ' '))}"
+        f"{_optional(', set {}', event['taken'])}{_optional(', refused {}', event['refused'])}"
+        f"{_optional(', keeps reverting {}', event['reverting'])}"
+    ),
+    "transaction.data_incomplete": lambda event: (
+        f"transaction {event['transaction_id']} lacks meter data: {cell(event['missing'])}"
+    ),
     "quarantine.added": lambda event: (
         f"a frame was not understood: {cell(event['reason'])}{_optional(' ({})', event['action'])}"
     ),
+    "job.created": lambda event: (
+        f"{cell(event['by'])} made a job: {cell(event['action'])} to {event['total']} stations, {cell(event['state'])}"
+    ),
+    "job.changed": lambda event: (
+        f"job {cell(event['state'])}{_optional(' by {}', event['by'])}: {event['ended']} of {event['total']} ended"
+    ),
+    "job.done": lambda event: f"job {cell(event['state'])}, all stations ended: {cell(event['outcomes'])}",
     "command.changed": lambda event: f"command {cell(event['action'])}: {cell(event['state'])}",
 }
