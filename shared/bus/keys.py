@@ -2,7 +2,7 @@
 
 Keys of one station carry its id as hash tag, so that one script may touch them all, on a cluster too:
 
-    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu`, fences `f:<epoch>`,
+    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu rs`, fences `f:<epoch>`,
                          outbox `o:<epoch|entry>`
     s:{CP1}:session      hash: the newest epoch, the node that holds it (written by `register_session` alone)
     s:{CP1}:door         hash: what an edge must know before the upgrade (key hash, subprotocol, heartbeat interval)
@@ -16,6 +16,7 @@ Keys of one station carry its id as hash tag, so that one script may touch them 
     s:{CP1}:config       string: the last snapshot of its configuration
     s:{CP1}:config:history  list: what made each of its configurations out of the one before, the newest first
     s:{CP1}:drifts       hash: significant changes of its configuration
+    s:{CP1}:rsv:<id>     string with TTL: a reservation's record
     s:{CP1}:seen:<hash>  string with TTL: the answer to a call that must not count twice
 
 Keys of one job over many stations carry its id:
@@ -91,6 +92,8 @@ TUNING: Final = "idx:tuning"
 """Sorted set, all scores 0, of `<template>/<revision>/<state>/<station>`; template empty: all of them together."""
 COMMANDS: Final = "idx:commands"
 """Sorted set of `<station>/<id>` of the commands that are kept, by the time in their ids (ms)."""
+RESERVATIONS: Final = "idx:reservations"
+"""Sorted set of `<station>/<id>` of the reservations that are kept, by the time in their ids (ms)."""
 
 BULK_JOBS: Final = "idx:jobs"
 """Sorted set: jobs over many stations by their creation (ms)."""
@@ -200,6 +203,11 @@ def command(station_id: str, command_id: str) -> str:
 def commands(station_id: str) -> str:
     """Name the sorted set of a station's ended commands by their end (ms)."""
     return f"s:{{{station_id}}}:cmds"
+
+
+def reservation(station_id: str, reservation_id: str) -> str:
+    """Name the record of a reservation."""
+    return f"s:{{{station_id}}}:rsv:{reservation_id}"
 
 
 def quarantine(station_id: str) -> str:

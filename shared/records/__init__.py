@@ -3,6 +3,7 @@
     stations.py      StationRecord, SessionRecord, ConnectorRecord, Door: the sections of a station's state
     transactions.py  Transaction, open ones in the `charging` section, closed ones under their own key; Sample, Reading
     commands.py      Command records and their states
+    reservations.py  section `rs`: connectors kept for somebody, and a record each
     jobs.py          jobs over many stations, and their results
     configuration.py section `cf`: what a station's configuration is, and where its reading stands
     templates.py     how stations are wanted; which of it wins for a station

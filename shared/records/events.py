@@ -276,6 +276,50 @@ class DataIncomplete(Event, tag="transaction.data_incomplete"):
     missing: tuple[str, ...] = ()
 
 
+class ReservationMade(Event, tag="reservation.made"):
+    """A station has accepted a reservation; `number` is what it knows it by, connector 0 is any."""
+
+    reservation_id: str
+    number: int
+    connector_id: int
+    expires_at: int
+
+
+class ReservationUsed(Event, tag="reservation.used"):
+    """A transaction began under a reservation; it may have ended before, unused as it seemed."""
+
+    reservation_id: str
+    number: int
+    connector_id: int
+    transaction_id: int
+
+
+class ReservationExpired(Event, tag="reservation.expired"):
+    """A reservation's time was over before anybody used it."""
+
+    reservation_id: str
+    number: int
+    connector_id: int
+
+
+class ReservationCancelled(Event, tag="reservation.cancelled"):
+    """A reservation was cancelled, replaced, or never sent."""
+
+    reservation_id: str
+    number: int
+    connector_id: int
+    reason: str = ""
+
+
+class ReservationRefused(Event, tag="reservation.refused"):
+    """A station has not accepted a reservation; `reason` is the status or the error that it answered."""
+
+    reservation_id: str
+    number: int
+    connector_id: int
+    reason: str = ""
+
+
 class JobCreated(Event, tag="job.created"):
     """An operator made a job over many stations; `station_id` is empty in all events of jobs."""
 
@@ -336,6 +380,11 @@ AnyEvent = (
     | DriftAcknowledged
     | StationTuned
     | DataIncomplete
+    | ReservationMade
+    | ReservationUsed
+    | ReservationExpired
+    | ReservationCancelled
+    | ReservationRefused
     | JobCreated
     | JobChanged
     | JobDone

@@ -17,10 +17,11 @@ from shared.bus.lane import Command
 from shared.records.commands import Commands, made_at
 from shared.records.configuration import Configured
 from shared.records.packing import unpack
+from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, sort_time
 
-SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf")
+SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf", "rs")
 PRESENT: Final = frozenset({"open", "reconnecting"})
 """Connections of stations that count as online: one that Ampstream sent away does until its presence runs out."""
 Value = int | str | None
@@ -59,6 +60,7 @@ INDEXES: Final[dict[str, Form]] = {
     keys.COMMANDS: Form.SORTED,
     keys.DRIFTS: Form.SORTED,
     keys.DRIFTING: Form.HASH,
+    keys.RESERVATIONS: Form.SORTED,
 }
 """Every index that stations' records make. Owners come before what is looked up by them."""
 BY_TRANSACTION: Final = frozenset({keys.TRANSACTION_OWNERS, keys.TRANSACTIONS, keys.TRANSACTIONS_OPEN})
@@ -82,6 +84,8 @@ class Held(msgspec.Struct):
     """Ids of the commands that are kept: queued, outstanding or ended."""
     drifts: tuple[str, ...]
     drifts_open: int
+    reservations: tuple[str, ...]
+    """Ids of the reservations that are kept: live or ended."""
 
     @classmethod
     def read(
@@ -94,7 +98,8 @@ class Held(msgspec.Struct):
         drifts: Iterable[bytes],
     ) -> Held:
         """Decode what Redis holds: `SECTIONS`, transactions, the ids of quarantined frames, ended commands, drifts."""
-        token, station, session, connectors, charging, commands, configured = sections
+        token, station, session, connectors, charging, commands, configured, reserved = sections
+        held = unpack(reserved, Reservations) if reserved else Reservations()
         waiting = unpack(commands, Commands) if commands else Commands()
         pending = [one.command_id for one in (*waiting.queue, waiting.outstanding) if one is not None]
         return cls(
@@ -110,6 +115,7 @@ class Held(msgspec.Struct):
             (*pending, *(name.decode() for name in ended)),
             tuple(name.decode() for name in drifts),
             len(unpack(configured, Configured).drifts) if configured else 0,
+            (*held.live, *held.ended),
         )
 
 
@@ -143,6 +149,8 @@ def _kept(held: Held, found: dict[str, dict[str, Value]]) -> None:
         found[keys.QUARANTINE][f"{name}/{frame}"] = received_at(frame)
     for command_id in held.listed:
         found[keys.COMMANDS][f"{name}/{command_id}"] = made_at(command_id)
+    for reservation_id in held.reservations:
+        found[keys.RESERVATIONS][f"{name}/{reservation_id}"] = made_at(reservation_id)
     for drift_id in held.drifts:
         found[keys.DRIFTS][f"{name}/{drift_id}"] = made_at(drift_id)
     if held.drifts_open:

@@ -10,6 +10,7 @@
     authorization.py      id tags       reported.py    what handlers hand over      flags.py   what may be odd
     reconciliation.py     open transactions of a station that came back
     commands.py           commands to a station             command_rules.py   what may be sent, repeated, accepted
+    command_hooks.py      who is told of them               reservations.py    connectors kept for somebody
     bulk.py               a station's part in jobs over many
     tuning                templates, and the policy on meter data: stations brought in line
     watching.py           whether an accepted remote start or stop happened

@@ -11,7 +11,7 @@ again, unless its action only reads (`command_rules`): it may have been executed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -34,7 +34,10 @@ from shared.records.packing import pack, unpack
 from workers.store.draft import Draft
 from workers.store.wants import WantCommand, WantSurplusCommands
 
-from . import acceptance, command_rules
+from . import acceptance, command_hooks, command_rules
+from .command_hooks import keeps as keeps
+from .command_hooks import when_done as when_done
+from .command_hooks import when_ended as when_ended
 from .wakeups import wakes
 
 MAX_QUEUE: Final = 100
@@ -50,50 +53,6 @@ OPERATOR: Final = "operator"
 """Origin of what operators send."""
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
-
-Ended = Callable[[Draft, CommandRecord], None]
-_ended: Final[dict[str, Ended]] = {}
-
-
-def when_ended(origin: str) -> Callable[[Ended], Ended]:
-    """Register a function that is told, in the same decision, of the end of each command with this `origin`.
-
-    Of an origin such as `job:<id>` the part before the colon counts.
-    """
-
-    def register(ended: Ended) -> Ended:
-        _ended[origin] = ended
-        return ended
-
-    return register
-
-
-Keeper = Callable[[Draft, Any], Any]
-KEEPERS: Final[dict[str, Keeper]] = {}
-"""Action -> what is kept of an answer's payload: whose answers hold secrets, handlers say."""
-DONE: Final[dict[str, Ended]] = {}
-"""Action -> who is told of the end of each such command, whoever wanted it; after `when_ended`."""
-
-
-def keeps(action: str) -> Callable[[Keeper], Keeper]:
-    """Register what of the answers to an action goes into their records."""
-
-    def register(keeper: Keeper) -> Keeper:
-        KEEPERS[action] = keeper
-        return keeper
-
-    return register
-
-
-def when_done(action: str) -> Callable[[Ended], Ended]:
-    """Register a function that is told of the end of each command of this action."""
-
-    def register(ended: Ended) -> Ended:
-        DONE[action] = ended
-        return ended
-
-    return register
-
 
 def enqueue(
     draft: Draft,
@@ -131,6 +90,7 @@ def enqueue(
     draft.wake(EXPIRY_TIMER, command_id, expires_at)
     draft.effect("ZADD", keys.COMMANDS, made_at(command_id), _member(draft, command_id))
     _save(draft, record)
+    command_hooks.tell(command_hooks.QUEUED, draft, record)
     return command_id
 
 
@@ -284,7 +244,9 @@ def _answered_late(draft: Draft, command_id: str, response: Any, error: str) -> 
     draft.result = "late"
     draft.flag("late_answer", record.action)
     late = {"error": error} if error else _kept(draft, record, response)
-    _keep(draft, msgspec.structs.replace(record, late_response=late))
+    record = msgspec.structs.replace(record, late_response=late)
+    _keep(draft, record)
+    command_hooks.tell(command_hooks.LATE, draft, record)
 
 
 def _requeue(draft: Draft, command_id: str) -> None:
@@ -317,15 +279,13 @@ def _end(
     _announce(draft, ended)
     draft.count("commands_total", record.action, state)
     draft.count("command_duration_seconds", record.action, amount=max(draft.now - record.created_at, 0) / 1000)
-    for told in (_ended.get(record.origin.partition(":")[0]), DONE.get(record.action)):
-        if told is not None:
-            told(draft, ended)
+    command_hooks.tell_end(draft, ended)
     return ended
 
 
 def _kept(draft: Draft, record: CommandRecord, response: Any) -> Any:
     """Return what of an answer goes into its record."""
-    keeper = KEEPERS.get(record.action)
+    keeper = command_hooks.KEEPERS.get(record.action)
     return response if keeper is None or response is None else keeper(draft, response)
 
 

@@ -32,6 +32,9 @@ ORPHAN_STOP: Final = "orphan_stop"
 ESTIMATED: Final = "estimated"
 CORRECTED: Final = "corrected"
 VALUE_RANGE: Final = "value_out_of_range"
+RESERVED_FOR_ANOTHER: Final = "reserved_for_another"
+RESERVATION_UNKNOWN: Final = "reservation_unknown"
+RESERVATION_DIFFERS: Final = "reservation_differs"
 
 MEANINGS: Final[dict[str, str]] = {
     CLOCK_SUSPECT: "the station's time cannot be right; see received_at",
@@ -58,6 +61,9 @@ MEANINGS: Final[dict[str, str]] = {
     ESTIMATED: "its end is, or was, an estimate",
     CORRECTED: "the station's own stop replaced an estimate",
     VALUE_RANGE: "a number was beyond every range that it could have",
+    RESERVED_FOR_ANOTHER: "it began on a connector that was reserved for another tag",
+    RESERVATION_UNKNOWN: "its start named a reservation that is not known",
+    RESERVATION_DIFFERS: "its start named a reservation of another tag or another connector",
 }
 """Flag -> meaning; the documentation's table is made from it."""
 
@@ -75,6 +81,8 @@ OF_STATIONS: Final[dict[str, str]] = {
     "not_a_number": "a sample is no number, and was kept as text",
     "path": "it dials a path with slashes too many, or a whole URI",
     "quarantined": "a frame of its was put into quarantine",
+    "reservation_lost": "it showed a reserved connector free or out of service while the reservation was valid",
+    "reserved_unknown": "it showed a connector Reserved for which no reservation is known",
     "reverting": "it keeps going back to another value of a key that a template sets; the key is left alone",
     "subprotocol": "it offered no known subprotocol, or one in another letter case",
     "unaccepted": "it reported a transaction before it was accepted; the report was taken",

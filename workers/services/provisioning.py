@@ -17,7 +17,7 @@ from shared.records.requests import CreateStation, DeleteStation, Disconnect, Up
 from shared.records.stations import Registration, StationRecord
 from workers.store.draft import Draft
 
-from . import closing, commands, flags
+from . import closing, commands, flags, reservations
 from .configuration import drifts
 from .quirks import NO_RULE, RULES
 from .tuning import concluding
@@ -106,6 +106,7 @@ def delete(draft: Draft, request: DeleteStation) -> dict[str, Any]:
     for transaction in list(draft.charging.open.values()):
         closing.assume_over(draft, transaction, "reconciled", flags.ESTIMATED, "its station was deleted")
     commands.cancel_all(draft, "the station was deleted")
+    reservations.forget(draft)
     session = draft.session
     if session.connection in ("open", "reconnecting"):
         _close(draft, POLICY_VIOLATION, "deleted")

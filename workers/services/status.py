@@ -16,7 +16,7 @@ from shared.records.packing import storable
 from shared.records.stations import ConnectorRecord, Connectors
 from workers.store.draft import Draft
 
-from . import reconciliation
+from . import reconciliation, reservations
 from .configuration import firmware
 
 MAX_CONNECTOR: Final = 128
@@ -81,6 +81,7 @@ def _change(draft: Draft, record: ConnectorRecord, previous: ConnectorRecord | N
         draft.flag("available_early")
     draft.put(Connectors({**draft.connectors.by_id, record.connector_id: record}))
     draft.effect("HSET", keys.CONNECTORS, f"{draft.station_id}/{record.connector_id}", record.status)
+    reservations.on_status(draft, record.connector_id, record.status)
     if record.error_code != NO_ERROR and (previous is None or previous.error_code != record.error_code):
         draft.count("station_faults_total", record.error_code)
     draft.emit(

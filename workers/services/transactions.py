@@ -16,7 +16,7 @@ from shared.records.transactions import TagAnswer, Transaction
 from workers.store.draft import Draft
 from workers.store.wants import Want, WantStart, WantTransaction, WantTransactionId
 
-from . import authorization, flags
+from . import authorization, flags, reservations
 from .clocks import is_plausible
 from .closing import assume_over, enter, file
 from .metering import keep_open
@@ -78,7 +78,7 @@ def start(draft: Draft, report: StartReport) -> Started:
         answer, held = authorization.look(draft, id_tag), ""
     else:
         answer, held = authorization.admit(draft, id_tag, holder)
-    opened = _answered(opened, answer, held)
+    opened = reservations.claim(draft, _answered(opened, answer, held))
     enter(draft, opened)
     if newer:
         evidence = "the connector's next transaction had started before it came"

@@ -16,6 +16,7 @@ from shared.records.configuration import Configured
 from shared.records.events import Event, StationFlagged
 from shared.records.history import Fact
 from shared.records.packing import pack
+from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging
 from shared.records.tuning import Tuned
@@ -25,7 +26,7 @@ from .view import StationView
 from .wants import Want
 
 Argument = str | int | bytes
-Section = StationRecord | SessionRecord | Connectors | Charging | Commands | Configured | Tuned
+Section = StationRecord | SessionRecord | Connectors | Charging | Commands | Configured | Tuned | Reservations
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -49,8 +50,8 @@ class Draft:
 
     __slots__ = (
         "_events", "answer", "changed", "charging", "commands", "configured", "connectors", "counts", "deliveries",
-        "effects", "flags", "now", "origin", "policy", "releases", "result", "session", "station", "station_id",
-        "timers", "tuned", "view", "writes",
+        "effects", "flags", "now", "origin", "policy", "releases", "reserved", "result", "session", "station",
+        "station_id", "timers", "tuned", "view", "writes",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -60,6 +61,7 @@ class Draft:
     commands: Commands
     configured: Configured
     tuned: Tuned
+    reserved: Reservations
 
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
         self.view = view
@@ -199,6 +201,7 @@ _PLACES: Final[dict[type, tuple[str, str]]] = {
     Commands: ("cm", "commands"),
     Configured: ("cf", "configured"),
     Tuned: ("tu", "tuned"),
+    Reservations: ("rs", "reserved"),
 }
 """Section -> field of the state hash, attribute of a draft."""
 _SECTIONS: Final = frozenset(name for _, name in _PLACES.values())

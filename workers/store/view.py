@@ -9,6 +9,7 @@ import msgspec
 
 from shared.records.commands import Commands
 from shared.records.configuration import Configured
+from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging
 from shared.records.tuning import Tuned
@@ -23,6 +24,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "cm": Commands,
     "cf": Configured,
     "tu": Tuned,
+    "rs": Reservations,
 }
 """Field of the state hash -> type of the section."""
 FIELDS: Final = ("v", *SECTIONS)
@@ -37,8 +39,8 @@ class StationView:
     """
 
     __slots__ = (
-        "_raw", "charging", "commands", "configured", "connectors", "loaded", "session", "station", "station_id",
-        "token", "tuned",
+        "_raw", "charging", "commands", "configured", "connectors", "loaded", "reserved", "session", "station",
+        "station_id", "token", "tuned",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -55,6 +57,8 @@ class StationView:
     """Where the reading of its configuration stands."""
     tuned: Tuned
     """What was set on it, and what is under way."""
+    reserved: Reservations
+    """Its reservations."""
 
     def __init__(self, station_id: str, token: bytes | None, raw: dict[str, bytes | None]) -> None:
         self.station_id = station_id
@@ -90,6 +94,7 @@ _LAZY: Final[dict[str, tuple[str, Callable[[bytes], Any], Any]]] = {
         ("commands", "cm", Commands()),
         ("configured", "cf", Configured()),
         ("tuned", "tu", Tuned()),
+        ("reserved", "rs", Reservations()),
     )
 }
 """Attribute -> field of the hash, decoder, and what stands for a field that is not there."""

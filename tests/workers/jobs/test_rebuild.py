@@ -18,6 +18,7 @@ from workers.jobs import indexes, places, rebuild
 from workers.jobs.indexes import INDEXES, Form
 
 CHECKED = (*INDEXES, keys.TAGS)
+RESERVE = '{"connectorId":1,"expiryDate":"2100-01-01T00:00:00Z","idTag":"Anna","reservationId":1}'
 
 
 async def dump(lane: Lane) -> dict[str, Any]:
@@ -65,6 +66,8 @@ async def life(system: System) -> None:
         assert await system.request("CP6", send) == 202
         assert await system.request("OP1", msgspec.structs.replace(send, command_id=f"o{number}")) == 202
     assert await system.request("OP1", CancelCommand(request_id="c4", command_id="o1")) == 200
+    reserve = SendCommand(request_id="r", command_id="reserve-1", action="ReserveNow", payload=RESERVE)
+    assert await system.request("OP1", reserve) == 202
     reset = SendCommand(request_id="5", command_id="reset-1", action="Reset", payload='{"type":"Soft"}')
     assert await system.request("CP1", reset) == 202
 

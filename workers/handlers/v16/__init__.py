@@ -8,6 +8,7 @@
     authorize.py, transactions.py, meter_values.py   Authorize; StartTransaction, StopTransaction; MeterValues
     tuning.py               ChangeConfiguration and Reset for templates
     commands.py             what the answers to the CSMS's messages mean, and promise
+    reservations.py         ReserveNow, CancelReservation
 
 Every module of the package is imported: a handler needs no further list.
 """
