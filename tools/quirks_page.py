@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 
 from shared import metrics
 from shared.ocpp.quirks import PAYLOAD_QUIRKS, TIME_QUIRKS
+from shared.quirk_profiles import RULES, load
 from workers.services.flags import MEANINGS, OF_STATIONS
-from workers.services.quirks import PROFILES, RULES
 
 _HEAD = f"""\
 # Flags and quirks
 
-Generated from `shared/ocpp/quirks.py`, `workers/services/flags.py` and `workers/services/quirks.py`.
+Generated from `shared/ocpp/quirks.py`, `workers/services/flags.py` and `shared/quirk_profiles`.
 
 Real stations deviate from the standard. A frame is read strictly first, by the standard's schema; where that refuses
 it, a second, lenient reading takes what can be understood and notes how it deviates. Only what both refuse goes to
@@ -25,8 +25,10 @@ _RULES_HEAD = """\
 What needs a choice is a rule of the station: its `quirk_profile` in the API (`PATCH /api/v1/stations/{station_id}`), a
 map of rule to value (`ampstream stations update ID --quirk RULE=VALUE`). A rule that is not set has no effect."""
 _PROFILES_HEAD = """\
-Models that get rules by themselves. What a station's own `quirk_profile` says wins; there
-`none` switches a rule off."""
+Models that get rules by themselves: the files `*.toml` in `shared/quirk_profiles`, and further ones in the directory
+that `AMPSTREAM_QUIRK_PROFILES_DIR` names, read when a worker starts; one that is wrong is refused, with file and line.
+Then come the rules that operators set for a model ([models](models.md)), and what a station's own `quirk_profile` says
+wins. `none` switches a rule off."""
 
 
 def markdown() -> str:
@@ -46,7 +48,7 @@ def markdown() -> str:
         _table(("rule", "value", "meaning"), _rules()),
         "## Profiles",
         _PROFILES_HEAD,
-        _table(("vendor", "model", "firmware", "rules"), _profiles()),
+        _table(("vendor", "model", "firmware", "rules", "why"), _profiles()),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -56,13 +58,17 @@ def _flags(meanings: Mapping[str, str]) -> Iterable[tuple[str, ...]]:
 
 
 def _rules() -> Iterable[tuple[str, ...]]:
-    return ((f"`{rule}`", f"`{value}`", text) for rule, values in RULES.items() for value, text in values.items())
+    for name, rule in RULES.items():
+        if rule.is_number:
+            yield f"`{name}`", rule.expectation, rule.meaning
+        for value, text in rule.values.items():
+            yield f"`{name}`", f"`{value}`", text
 
 
 def _profiles() -> Iterable[tuple[str, ...]]:
-    for profile in PROFILES:
+    for profile in load():
         rules = ", ".join(f"`{rule}: {value}`" for rule, value in profile.rules.items())
-        yield (*(f"`{pattern}`" for pattern in (profile.vendor, profile.model, profile.firmware)), rules)
+        yield (*(f"`{pattern}`" for pattern in (profile.vendor, profile.model, profile.firmware)), rules, profile.why)
 
 
 def _table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 import hiredis
 
-from shared import memory, metrics, observe, tracing
+from shared import memory, metrics, observe, quirk_profiles, tracing
 from shared.bus import streams
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.server import Server, Unfit, verify
@@ -31,7 +31,8 @@ from workers.jobs.bulk.runner import Runner
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
 from workers.jobs.stuck import count_stuck
-from workers.sweeps import expiry
+from workers.services import quirks
+from workers.sweeps import expiry, models
 from workers.sweeps.due import Sweep
 from workers.sweeps.fleet import Fleet
 from workers.sweeps.leader import Leadership
@@ -72,6 +73,7 @@ class Worker:
         self.name = f"{name}-{secrets.token_hex(4)}"
         self._settings = settings
         self._policy: Policy = of_settings(settings)
+        quirks.install(quirk_profiles.load(settings.quirk_profiles_dir))
         self._lane = self._new_lane("worker")
         self._sweep_lane = self._new_lane("sweeper")
         self._jobs_lane = self._new_lane("jobs")
@@ -125,6 +127,7 @@ class Worker:
                 self._server = await verify(self._lane, self._settings)
                 self._connects = self._lane.connects
                 partitions = await streams.partitions(self._lane, self._settings.partitions)
+                await models.refresh(self._lane)  # Before the first frame: a rule may say in what unit a meter counts.
             except (LaneLost, hiredis.ReplyError, Unfit) as error:
                 self._unfit = str(error)
                 if not waited:
@@ -233,6 +236,7 @@ class Worker:
         fleet = Fleet(self._sweep_lane, partitions)
         while True:
             await fleet.refresh()
+            await models.refresh(self._sweep_lane)
             await asyncio.sleep(GAUGES_S)
 
     async def _leave(self, leadership: Leadership, jobs: Runner) -> None:

@@ -84,7 +84,7 @@ class Doorkeeper:
             raise Refused("auth_failed", 403, "the station is blocked")
         if profile < int(door.minimum_profile or 0):
             raise Refused("profile_downgrade", 403, "the station must connect with a higher security profile")
-        return Welcome(profile, int(door.interval or 0), door.ping != "0", door.subprotocol)
+        return Welcome(profile, int(door.interval or 0), door.ping != "0" and door.quiet != "1", door.subprotocol)
 
     async def _read(self, station_id: str) -> tuple[Door, bool]:
         fields, listed = await self._lane.execute(

@@ -78,6 +78,10 @@ TAGS: Final = "idx:tags"
 """Sorted set, all scores 0: every id tag, in order."""
 QUARANTINE: Final = "idx:quarantine"
 """Sorted set of `<station>/<id>` by receipt (ms)."""
+MODELS: Final = "models"
+"""Hash: model key -> `Model`, of those whose configuration was read."""
+MODEL_OVERRIDES: Final = "models:overrides"
+"""Hash: model key -> what operators say of it."""
 DRIFT_RULES: Final = "drift:rules"
 """String: which changes of a configuration are significant, where operators set it."""
 DRIFTS: Final = "idx:drifts"
@@ -183,6 +187,11 @@ def configuration_history(station_id: str) -> str:
 def drifts(station_id: str) -> str:
     """Name the hash of significant changes of a station's configuration."""
     return f"s:{{{station_id}}}:drifts"
+
+
+def model_measurands(key: str) -> str:
+    """Name the set of measurands that stations of a model have sent."""
+    return f"model:{{{key}}}:measurands"
 
 
 def samples(station_id: str) -> str:

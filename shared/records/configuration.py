@@ -140,5 +140,7 @@ class Configured(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     expected: dict[str, str] = {}
     """Key -> value that a station took from us since the last snapshot: its change is no drift."""
     firmware: FirmwareMemory = FirmwareMemory()
+    quiet: bool = False
+    """Whether its door says that it answers no ping."""
     drifts: tuple[str, ...] = ()
     """Drifts that nobody has acknowledged."""

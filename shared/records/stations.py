@@ -92,8 +92,8 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     `key`: stored credential (see `shared.credentials`), empty: none set (security profile 0). `pending_key`: during a
     rotation. `minimum_profile`: no connection below it. `interval`: heartbeat interval in s. `ping`: `0` where the
-    station never answers pings. `subprotocol`: default for a station that offers none. `blocked`: `1`: refused
-    whatever it shows.
+    station never answers pings, `quiet`: `1` where its model does not, by a quirk profile. `subprotocol`: default for a
+    station that offers none. `blocked`: `1`: refused whatever it shows.
     """
 
     key: str = ""
@@ -101,5 +101,6 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     minimum_profile: str = ""
     interval: str = ""
     ping: str = ""
+    quiet: str = ""
     subprotocol: str = ""
     blocked: str = ""

@@ -220,6 +220,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             le=86400,
         ),
     ] = 120.0
+    quirk_profiles_dir: Annotated[
+        str, _configuration("Directory with further quirk profiles, *.toml, read when a worker starts; empty: none.")
+    ] = ""
     firmware_settle_s: Annotated[
         float,
         _configuration(

@@ -38,6 +38,7 @@ from . import acceptance, command_hooks, command_rules
 from .command_hooks import keeps as keeps
 from .command_hooks import when_done as when_done
 from .command_hooks import when_ended as when_ended
+from .quirks import quirks_of
 from .wakeups import wakes
 
 MAX_QUEUE: Final = 100
@@ -212,7 +213,8 @@ def _send(draft: Draft, queued: Queued) -> None:
     if record is None:
         draft.put(_without(draft.commands, queued.command_id))
         return
-    epoch, timeout_ms = draft.session.epoch, draft.policy.command_timeout_ms
+    epoch, timeout_ms = draft.session.epoch, quirks_of(draft.station).command_timeout_ms
+    timeout_ms = draft.policy.command_timeout_ms if timeout_ms < 0 else timeout_ms  # quirk 24
     outstanding = Outstanding(record.command_id, record.action, epoch, draft.now, draft.now + timeout_ms)
     draft.put(msgspec.structs.replace(_without(draft.commands, record.command_id), outstanding=outstanding))
     draft.wake(TIMEOUT_TIMER, record.command_id, outstanding.deadline_at)

@@ -12,6 +12,7 @@ import msgspec
 
 from shared.bus import keys
 from shared.envelopes import Close
+from shared.quirk_profiles import problem
 from shared.records.events import StationCreated, StationDeleted, StationOffline, StationUpdated
 from shared.records.requests import CreateStation, DeleteStation, Disconnect, UpdateStation
 from shared.records.stations import Registration, StationRecord
@@ -19,7 +20,6 @@ from workers.store.draft import Draft
 
 from . import closing, commands, flags, reservations
 from .configuration import drifts
-from .quirks import NO_RULE, RULES
 from .tuning import concluding
 
 GO_AWAY: Final = 1012
@@ -140,11 +140,8 @@ def _known(draft: Draft) -> StationRecord:
 def _check_rules(wanted: dict[str, str]) -> None:
     """Refuse rules that would have no effect: their stations would be billed wrong without anybody knowing."""
     for rule, value in wanted.items():
-        if rule not in RULES:
-            raise Refused(422, f"`quirk_profile` has no rule {rule[:64]!r}; there are: {', '.join(RULES)}")
-        known = (*RULES[rule], NO_RULE)
-        if value not in known:
-            raise Refused(422, f"`quirk_profile`: {rule} is not {value[:64]!r}; it may be: {', '.join(known)}")
+        if wrong := problem(rule, value):
+            raise Refused(422, f"`quirk_profile`: {wrong}")
 
 
 def _close(draft: Draft, code: int, reason: str) -> None:

@@ -1,7 +1,9 @@
 """What needs a choice per model, as data: rules by vendor, model and firmware, and by station as operators set them.
 
-A rule is a name and a value, both texts; `RULES` says which exist and what they mean. `PROFILES` gives them to models,
-`StationRecord.quirk_profile` to a single station, which wins. An unknown name or value has no effect.
+    the files' profiles  <  what operators set for the model  <  the station's own `quirk_profile`
+
+Later ones win, rule by rule; `none` takes a rule away, an unknown name or value has no effect. The process that decides
+installs the first two (`install`): they are as good as settings.
 """
 
 from __future__ import annotations
@@ -13,43 +15,15 @@ from typing import Final
 
 import msgspec
 
+from shared.quirk_profiles import Profile, load
+from shared.quirk_profiles.rules import number_of
+from shared.records.models import Overrides, model_key
 from shared.records.stations import StationRecord
-
-RULES: Final[dict[str, dict[str, str]]] = {
-    "id_tag": {
-        "strip_suffix": "what follows the first `_` of an id tag is the reader's serial number and is dropped",
-        "hex": "id tags are hexadecimal: separators and a leading 0x are dropped",
-    },
-    "free_vend": {"accept": "a start without an id tag, or with the station's own for nobody, is accepted"},
-    "samples_in": {"kwh": "energy samples labelled Wh, or not at all, are kWh"},
-    "meter_in": {"kwh": "meterStart and meterStop are kWh"},
-    "register": {"session": "the energy register counts from 0 in each session"},
-    "main_meter": {"transaction": "samples of connector 0 belong to the only open transaction"},
-    "trigger_boot": {"never": "TriggerMessage(BootNotification) makes it reboot: it is not asked"},
-    "read_configuration": {"never": "it reboots when its configuration is read: it is not asked"},
-}
-"""Rule -> value -> meaning; the documentation's table is made from it."""
-
-NO_RULE: Final = "none"
-"""Value of any rule: what its model's profile says does not hold for this station."""
 
 FREE_VEND_TAGS: Final = frozenset(
     {"", "0", "00000000", "free", "freevend", "free_vend", "noauth", "no_auth", "unknown"}
 )
 """What stations send as id tag where nobody has to identify himself."""
-
-
-class Profile(msgspec.Struct, frozen=True):
-    """Rules of the models that match: regular expressions over the whole text, case-insensitive."""
-
-    rules: dict[str, str]
-    vendor: str = ".*"
-    model: str = ".*"
-    firmware: str = ".*"
-
-
-PROFILES: Final[tuple[Profile, ...]] = (Profile({"main_meter": "transaction"}, vendor="keba.*"),)
-"""All that match apply, later ones win."""
 
 
 class Quirks(msgspec.Struct, frozen=True, gc=False):
@@ -64,6 +38,14 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
     main_meter: bool = False
     no_boot_trigger: bool = False
     no_configuration_reads: bool = False
+    no_pings: bool = False
+    ignore_info: bool = False
+    boot_hold_ms: int = -1
+    """-1: the policy's, as with the next two."""
+    command_timeout_ms: int = -1
+    start_failure_ms: int = -1
+    connectors: int = 0
+    """0: as the station says."""
 
     def id_tag(self, text: str) -> str:
         """Return the id tag that `text` stands for."""
@@ -80,7 +62,26 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
         return self.free_vend and id_tag.lower() in FREE_VEND_TAGS
 
 
+class _Held:
+    """What is installed in this process."""
+
+    profiles: tuple[Profile, ...] = load()
+    of_models: Mapping[str, Overrides] = {}
+
+
 _NONE: Final = Quirks()
+_UNSAID: Final = Overrides()
+
+
+def install(profiles: tuple[Profile, ...] | None = None, of_models: Mapping[str, Overrides] | None = None) -> None:
+    """Let these profiles, or what operators say by model key, hold from now on; None leaves what holds."""
+    if profiles is not None:
+        _Held.profiles = profiles
+    if of_models is not None:
+        if of_models == _Held.of_models:
+            return
+        _Held.of_models = of_models
+    _effective.cache_clear()
 
 
 def quirks_of(station: StationRecord | None) -> Quirks:
@@ -90,17 +91,26 @@ def quirks_of(station: StationRecord | None) -> Quirks:
     return _effective(station.vendor, station.model, station.firmware, tuple(station.quirk_profile.items()))
 
 
+def rules_of(vendor: str, model: str, firmware: str) -> dict[str, str]:
+    """Return the rules of a model: the profiles', then the operators'."""
+    rules: dict[str, str] = {}
+    for profile in _Held.profiles:
+        if profile.fits(vendor, model, firmware):
+            rules.update(profile.rules)
+    return rules | overrides_of(vendor, model, firmware).rules
+
+
+def overrides_of(vendor: str, model: str, firmware: str) -> Overrides:
+    """Return what operators say of a model."""
+    return _Held.of_models.get(model_key(vendor, model, firmware), _UNSAID) if _Held.of_models else _UNSAID
+
+
 @lru_cache(maxsize=4096)
 def _effective(vendor: str, model: str, firmware: str, own: tuple[tuple[str, str], ...]) -> Quirks:
-    rules: dict[str, str] = {}
-    for profile in PROFILES:
-        pairs = ((profile.vendor, vendor), (profile.model, model), (profile.firmware, firmware))
-        if all(re.fullmatch(pattern, text, re.IGNORECASE | re.DOTALL) for pattern, text in pairs):
-            rules.update(profile.rules)
-    return _made(rules | dict(own))
+    return _made(rules_of(vendor, model, firmware) | dict(own))
 
 
-def _made(rules: Mapping[str, str]) -> Quirks:
+def _made(rules: dict[str, str]) -> Quirks:
     return Quirks(
         strip_suffix=rules.get("id_tag") == "strip_suffix",
         hex_tags=rules.get("id_tag") == "hex",
@@ -111,4 +121,14 @@ def _made(rules: Mapping[str, str]) -> Quirks:
         main_meter=rules.get("main_meter") == "transaction",
         no_boot_trigger=rules.get("trigger_boot") == "never",
         no_configuration_reads=rules.get("read_configuration") == "never",
+        no_pings=rules.get("ping") == "off",
+        ignore_info=rules.get("status_info") == "ignore",
+        boot_hold_ms=_ms(rules, "boot_hold"),
+        command_timeout_ms=_ms(rules, "command_timeout"),
+        start_failure_ms=_ms(rules, "start_failure"),
+        connectors=int(number_of(rules, "connectors")),
     )
+
+
+def _ms(rules: dict[str, str], name: str) -> int:
+    return round(number_of(rules, name) * 1000) if name in rules and rules[name] != "none" else -1

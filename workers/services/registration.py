@@ -16,6 +16,7 @@ from shared.records.stations import Registration, SessionRecord, StationRecord
 from workers.store.draft import Draft
 
 from . import acceptance, configuration, reconciliation
+from .quirks import quirks_of
 
 SETTLE_MS: Final = 1000
 """Commands wait so long after a boot was answered: the answer is out first, and the station has read it (quirk 2)."""
@@ -87,6 +88,10 @@ def _record(draft: Draft, station: StationRecord, report: Boot, verdict: Verdict
             **texts,
         )
     )
+    quiet = quirks_of(draft.station).no_pings  # quirk 20
+    if quiet != draft.configured.quiet:
+        draft.put(msgspec.structs.replace(draft.configured, quiet=quiet))
+        draft.write("HSET", keys.door(draft.station_id), "quiet", "1" if quiet else "")
     if verdict.interval_s != station.heartbeat_interval_s:
         draft.write("HSET", keys.door(draft.station_id), "interval", str(verdict.interval_s))
 

@@ -20,6 +20,7 @@ from workers.store.draft import Draft
 from workers.store.wants import WantPresence
 
 from . import commands, configuration, reconciliation
+from .quirks import quirks_of
 from .wakeups import wakes
 
 KEPT_EPOCHS: Final = 8
@@ -148,7 +149,7 @@ def _begin(draft: Draft, subprotocol: str, address: str, security_profile: int) 
             connection="open",
             opened_at=origin.received_at,
             boot_epoch=old.boot_epoch,
-            hold_until=origin.received_at + draft.policy.boot_hold_ms,
+            hold_until=origin.received_at + _hold_ms(draft),
             epochs=epochs[:KEPT_EPOCHS],
         )
     )
@@ -164,6 +165,11 @@ def _begin(draft: Draft, subprotocol: str, address: str, security_profile: int) 
     if draft.charging.open:
         reconciliation.on_return(draft, "reconnect")
     configuration.returned(draft)
+
+
+def _hold_ms(draft: Draft) -> int:
+    held = quirks_of(draft.station).boot_hold_ms
+    return held if held >= 0 else int(draft.policy.boot_hold_ms)
 
 
 def _come_back(draft: Draft, session: SessionRecord) -> None:

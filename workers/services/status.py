@@ -18,6 +18,7 @@ from workers.store.draft import Draft
 
 from . import reconciliation, reservations
 from .configuration import firmware
+from .quirks import quirks_of
 
 MAX_CONNECTOR: Final = 128
 """No station has more connectors; greater numbers are garbage (quirk 21)."""
@@ -49,7 +50,7 @@ def report(draft: Draft, status: StatusReport) -> None:
         draft.count("station_clock_skew_seconds", amount=skew_ms / 1000)
     record = _record(draft, status)
     previous = draft.connectors.by_id.get(connector)
-    if previous is None or _differs(previous, record):
+    if previous is None or _differs(previous, record, ignore_info=quirks_of(draft.station).ignore_info):
         _change(draft, record, previous)
         firmware.showed_error(draft, record.error_code, record.vendor_error_code)
     if draft.charging.reconciliations:
@@ -70,9 +71,14 @@ def _record(draft: Draft, status: StatusReport) -> ConnectorRecord:
     )
 
 
-def _differs(previous: ConnectorRecord, record: ConnectorRecord) -> bool:
+def _differs(previous: ConnectorRecord, record: ConnectorRecord, *, ignore_info: bool) -> bool:
     """Tell whether anything but the times changed: a repeated status keeps the time since which it holds."""
-    unchanged = msgspec.structs.replace(record, reported_at=previous.reported_at, received_at=previous.received_at)
+    unchanged = msgspec.structs.replace(
+        record,
+        reported_at=previous.reported_at,
+        received_at=previous.received_at,
+        info=previous.info if ignore_info else record.info,
+    )
     return unchanged != previous
 
 

@@ -19,6 +19,7 @@ from shared.records.transactions import Transaction
 from workers.store.draft import Draft
 
 from . import authorization, commands
+from .quirks import quirks_of
 from .wakeups import wakes
 
 TIMER: Final = "remote_failure"
@@ -49,7 +50,8 @@ def begin(draft: Draft, command: CommandRecord) -> None:
     reader = WATCHED.get(command.action)
     if reader is None or command.state != "accepted":
         return
-    due_at = draft.now + draft.policy.start_failure_ms
+    wait_ms = quirks_of(draft.station).start_failure_ms  # quirk 26
+    due_at = draft.now + (draft.policy.start_failure_ms if wait_ms < 0 else wait_ms)
     watch = msgspec.structs.replace(reader(_decode(command.payload)), command_id=command.command_id, due_at=due_at)
     # Both directions are independent: the start may come before the answer that accepts it.
     begun = [one for one in draft.charging.open.values() if one.received_at >= command.sent_at]

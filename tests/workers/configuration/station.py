@@ -15,7 +15,7 @@ from shared.policy import Policy
 from shared.records.configuration import Configured, Snapshot, Version
 from shared.records.drifts import Drift
 from shared.records.packing import unpack
-from shared.records.requests import SendCommand
+from shared.records.requests import ReadConfiguration, SendCommand
 from tests.workers.charging.site import Site
 from workers.services import commands
 from workers.store.draft import Draft
@@ -35,7 +35,7 @@ class Configurable(Site):
         self.readonly: set[str] = set()
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.answerer: Answerer = self.tell
-        super().__init__(policy, **boot)
+        super().__init__(policy, 0, **boot)
 
     def tell(self, payload: dict[str, Any]) -> Any:
         """Answer as the standard has it (OCPP 1.6 §5.8)."""
@@ -115,17 +115,25 @@ class Configurable(Site):
         found = self.memory.data.get(keys.drifts(self.station_id), {}).values()
         return sorted((unpack(one, Drift) for one in found), key=lambda one: one.version)
 
+    def sending(self, action: str, payload: dict[str, Any]) -> SendCommand:
+        """Return an operator's request for a command."""
+        text = msgspec.json.encode(payload).decode()
+        return SendCommand(request_id=f"c{next(self._message_ids)}", action=action, payload=text)
+
+    def reading(self) -> ReadConfiguration:
+        """Return an operator's request for a read."""
+        return ReadConfiguration(request_id=f"r{next(self._message_ids)}")
+
     def command(self, action: str, payload: dict[str, Any]) -> str:
         """Send a command as an operator and return its id, with nothing else in the way."""
-        status, body = self.request(
-            SendCommand(request_id=f"c{next(self._message_ids)}", action=action, payload=json_text(payload))
-        )
+        status, body = self.request(self.sending(action, payload))
         assert status == 202
         self.deliveries.clear()
         command_id: str = body["command_id"]
         return command_id
 
-
-def json_text(payload: dict[str, Any]) -> str:
-    """Return a payload as it goes on the wire."""
-    return msgspec.json.encode(payload).decode()
+    def read(self) -> Snapshot:
+        """Have the configuration read at an operator's word and return the snapshot."""
+        assert self.request(self.reading())[0] == 202
+        self.settle_down(60)
+        return self.snapshot

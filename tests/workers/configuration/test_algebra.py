@@ -67,9 +67,10 @@ def test_text_truth_and_numbers_never_raise(value: object) -> None:
     """Every value has a text, a truth and a number or none."""
     text = coercion.text(value)
     assert text is None or isinstance(text, str)
-    assert coercion.truth(value) in (True, False)
+    assert isinstance(coercion.truth(value), bool)
     number = coercion.number(text, 1, 128)
-    assert number is None or 1 <= number <= 128
+    if number is not None:
+        assert 1 <= number <= 128
 
 
 @given(st.text(max_size=10), st.text(max_size=10))
@@ -77,7 +78,7 @@ def test_any_text_may_be_a_pattern(name: str, pattern: str) -> None:
     """Patterns know `*` and `?` alone; a name fits itself where it has none of them."""
     matches(name, (pattern,))
     assert matches(name, ("*",))
-    if not set(name) & set("*?") and name.lower() == name.lower().lower():
+    if not set(name) & set("*?"):
         assert matches(name, (name,))
 
 

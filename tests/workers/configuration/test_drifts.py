@@ -137,7 +137,7 @@ def test_a_deleted_station_leaves_nothing() -> None:
     site.settle_down()
     changed(site, A="2")
     assert site.request(DeleteStation(request_id="r1"))[0] == 200
-    assert not [key for key in site.memory.data if key.endswith((":config", ":history", ":drifts"))]
+    assert not [key for key in site.memory.data if key.endswith((":config", ":history", "}:drifts"))]
     assert site.memory.data[keys.DRIFTS] == {}
     assert site.memory.data[keys.DRIFTING] == {}
 

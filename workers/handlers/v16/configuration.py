@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +12,7 @@ from shared.ocpp.versions import OCPP16
 from shared.records.commands import CommandRecord
 from shared.records.configuration import KeyValue
 from shared.records.drift_rules import masked
+from shared.records.models import Capabilities
 from workers.services import commands
 from workers.services.configuration import coercion, expecting, rules
 from workers.services.configuration.words import Answer, Words, speaks
@@ -75,6 +76,19 @@ STANDARD_KEYS: Final = (
 """Configuration keys of 1.6 (§9) and of its security whitepaper, without AuthorizationKey: it is written only."""
 
 
+LIMITS: Final = (
+    *(name for name in STANDARD_KEYS if name.endswith("MaxLength")),
+    "GetConfigurationMaxKeys",
+    "ChargeProfileMaxStackLevel",
+    "ChargingScheduleMaxPeriods",
+    "MaxChargingProfilesInstalled",
+    "CertificateSignedMaxChain",
+)
+"""Keys that say how much of something the station takes."""
+MAX_LIMIT: Final = 1_000_000
+MAX_CONNECTORS: Final = 128
+
+
 def _payload(names: Sequence[str]) -> dict[str, Any]:
     return {"key": list(names)} if names else {}
 
@@ -95,6 +109,18 @@ def read(response: Any) -> Answer | None:
         keys[name[: coercion.MAX_NAME]] = _one(item, oddities)
     names = tuple(name for one in unknown[:MAX_KEYS] if (name := coercion.text(one)))
     return Answer(keys, names, tuple(dict.fromkeys(oddities)))
+
+
+def capabilities(keys: Mapping[str, KeyValue]) -> Capabilities:
+    """Return what the keys say that the station can do; numbers that no station has count as not told (quirk 21)."""
+    found = {name.lower(): one.value for name, one in keys.items()}
+    profiles = (part.strip() for part in (found.get("supportedfeatureprofiles") or "").split(","))
+    limits = {name: coercion.number(found.get(name.lower()), 0, MAX_LIMIT) for name in LIMITS}
+    return Capabilities(
+        profiles=tuple(dict.fromkeys(one for one in profiles if one)),
+        connectors=coercion.number(found.get("numberofconnectors"), 1, MAX_CONNECTORS),
+        limits={name: limit for name, limit in limits.items() if limit is not None},
+    )
 
 
 def _one(item: dict[str, Any], oddities: list[str]) -> KeyValue:
@@ -141,6 +167,7 @@ speaks(
         action=GetConfigurationRequest.action,
         payload=_payload,
         read=read,
+        capabilities=capabilities,
         max_keys="GetConfigurationMaxKeys",
         standard_keys=STANDARD_KEYS,
     ),

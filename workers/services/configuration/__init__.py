@@ -8,6 +8,7 @@
     firmware.py      what a firmware has shown: error codes, vendor error codes, measurands
     drifts.py        which differences are significant; their records; their acknowledgement
     expecting.py     changes that are ours, and no drift
+    capabilities.py  what a station and its model can do
     rules.py         the rules that tell, as shipped
 
 The flow: `reading.begin` (an accepted boot, the timer, an operator) queues a command; its end comes back to
@@ -17,7 +18,18 @@ What is under way is in section `cf`, and timers look again: a worker that dies 
 
 from __future__ import annotations
 
+from . import capabilities
 from .hooks import when_keys_read, when_read, when_unread
 from .reading import BOOT, OPERATOR, begin, read_keys, returned
 
-__all__ = ["BOOT", "OPERATOR", "begin", "read_keys", "returned", "when_keys_read", "when_read", "when_unread"]
+__all__ = [
+    "BOOT",
+    "OPERATOR",
+    "begin",
+    "capabilities",
+    "read_keys",
+    "returned",
+    "when_keys_read",
+    "when_read",
+    "when_unread",
+]

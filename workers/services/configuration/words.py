@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from shared.records.configuration import KeyValue
+from shared.records.models import Capabilities
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -26,6 +27,8 @@ class Words(msgspec.Struct, frozen=True):
     """Keys to ask for, none for all -> the payload."""
     read: Callable[[Any], Answer | None]
     """The answer's payload, any JSON -> what it says; None: nothing that can be understood."""
+    capabilities: Callable[[Mapping[str, KeyValue]], Capabilities]
+    """The keys -> what they say that the station can do."""
     max_keys: str
     """The key that says how many keys may be asked for at once."""
     standard_keys: tuple[str, ...]
