@@ -10,6 +10,7 @@ import msgspec
 
 from ampstream.operator.api import segment
 from ampstream.operator.fields import FieldsError, payload
+from ampstream.operator.jobs import many, send_many, target
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, facts, moment, plural, table, when
 from shared.ocpp import v16
@@ -22,29 +23,43 @@ EARLY_S: Final = 15
 
 
 @click.command()
-@click.argument("station_id")
-@click.argument("action")
-@click.argument("fields", nargs=-1)
+@click.argument("words", nargs=-1, required=True, metavar="[STATION] ACTION [FIELDS]...")
 @click.option("--payload", "text", metavar="JSON", help="The whole payload as JSON, in place of FIELDS.")
-@click.option("--wait", is_flag=True, help="Wait for the outcome; exit status 1 unless it is accepted.")
+@click.option("--wait", is_flag=True, help="Wait for the outcome; exit status 1 unless it is accepted, by all.")
 @click.option(
-    "--wait-s", type=click.IntRange(1, MAX_WAIT_S), default=30, show_default=True, help="How long --wait waits."
+    "--wait-s",
+    type=click.IntRange(1, MAX_WAIT_S),
+    default=30,
+    show_default=True,
+    help="How long, for one station.",
 )
 @click.option("--expires-in-s", type=click.IntRange(min=1), help="Do not send it after so long; else seven days.")
 @click.option("--idempotency-key", metavar="KEY", help="Repeated with the same key, it is carried out once.")
+@many
 @operator
 async def send(
-    session: Session, station_id: str, action: str, fields: tuple[str, ...], *, text: str | None, wait: bool,
-    wait_s: int, expires_in_s: int | None, idempotency_key: str | None,
+    session: Session, words: tuple[str, ...], *, text: str | None, wait: bool,
+    wait_s: int, expires_in_s: int | None, idempotency_key: str | None, **options: Any,
 ) -> None:  # fmt: skip
-    """Send a command to a station.
+    """Send a command to a station, or to many.
 
     ACTION is spelt as in the standard, FIELDS are its payload: `ampstream send CP1 Reset type=Soft`. Members and items
     are reached by paths: `csChargingProfiles.chargingSchedule.chargingSchedulePeriod[0].limit=16`.
+
+    In place of STATION --stations, --group, --filter or --all say to whom: a job sends it, a few stations at a time,
+    and to those that are offline once they are back. `ampstream jobs` shows, pauses and cancels it; with --wait this
+    command shows how far it is until its end.
     """
+    stations = target(options)
+    station_id, action, fields = _words(words, to_many=stations is not None)
     body: dict[str, Any] = {"action": action, "payload": _payload(action, fields, text)}
     if expires_in_s is not None:
         body["expires_in_s"] = expires_in_s
+    if stations is not None:
+        await send_many(session, {**body, **stations}, options, key=idempotency_key, wait=wait)
+        return
+    if how := [name for name, value in options.items() if value is not None and value is not False]:
+        raise click.UsageError(f"{', '.join(how)}: only for many stations (--stations, --group, --filter, --all)")
     item = await session.api.ask(
         "POST",
         f"/stations/{segment(station_id)}/commands" + (f"?wait={wait_s}s" if wait else ""),
@@ -63,6 +78,15 @@ async def send(
         )
     if wait and item["state"] != "accepted":
         raise click.exceptions.Exit(1)
+
+
+def _words(words: tuple[str, ...], *, to_many: bool) -> tuple[str, str, tuple[str, ...]]:
+    """Return station, action and fields; the station is empty where others are named by options."""
+    if to_many:
+        return "", words[0], words[1:]
+    if len(words) < 2:
+        raise click.UsageError("say to which station and what: `ampstream send CP1 Reset type=Soft`")
+    return words[0], words[1], words[2:]
 
 
 @click.group()

@@ -12,8 +12,10 @@ from rich.table import Table
 COLOURS: Final = {
     **dict.fromkeys(("online", "accepted", "Charging", "open", "Available"), "green"),
     **dict.fromkeys(
-        ("offline", "rejected", "Faulted", "blocked", "Unavailable", "invalid", "error", "timed_out"), "red"
+        ("offline", "rejected", "Faulted", "blocked", "Unavailable", "invalid", "error", "timed_out", "refused"), "red"
     ),
+    **dict.fromkeys(("running", "active", "done"), "green"),
+    **dict.fromkeys(("paused", "waiting"), "yellow"),
     **dict.fromkeys(("never_seen", "pending", "none", "closed", "expired", "queued", "cancelled"), "dim"),
 }
 
