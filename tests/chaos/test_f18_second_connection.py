@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ampstream.simulate.station import Station
-from tests.chaos.harness import checks
+from tests.chaos.harness import checks, orders
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import TTL_S, System, running
 from tests.support import wait_until
@@ -31,12 +31,8 @@ async def _second_connection(system: System, ledger: LedgerFile) -> list[checks.
     await first.connect(edge=0)
     await first.boot()
     number = await first.start(1000)
-    old = first.station
-    # The ledger drops the newest socket in the end; this one is dropped below.
     # The same station, a new socket: its modem dialled again while the network still held the old one.
-    first.station = Station(system.station_url(1), "CP1", password=PASSWORD, on_call=first._on_call)
-    await first.connect(edge=1)
-    frames_before = len(old.received_frames)
+    old = await first.connect_anew(edge=1)
     with contextlib.suppress(AssertionError):
         await wait_until(lambda: not old.connected, 1.0)
     found = checks.owners([old, first.station], "CP1")
@@ -46,7 +42,7 @@ async def _second_connection(system: System, ledger: LedgerFile) -> list[checks.
     found += await checks.steady(operator, "CP1", "online", TTL_S + 1)
     # With an open transaction it was asked how it stands, over the new socket.
     assert await wait_until(lambda: first.commands, 5)
-    found += await checks.commands(operator, first, [(old, frames_before)])
+    found += await orders.audit(operator, ledger.journal)
     await first.go_on(1000)
     return found + await checks.everything(operator, ledger.book(), [first], system.valkey.client())
 

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from ampstream.simulate.ledger import START, STOP, Acked, Meter, Sent, Stop
-from ampstream.simulate.session import meter_request, start_request, stop_request
+from ampstream.simulate.reports import meter_request, start_request, stop_request
 from ampstream.simulate.station import Answer
 from tests.chaos.harness import checks
 from tests.chaos.harness.charger import Charger, LedgerFile, now_ms

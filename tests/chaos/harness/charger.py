@@ -8,19 +8,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from ampstream.simulate.ledger import START, STOP, Acked, Book, Entry, FileLedger, Meter, Sent, Start, Stop, read
-from ampstream.simulate.session import meter_request, start_request, stop_request
+from ampstream.simulate.reports import meter_request, start_request, stop_request
 from ampstream.simulate.station import Answer, CallFailed, CsmsCall, Refused, Station, StationError
 from shared.ocpp.timestamps import format_time
+from tests.chaos.harness.journal import Connected, Executed, Journal
 
 ANSWER_S: Final = 15.0
 """A CALL that the system does not answer for so long, over all tries, fails the test (F3's bound)."""
 REDIAL_S: Final = 0.05
+ANSWERS: Final[dict[str, dict[str, Any]]] = {
+    "GetConfiguration": {"configurationKey": [], "unknownKey": []},
+    "GetLocalListVersion": {"listVersion": 1},
+}
+"""What commands are answered with; every other one: Accepted."""
 
 
 def now_ms() -> int:
@@ -34,6 +41,7 @@ class LedgerFile(FileLedger):
     def __init__(self, path: Path) -> None:
         super().__init__(path, "chaos", now_ms())
         self._path = path
+        self.journal = Journal(path.with_suffix(".commands"))
         self.chargers: list[Charger] = []
 
     def book(self) -> Book:
@@ -47,6 +55,13 @@ class LedgerFile(FileLedger):
             if charger.station.connected:
                 await charger.vanish()
         self.close()
+        self.journal.close()
+
+
+class Socket(Station):
+    """One of a station's sockets; `number` counts its connections from 1."""
+
+    number = 0
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -65,12 +80,13 @@ class Charger:
         self.urls = list(urls)
         self.station_id = station_id
         self.ledger = ledger
-        self.station = Station(urls[0], station_id, password=password, on_call=self._on_call, timeout_s=ANSWER_S)
+        self._password = password
+        self.station = self._socket(urls[0])
         self.edge = 0
         self.connects = 0
         self.statuses: list[Said] = []
         self.commands: list[CsmsCall] = []
-        """The CSMS's calls, all answered Accepted."""
+        """The CSMS's calls, in the order in which they came, over whatever socket."""
         self.transaction_id = 0
         self._starts = 0
         self._meters = 0
@@ -86,6 +102,7 @@ class Charger:
         while True:
             if edge is not None:
                 self.edge = edge
+            self.station.number = self.connects + 1
             try:
                 await self.station.connect(self.urls[self.edge])
             except (Refused, OSError, TimeoutError, StationError):
@@ -95,6 +112,7 @@ class Charger:
                 await asyncio.sleep(REDIAL_S)
             else:
                 self.connects += 1
+                self.ledger.journal.note(Connected(self.station_id, self.connects))
                 return
 
     async def leave(self) -> None:
@@ -106,9 +124,22 @@ class Charger:
         self.station.abort()
         await self.station.closed_with()
 
-    def _on_call(self, call: CsmsCall) -> dict[str, Any]:
+    async def connect_anew(self, edge: int) -> Socket:
+        """Dial a second time and leave the first socket open, as a modem does; returns the socket of before."""
+        before, self.station = self.station, self._socket(self.urls[edge])
+        await self.connect(edge)
+        return before
+
+    def _socket(self, url: str) -> Socket:
+        made = Socket(url, self.station_id, password=self._password, timeout_s=ANSWER_S)
+        made.on_call = partial(self._on_call, made)
+        return made
+
+    def _on_call(self, socket: Socket, call: CsmsCall) -> dict[str, Any]:
+        """Execute a command, whichever socket it comes on: a station that has two knows no better."""
         self.commands.append(call)
-        return {"status": "Accepted"}
+        self.ledger.journal.note(Executed(self.station_id, socket.number, call.message_id, call.action))
+        return ANSWERS.get(call.action, {"status": "Accepted"})
 
     # ── calls ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import os
-import random
-import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +17,8 @@ import redis
 from ampstream.up import valkey
 from shared.bus.lane import Lane
 from shared.records.queries import tokens
-from tests.chaos.harness import points
+from tests.chaos.harness import points, ports
+from tests.chaos.harness.link import Link
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.processes import Lifeline, Process
 from tests.support import wait_until
@@ -53,28 +51,7 @@ Guards = Sequence[str]
 """Names of launchers: `no_...` takes a guard out, others put pause points or a fault in."""
 
 
-def _ports() -> Iterator[int]:
-    """Yield ports below those of outgoing connections, so that nobody takes one while its owner is dead.
-
-    No port comes twice in one test process, nor in two of one run: each has a residue of its own.
-    """
-    processes = 16
-    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % processes
-    begin = random.SystemRandom().randrange(1000)
-    for n in itertools.cycle(range(1000)):
-        yield 15_000 + (begin + n) % 1000 * processes + mine
-
-
-_candidates = _ports()
-
-
-def _port() -> int:
-    """Return a port that nobody listens on."""
-    for port in _candidates:
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("the ports never end")
+_port = ports.take
 
 
 class Valkey(Process):
@@ -82,10 +59,12 @@ class Valkey(Process):
 
     def __init__(self, directory: Path, lifeline: Lifeline, *, fsync: str = "always", preload: str = "") -> None:
         self.directory = directory
-        self.port = _port()
+        self.port = ports.take()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._client: Any = None
         config = valkey.write_config(directory, port=self.port, fsync=fsync)
+        with config.open("a") as more:
+            more.write("# F12 lets it sleep.\nenable-debug-command local\n")
         environ = dict(os.environ) | ({"LD_PRELOAD": preload} if preload else {})
         super().__init__("valkey", valkey.command(config), environ, directory / "valkey.log", lifeline)
 
@@ -121,8 +100,12 @@ class System:
         settings: dict[str, str] | None = None,
         fsync: str = "always",
         preload: str = "",
+        linked: Sequence[str] = (),
     ) -> None:
-        """`*_guards` name launchers that the processes are started through; `settings` override `SCALED`."""
+        """`*_guards` name launchers that the processes are started through; `settings` override `SCALED`.
+
+        `linked` names processes (`edge-0`, `worker-1`) whose network to Redis is in `links`, and may be cut.
+        """
         self.directory = directory
         self.points = directory / "points"
         self.points.mkdir(parents=True)
@@ -132,6 +115,7 @@ class System:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")}
         self.environ = inherited | {f"AMPSTREAM_{name}": value for name, value in values.items()}
         self.environ |= {"AMPSTREAM_REDIS_URL": self.valkey.url, points.DIRECTORY: str(self.points)}
+        self.links = {name: Link(self.valkey.port) for name in linked}
         self._ports: dict[str, tuple[int, int]] = {}
         self.edges = [self._edge(n, edge_guards) for n in range(edges)]
         self.workers = [self._worker(n, worker_guards) for n in range(workers)]
@@ -171,6 +155,8 @@ class System:
         """Start everything and wait until it serves; makes an operator's token."""
         if not self.valkey.alive:
             await self.valkey.serve()
+        for link in self.links.values():
+            await link.open()
         for process in (*self.workers, *self.edges):
             if not process.alive:
                 process.start()
@@ -208,6 +194,8 @@ class System:
 
     def close(self) -> None:
         """End everything, the hung and the stopped too."""
+        for link in self.links.values():
+            link.close()
         for process in (*self.edges, *self.workers):
             process.kill()
         self.valkey.close()
@@ -234,22 +222,23 @@ class System:
 
     def _edge(self, n: int, guards: Guards) -> Process:
         name = f"edge-{n}"
-        self._ports[name] = _port(), _port()
+        self._ports[name] = ports.take(), ports.take()
         stations, http = map(str, self._ports[name])
-        ports = {"AMPSTREAM_STATION_PORT": stations, "AMPSTREAM_HTTP_PORT": http}
-        return self._process(name, ["edge"], guards, ports)
+        listening = {"AMPSTREAM_STATION_PORT": stations, "AMPSTREAM_HTTP_PORT": http}
+        return self._process(name, ["edge"], guards, listening)
 
     def _worker(self, n: int, guards: Guards) -> Process:
         name = f"worker-{n}"
-        self._ports[name] = 0, _port()
+        self._ports[name] = 0, ports.take()
         return self._process(
             name, ["worker", "--name", name], guards, {"AMPSTREAM_WORKER_PORT": str(self._ports[name][1])}
         )
 
-    def _process(self, name: str, command: list[str], guards: Guards, ports: dict[str, str]) -> Process:
+    def _process(self, name: str, command: list[str], guards: Guards, listening: dict[str, str]) -> Process:
         module = ["tests.chaos.launchers", "+".join(guards)] if guards else ["ampstream"]
         line = [sys.executable, "-m", *module, *command]
-        return Process(name, line, self.environ | ports, self.directory / f"{name}.log", self._lifeline)
+        network = {"AMPSTREAM_REDIS_URL": self.links[name].url} if name in self.links else {}
+        return Process(name, line, self.environ | listening | network, self.directory / f"{name}.log", self._lifeline)
 
 
 @contextlib.asynccontextmanager
