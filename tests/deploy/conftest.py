@@ -1,4 +1,4 @@
-"""Two edges, two workers and Valkey as plain processes behind the HAProxy that is shipped."""
+"""Two edges, two workers and Valkey with its users, as plain processes behind the HAProxy that is shipped."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import pytest
 from tests.chaos.harness.processes import Lifeline
 from tests.chaos.harness.system import System
 from tests.deploy.balancer import ADDRESS, Balancer
+from tests.deploy.users import denied, with_users
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream that trusts the balancer alone; whoever hurts it starts it again."""
     settings = {"PARTITIONS": "2", "TRUSTED_PROXIES": ADDRESS, "DRAIN_S": "3"}
     made = System(tmp_path_factory.mktemp("deploy") / "system", edges=2, workers=2, settings=settings)
+    with_users(made)
     try:
         asyncio.run(made.start())
         yield made
+        assert not denied(made), "a role lacks what it needs: deploy/roles.py"
     finally:
         made.close()
 
