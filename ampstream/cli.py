@@ -37,6 +37,9 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "send": Lazy(_OPERATE, "ampstream.operator.commands:send", "Send a command to a station, or to many."),
     "commands": Lazy(_OPERATE, "ampstream.operator.commands:commands", "List, show and cancel commands to stations."),
     "jobs": Lazy(_OPERATE, "ampstream.operator.jobs:jobs", "Show, pause, resume and cancel jobs over many stations."),
+    "reservations": Lazy(
+        _OPERATE, "ampstream.operator.reservations:reservations", "Reserve connectors; list, show and cancel."
+    ),
     "transactions": Lazy(
         _OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."
     ),

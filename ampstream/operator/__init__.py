@@ -7,6 +7,7 @@ stations.py      ampstream stations      transactions.py  ampstream transactions
 tags.py          ampstream tags          importing.py     its import, with a progress bar
 commands.py      ampstream send, ampstream commands; fields.py: a payload from words
 templates.py     ampstream templates, ampstream config apply and wanted
+reservations.py  ampstream reservations
 jobs.py          ampstream jobs, and ampstream send to many
 quarantine.py    ampstream quarantine    events.py        ampstream events, ampstream tail
 words.py         events in plain words

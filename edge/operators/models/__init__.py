@@ -5,6 +5,7 @@ stations.py      stations, connectors, sessions
 transactions.py  transactions, estimates, meter values
 tags.py          id tags
 tuning.py        templates, and how stations stand to them
+reservations.py  reservations
 jobs.py          jobs over many stations, their progress and results
 other.py         commands, history, quarantine, tokens, the summary
 """

@@ -9,6 +9,7 @@ import msgspec
 from edge.operators.times import Instant, instant, iso
 from shared import presence
 from shared.records.queries.stations import ConnectorNow, StationNow, StationState
+from shared.records.reservations import Reservation, of_connector
 from shared.records.stations import Connection, ConnectorRecord, Registration
 from shared.settings import Settings
 
@@ -26,10 +27,13 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
     reported_at: Instant | None
     """The station's own time."""
     received_at: Instant | None
+    reservation_id: int | None
+    """Of its active reservation, as the station knows it; that of any connector stands with connector 0."""
+    reserved_until: Instant | None
 
     @classmethod
-    def of(cls, station_id: str, record: ConnectorRecord) -> Connector:
-        """Show a record."""
+    def of(cls, station_id: str, record: ConnectorRecord, held: Reservation | None) -> Connector:
+        """Show a record, and the reservation that is active there."""
         return cls(
             station_id=station_id,
             connector_id=record.connector_id,
@@ -40,12 +44,22 @@ class Connector(msgspec.Struct, frozen=True, kw_only=True):
             vendor_error_code=record.vendor_error_code,
             reported_at=iso(record.reported_at),
             received_at=iso(record.received_at),
+            reservation_id=held.number if held is not None else None,
+            reserved_until=iso(held.expires_at) if held is not None else None,
         )
 
     @classmethod
     def of_now(cls, found: ConnectorNow) -> Connector:
         """Show a connector of a list."""
-        return cls.of(found.station_id, found.connector)
+        return cls.of(found.station_id, found.connector, found.reservation)
+
+    @classmethod
+    def of_station(cls, found: StationNow) -> list[Connector]:
+        """Show all connectors of a station."""
+        return [
+            cls.of(found.station.station_id, one, of_connector(found.reserved, one.connector_id))
+            for one in found.connectors
+        ]
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,7 +160,7 @@ def station_fields(found: StationNow, settings: Settings) -> dict[str, Any]:
         "statuses": record.statuses,
         "provisioned": record.provisioned,
         "created_at": iso(record.created_at),
-        "connectors": [Connector.of(record.station_id, connector) for connector in found.connectors],
+        "connectors": Connector.of_station(found),
         "session": _session(found),
         "settings": _settings(found),
     }

@@ -4,6 +4,7 @@ stations.py      stations: list, one, create, change, delete, disconnect; their 
 charging.py      connectors, transactions, meter values; csvout.py: those as CSV
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
+reservations.py  reservations: make, list, show, cancel
 tags.py          id tags; imports.py: many of them from CSV
 templates.py     how stations are wanted; tuning.py: how one stands to that, and is brought in line
 quarantine.py    frames that nobody understood: list, show, replay, drop
@@ -23,6 +24,7 @@ from edge.operators.resources import (
     imports,
     jobs,
     quarantine,
+    reservations,
     stations,
     summary,
     tags,
@@ -39,6 +41,7 @@ ROUTES: tuple[Route, ...] = tuple(
         charging,
         commands,
         jobs,
+        reservations,
         tags,
         imports,
         templates,

@@ -122,8 +122,8 @@ async def list_station_connectors(call: Call[StationConnectors, None]) -> Page[C
     query = ("connectors of", station_id)
     after = member(call.params.cursor, *query, shape=NUMBER)
     found = await known(call, station_id)
-    left = [one for one in found.connectors if not after or one.connector_id > int(after)]
-    items = [Connector.of(station_id, one) for one in left[:limit]]
+    left = [one for one in Connector.of_station(found) if not after or one.connector_id > int(after)]
+    items = left[:limit]
     return page(items, str(items[-1].connector_id) if len(left) > limit else None, *query)
 
 

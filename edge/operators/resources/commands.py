@@ -92,7 +92,7 @@ class HistoryOptions(StationPath, frozen=True, kw_only=True):
 async def send_command(call: Call[Sending, NewCommand]) -> Answer:
     """Queue a command, durably: it goes out in its turn, or when the station is back. 200: it has ended."""
     station_id, body = call.params.station_id, call.body
-    wait_s = _wait(call.params.wait)
+    wait_s = wait_of(call.params.wait)
     station = await known(call, station_id)
     payload = sending.checked(sending.version_of(station), body.action, body.payload)
     asked = SendCommand(
@@ -180,7 +180,7 @@ async def _found(call: Call[CommandPath, None]) -> CommandRecord:
     return found
 
 
-def _wait(text: str) -> float:
+def wait_of(text: str) -> float:
     """Return how long (s) the caller wants to wait; 0: not at all."""
     if not text:
         return 0.0

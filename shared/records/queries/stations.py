@@ -10,6 +10,7 @@ import msgspec
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.records.packing import unpack
+from shared.records.reservations import Reservation, Reservations, of_connector
 from shared.records.stations import ConnectorRecord, Connectors, Door, Registration, SessionRecord, StationRecord
 
 from .reading import SCAN_BUDGET, names, replies
@@ -23,6 +24,7 @@ MAX_CONNECTOR: Final = 2**31
 """Stands behind every connector of a station."""
 
 _NO_SESSION: Final = SessionRecord()
+_NO_RESERVATIONS: Final = Reservations()
 
 
 class StationNow(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class StationNow(msgspec.Struct, frozen=True, kw_only=True):
     station: StationRecord
     session: SessionRecord
     connectors: tuple[ConnectorRecord, ...] = ()
+    reserved: Reservations = Reservations()
     door: Door = Door()
     presence_ttl_ms: int = 0
     read_at: int = 0
@@ -80,6 +83,7 @@ class ConnectorNow(msgspec.Struct, frozen=True):
 
     station_id: str
     connector: ConnectorRecord
+    reservation: Reservation | None = None
 
 
 async def station(lane: Lane, station_id: str) -> StationNow | None:
@@ -92,7 +96,7 @@ async def stations(lane: Lane, station_ids: Sequence[str]) -> list[StationNow | 
     commands: list[Command] = [("TIME",)]
     for station_id in station_ids:
         commands += (
-            ("HMGET", keys.state(station_id), "st", "se", "co"),
+            ("HMGET", keys.state(station_id), "st", "se", "co", "rs"),
             ("PTTL", keys.presence(station_id)),
             ("HGETALL", keys.door(station_id)),
         )
@@ -131,14 +135,15 @@ async def connectors_page(lane: Lane, status: str, after: str, limit: int) -> tu
     seen = 0
     while True:
         ids = again + await names(lane, keys.STATIONS, "", begin, CHUNK)
-        sections = await replies(lane, [("HGET", keys.state(station_id), "co") for station_id in ids])
-        for station_id, section in zip(ids, sections, strict=True):
+        sections = await replies(lane, [("HMGET", keys.state(station_id), "co", "rs") for station_id in ids])
+        for station_id, (section, reserved) in zip(ids, sections, strict=True):
             for connector in _connectors(section):
                 behind = station_id != begin or connector.connector_id > passed
                 if behind and (not status or connector.status == status):
                     if len(kept) == limit:
                         return kept, f"{kept[-1].station_id}/{kept[-1].connector.connector_id}"
-                    kept.append(ConnectorNow(station_id, connector))
+                    held = of_connector(_reserved(reserved), connector.connector_id)
+                    kept.append(ConnectorNow(station_id, connector, held))
         seen += len(ids)
         if len(ids) - len(again) < CHUNK:
             return kept, ""
@@ -179,13 +184,14 @@ def _state(session: SessionRecord, presence_ttl_ms: int) -> StationState:
 
 
 def _now(now: int, sections: list[bytes | None], ttl: int, door: list[bytes]) -> StationNow | None:
-    record, session, connectors = sections
+    record, session, connectors, reserved = sections
     if record is None:
         return None
     return StationNow(
         station=unpack(record, StationRecord),
         session=unpack(session, SessionRecord) if session else _NO_SESSION,
         connectors=_connectors(connectors),
+        reserved=_reserved(reserved),
         door=_door(door),
         presence_ttl_ms=max(ttl, 0),
         read_at=now,
@@ -197,6 +203,10 @@ def _connectors(section: bytes | None) -> tuple[ConnectorRecord, ...]:
         return ()
     by_id = unpack(section, Connectors).by_id
     return tuple(by_id[number] for number in sorted(by_id))
+
+
+def _reserved(section: bytes | None) -> Reservations:
+    return unpack(section, Reservations) if section is not None else _NO_RESERVATIONS
 
 
 def _door(fields: list[bytes]) -> Door:
