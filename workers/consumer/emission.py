@@ -10,16 +10,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.bus.scripts import APPLY_COMMANDS
+from shared.logs import get_logger
 from shared.records.packing import pack
 from workers.store.commit import Outcome, flatten
 from workers.store.outbox import Outbox
 
-log = structlog.get_logger(__name__)
+log = get_logger("worker.consumer")
 Operation = tuple[Any, ...]
 
 

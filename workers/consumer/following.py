@@ -16,16 +16,16 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 import msgspec
-import structlog
 
 from shared import metrics
 from shared.envelopes import Kind
+from shared.logs import get_logger
 from shared.tracing import Span, Tracer, followed
 from workers.dispatch import Entry
 
 from .batch import Done
 
-log = structlog.get_logger(__name__)
+log = get_logger("worker.consumer")
 
 HEARTBEATS: Final = 100
 """Of heartbeats one in so many is logged: they say nothing that the metrics do not."""

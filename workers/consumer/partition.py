@@ -13,7 +13,6 @@ from typing import Final
 
 import hiredis
 import msgspec
-import structlog
 
 from shared import metrics
 from shared.bus import keys, streams
@@ -21,6 +20,7 @@ from shared.bus.barrier import Barrier
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.scripts import REMOVE_CONSUMER
 from shared.bus.streams import DELETED
+from shared.logs import get_logger
 from shared.policy import Policy
 from shared.settings import Settings
 from shared.tracing import Tracer
@@ -32,7 +32,7 @@ from .emission import Settled, emit_and_settle
 from .following import Following
 from .poison import SPOILT_KEPT, Lone, bury
 
-log = structlog.get_logger(__name__)
+log = get_logger("worker.consumer")
 
 BLOCK_MS: Final = 500
 CLAIM_COUNT: Final = 64

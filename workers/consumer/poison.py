@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Final
 
 import hiredis
-import structlog
 
 from shared.bus import keys
 from shared.bus.lane import Lane, LaneLost
 from shared.envelopes import encode
+from shared.logs import get_logger
 from shared.policy import Policy
 from workers.dispatch import Entry, quarantine
 from workers.store.commit import Outcome, Result
@@ -21,7 +21,7 @@ from workers.store.view import StationView
 
 from .batch import Batch, Done
 
-log = structlog.get_logger(__name__)
+log = get_logger("worker.consumer")
 REASON: Final = "poison"
 SPOILT_KEPT: Final = 1000
 
