@@ -45,6 +45,7 @@ fresh: $(INSTALLED) ## generated files equal their sources
 	$(BIN)/python -m tools.generate_ocpp_types --check
 	$(BIN)/python -m tools.generate_docs --check
 	$(BIN)/python -m grafana --check
+	$(BIN)/python -m deploy --check
 
 tests: $(INSTALLED) ## pytest (ARGS="-k name")
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
@@ -56,6 +57,7 @@ generate: $(INSTALLED) ## write the generated files anew
 	$(BIN)/python -m tools.generate_ocpp_types
 	$(BIN)/python -m tools.generate_docs
 	$(BIN)/python -m grafana
+	$(BIN)/python -m deploy
 
 format: $(INSTALLED) ## ruff: format and mend what can be mended
 	$(BIN)/ruff check --fix

@@ -25,10 +25,8 @@ def part(lock: str, project: str, name: str) -> str:
     """
     blocks = _blocks(lock)
     about = tomllib.loads(project)["project"]
-    if name == about["name"]:
-        found = {_normal(re.split(r"[<>=~!;\[ ]", each)[0]) for each in about["dependencies"]}
-    else:
-        found = {name}
+    own = name == about["name"]
+    found = {_normal(re.split(r"[<>=~!;\[ ]", each)[0]) for each in (about["dependencies"] if own else [name])}
     while wanted := {each for each, block in blocks.items() if found & _asked_by(block)} - found:
         found |= wanted
     return "".join(blocks[each] for each in sorted(found))

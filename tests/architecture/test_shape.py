@@ -10,7 +10,7 @@ from typing import TypeGuard
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("ampstream", "edge", "shared", "workers", "tools", "grafana")
+PACKAGES = ("ampstream", "edge", "shared", "workers", "tools", "grafana", "deploy")
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
