@@ -254,15 +254,18 @@ class Listener:
 
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))
 """Seconds, seconds, tries, and milliseconds that sent bytes may stay unacknowledged."""
+_UNSENT: Final = 16 * 1024
+"""Bytes that the kernel takes beyond what the station's window has room for: else it swallows up to 4 MB of what a
+station never reads, and nobody notices that it does not."""
 
 
 def _watch(transport: asyncio.Transport) -> None:
-    """Let TCP find a dead peer within 35 s: stations that neither heartbeat nor pong live by it alone."""
+    """Let TCP find a dead peer within 35 s, by which alone live stations that neither heartbeat nor pong; bound it."""
     found = transport.get_extra_info("socket")
     if found is None or found.family not in (socket.AF_INET, socket.AF_INET6):
         return
     found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE:
+    for name, value in (*_KEEPALIVE, ("TCP_NOTSENT_LOWAT", _UNSENT)):
         option = getattr(socket, name, None)
         if option is not None:
             found.setsockopt(socket.IPPROTO_TCP, option, value)

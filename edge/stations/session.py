@@ -46,7 +46,7 @@ class Session(Wire):
     __slots__ = (
         "address", "beats", "close_code", "due", "ended", "epoch", "finishing", "heartbeat_s", "hub", "noted",
         "opened_at", "out", "ping_at", "pings", "pings_sent", "ponged", "profile", "repeats", "repeats_since", "rpc",
-        "seen_at", "span", "stalled_at", "station_id", "stream", "strikes", "touched_at", "ttl_s",
+        "seen_at", "span", "stalled_at", "stalled_bytes", "station_id", "stream", "strikes", "touched_at", "ttl_s",
     )  # fmt: skip
 
     def __init__(
@@ -79,6 +79,8 @@ class Session(Wire):
         self.strikes = 0
         self.out: deque[delivering.Outgoing] | None = None
         self.stalled_at = 0.0
+        self.stalled_bytes = 0
+        """What waited in the transport then; less of it later means that the station reads, if slowly."""
         # Signs of life.
         self.pings = hub.ping_s > 0
         self.ping_at = 0.0
@@ -153,6 +155,7 @@ class Session(Wire):
         """Give the station until `write_timeout_s` to read."""
         super().pause_writing()
         self.stalled_at = self.hub.monotonic()
+        self.stalled_bytes = self.unwritten
         self.look_at(self.stalled_at + self.hub.write_timeout_s)
 
     # ── from the frames ──────────────────────────────────────────────────────────────────────────────────────────
@@ -235,11 +238,19 @@ class Session(Wire):
         # Commands are timed by the workers, so a CALL without its answer is all that time can bring.
         if self.rpc.tick(now):
             self.close(TRY_AGAIN, "no answer in time", "call_timeout")
-        elif self.stalled and now - self.stalled_at >= hub.write_timeout_s:
+        elif self.stalled and now - self.stalled_at >= hub.write_timeout_s and not self._reads_on(now):
             self.close(TRY_AGAIN, "the station does not read", "write_timeout")
         elif self._must_show_life and now - self.seen_at >= self.ttl_s:
             self.close(GOING_AWAY, "no sign of life", "ping_timeout")
         return self.ended
+
+    def _reads_on(self, now: float) -> bool:
+        """Tell whether a stalled station took a part of what waits; then it has the whole time again for the next."""
+        left = self.unwritten
+        if left >= self.stalled_bytes:
+            return False
+        self.stalled_at, self.stalled_bytes = now, left
+        return True
 
     @property
     def _must_show_life(self) -> bool:

@@ -156,6 +156,11 @@ class Wire(WebSocketDataQueue):
 
     # ── to the transport ─────────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def unwritten(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
+
     def write(self, opcode: int, payload: bytes) -> None:
         """Write one frame; nothing happens on a closing socket."""
         transport = self.transport

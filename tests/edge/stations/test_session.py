@@ -310,28 +310,6 @@ async def test_a_close_item_closes_that_epoch_only(rig: Rig) -> None:
     assert metrics.EDGE_DISCONNECTS.labels("operator").value == 1
 
 
-async def test_a_station_that_does_not_read_is_closed(redis_url: str) -> None:
-    """Commands for a station that never reads fill its buffers and a bounded queue, then it is closed (F28)."""
-    async with running_edge(redis_url, write_timeout_s=0.5, outbound_queue=8) as rig:
-        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port, limit=1024)
-        writer.write(
-            b"GET /ocpp/CP1 HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-            b"Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
-        )
-        await reader.readuntil(b"\r\n\r\n")
-        (opened,) = await rig.worker.wait_for(Kind.OPENED)
-        writer.transport.pause_reading()  # type: ignore[attr-defined]
-        frame = frames.encode_call("big", "DataTransfer", {"data": "x" * 200_000})
-        for number in range(40):
-            item = Command("CP1", opened.epoch, f"c{number}", frame, rig.node.pulse.redis_ms() + 60_000)
-            await rig.worker.send(rig.node.name, item)
-        await rig.worker.wait_for(Kind.CLOSED, timeout_s=10)
-        assert rig.worker.of(Kind.NOT_WRITTEN)
-        await wait_until(lambda: rig.hub.everywhere == 0)
-        writer.transport.abort()
-
-
 async def test_a_text_in_pieces_is_one_frame(rig: Rig) -> None:
     """Fragments and a frame that comes byte by byte are put together."""
     socket = await rig.dial()
