@@ -5,6 +5,7 @@
 - `bus`: Redis: connections, keys, streams, scripts; it carries bytes
 - `envelopes`: what travels between edge and workers
 - `settings`, `policy`: the configuration of a process, and the part of it that decisions see
+- `quirk_profiles`: what needs a choice per model, as data files
 - `durability`: what Redis must be before it is trusted
 - `credentials`: how keys, passwords and tokens are kept and checked
 - `presence`: how long a station counts as there without a sign of life

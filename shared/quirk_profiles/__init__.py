@@ -9,7 +9,7 @@ A profile is matched on vendor, model and firmware as a BootNotification names t
 
 from __future__ import annotations
 
-from .profiles import Profile, ProfileError, load
+from .profiles import Profile, ProfileError, given, load
 from .rules import NO_RULE, RULES, Rule, problem
 
-__all__ = ["NO_RULE", "RULES", "Profile", "ProfileError", "Rule", "load", "problem"]
+__all__ = ["NO_RULE", "RULES", "Profile", "ProfileError", "Rule", "given", "load", "problem"]

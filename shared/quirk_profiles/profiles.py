@@ -63,6 +63,15 @@ def load(directory: str = "") -> tuple[Profile, ...]:
     return tuple(found)
 
 
+def given(profiles: Iterable[Profile], vendor: str, model: str, firmware: str) -> dict[str, str]:
+    """Return the rules that profiles give to a model."""
+    rules: dict[str, str] = {}
+    for profile in profiles:
+        if profile.fits(vendor, model, firmware):
+            rules.update(profile.rules)
+    return rules
+
+
 def _shipped() -> list[tuple[str, str]]:
     files = [one for one in resources.files(__package__).iterdir() if one.name.endswith(".toml")]
     return [(one.name, one.read_text(encoding="utf-8")) for one in sorted(files, key=lambda one: one.name)]

@@ -6,6 +6,9 @@
     reservations.py  section `rs`: connectors kept for somebody, and a record each
     jobs.py          jobs over many stations, and their results
     configuration.py section `cf`: what a station's configuration is, and where its reading stands
+    changes.py       how two configurations differ: diff, apply, undo
+    drifts.py        changes that somebody should look at; drift_rules.py: the rules that are shipped
+    models.py        what models can do, and what operators say of them
     templates.py     how stations are wanted; which of it wins for a station
     tuning.py        section `tu`: how a station stands to that, and what is under way
     tags.py          IdTag records

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from shared.quirk_profiles import Profile, load
+from shared.quirk_profiles import Profile, given, load
 from shared.quirk_profiles.rules import number_of
 from shared.records.models import Overrides, model_key
 from shared.records.stations import StationRecord
@@ -93,11 +93,7 @@ def quirks_of(station: StationRecord | None) -> Quirks:
 
 def rules_of(vendor: str, model: str, firmware: str) -> dict[str, str]:
     """Return the rules of a model: the profiles', then the operators'."""
-    rules: dict[str, str] = {}
-    for profile in _Held.profiles:
-        if profile.fits(vendor, model, firmware):
-            rules.update(profile.rules)
-    return rules | overrides_of(vendor, model, firmware).rules
+    return given(_Held.profiles, vendor, model, firmware) | overrides_of(vendor, model, firmware).rules
 
 
 def overrides_of(vendor: str, model: str, firmware: str) -> Overrides:

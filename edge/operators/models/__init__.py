@@ -3,6 +3,7 @@
 base.py          pages, cursors, limits, ids: what all lists and changes share
 stations.py      stations, connectors, sessions
 transactions.py  transactions, estimates, meter values
+configuration.py configurations, drifts, models
 tags.py          id tags
 tuning.py        templates, and how stations stand to them
 reservations.py  reservations

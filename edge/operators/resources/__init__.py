@@ -6,6 +6,9 @@ commands.py      commands: send, list, show, cancel; a station's history; sendin
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 reservations.py  reservations: make, list, show, cancel
 tags.py          id tags; imports.py: many of them from CSV
+configuration.py a station's configuration: show, read, history, difference
+drifts.py        its significant changes: list, acknowledge; the rules
+models.py        what models can do, and what operators say of them
 templates.py     how stations are wanted; tuning.py: how one stands to that, and is brought in line
 quarantine.py    frames that nobody understood: list, show, replay, drop
 events.py        the live feed
@@ -20,9 +23,12 @@ from __future__ import annotations
 from edge.operators.resources import (
     charging,
     commands,
+    configuration,
+    drifts,
     events,
     imports,
     jobs,
+    models,
     quarantine,
     reservations,
     stations,
@@ -44,6 +50,9 @@ ROUTES: tuple[Route, ...] = tuple(
         reservations,
         tags,
         imports,
+        configuration,
+        drifts,
+        models,
         templates,
         tuning,
         quarantine,
