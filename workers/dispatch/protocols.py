@@ -40,7 +40,6 @@ def protocol_of(subprotocol: str) -> Protocol:
     name = subprotocol if subprotocol in PACKAGES else DEFAULT
     if name != subprotocol:
         return protocol_of(name)
-    importlib.import_module(PACKAGES[name])
     version = VERSIONS[name]
     actions = actions_of(version)
     served = {action: cls for action, cls in actions.requests.items() if action in actions.from_station}
@@ -52,3 +51,9 @@ def _handler(request: type[Request[Any]]) -> Handler:
     if handler.unreadable is None and request.action in ANSWERED_EMPTY:
         return msgspec.structs.replace(handler, unreadable=empty_answer(request.response))
     return handler
+
+
+# Before the first entry: a worker may get a timer, an answer or a request before any frame of a version, and services
+# know the versions' words from the handlers alone.
+for _package in PACKAGES.values():
+    importlib.import_module(_package)
