@@ -198,7 +198,8 @@ def claim(draft: Draft, opened: Transaction) -> Transaction:
 
 def _claim_named(draft: Draft, opened: Transaction) -> Transaction:
     section = draft.reserved
-    candidates = (*section.live.values(), *section.over)
+    # The station can mean only what it accepted, before what it did not answer, before what is over.
+    candidates = (*sorted(section.live.values(), key=lambda one: one.state != "active"), *section.over)
     held = next((one for one in candidates if one.number == opened.reservation_id), None)
     if held is None:
         return _flagged(opened, flags.RESERVATION_UNKNOWN)
