@@ -44,6 +44,9 @@ COMMANDS: Final[dict[str, Lazy]] = {
         _OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."
     ),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
+    "config": Lazy(_OPERATE, "ampstream.operator.config:config", "Show, read and compare stations' configurations."),
+    "drifts": Lazy(_OPERATE, "ampstream.operator.drifts:drifts", "List and acknowledge changes of configurations."),
+    "models": Lazy(_OPERATE, "ampstream.operator.models:models", "List and show what models can do; overrule it."),
     "templates": Lazy(
         _OPERATE, "ampstream.operator.templates:templates", "Say how stations are to be configured, and see which are."
     ),

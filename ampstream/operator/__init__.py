@@ -6,6 +6,8 @@ show.py          tables and words
 stations.py      ampstream stations      transactions.py  ampstream transactions
 tags.py          ampstream tags          importing.py     its import, with a progress bar
 commands.py      ampstream send, ampstream commands; fields.py: a payload from words
+config.py        ampstream config        drifts.py        ampstream drifts
+models.py        ampstream models
 templates.py     ampstream templates, ampstream config apply and wanted
 reservations.py  ampstream reservations
 jobs.py          ampstream jobs, and ampstream send to many

@@ -72,7 +72,7 @@ async def show(session: Session, name: str) -> None:
 async def put(session: Session, file: Path) -> None:
     """Create or replace the template in a TOML file.
 
-    Its top level has `name` (else the file's), `priority`, `match`, `reboot` and `note`; `[keys]` has configuration keys
+    Its top level has `name` (else the file's), `priority`, `match`, `reboot`, `note`; `[keys]` has configuration keys
     and their values, `[meter_data]` the policy on meter data.
 
     Stations are brought in line after their next boot, at the next reading of their configuration, or by `ampstream

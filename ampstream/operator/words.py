@@ -16,6 +16,7 @@ COLOURS: Final = {
     "authorization": "yellow",
     "quarantine": "red",
     "command": "magenta",
+    "configuration": "blue",
     "job": "blue",
 }
 """Colour by the part of the type before the dot."""
@@ -127,6 +128,12 @@ _WORDS: Final[dict[str, Words]] = {
     "transaction.data_incomplete": lambda event: (
         f"transaction {event['transaction_id']} lacks meter data: {cell(event['missing'])}"
     ),
+    "configuration.read": lambda event: (
+        f"configuration read ({cell(event['trigger'])}): {event['keys']} keys"
+        + (f", {event['changes']} changes" if event["changes"] else "")
+    ),
+    "configuration.drifted": lambda event: f"configuration drifted: {cell(event['names'])}",
+    "configuration.acknowledged": lambda event: f"a drift was acknowledged by {cell(event['by'])}",
     "quarantine.added": lambda event: (
         f"a frame was not understood: {cell(event['reason'])}{_optional(' ({})', event['action'])}"
     ),
