@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from deploy import roles
+from deploy.manifests import output
 
 FOLDER: Final = Path(__file__).resolve().parent
 
 
 def texts() -> dict[Path, str]:
     """Return every file that is made, and its text."""
-    return {FOLDER / "valkey" / "users.acl": roles.acl()}
+    manifests = {FOLDER / "kubernetes" / name: text for name, text in output.texts().items()}
+    return {FOLDER / "valkey" / "users.acl": roles.acl(), **manifests}
 
 
 def main(arguments: list[str] | None = None) -> int:

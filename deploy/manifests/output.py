@@ -1,0 +1,50 @@
+"""Objects -> the files of `deploy/kubernetes`, in an order in which they can be applied."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import yaml
+
+from deploy.manifests import choices, edge, namespace, worker
+from deploy.manifests.parts import Object
+
+HEAD: Final = "# Made by `python -m deploy` from deploy/manifests; changes here are lost. Set yours in an overlay.\n"
+KUSTOMIZATION: Final = "kustomization.yaml"
+
+
+def documents() -> dict[str, list[Object]]:
+    """Return every file's objects by its name."""
+    return {
+        "namespace.yaml": namespace.objects(),
+        "settings.yaml": namespace.settings(),
+        "networks.yaml": namespace.networks(),
+        "edge.yaml": edge.objects(),
+        "worker.yaml": worker.objects(),
+    }
+
+
+def texts() -> dict[str, str]:
+    """Return every file's text by its name; kustomization.yaml lists the others, and takes the image that you built."""
+    found = {name: HEAD + "---\n".join(map(_dumped, objects)) for name, objects in documents().items()}
+    image, _, tag = choices.IMAGE.partition(":")
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": choices.NAMESPACE,
+        "resources": list(found),
+        "images": [{"name": image, "newName": image, "newTag": tag}],
+    }
+    return {KUSTOMIZATION: HEAD + _dumped(kustomization), **found}
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes every object out: no anchors where two share a part."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Never refer back."""
+        return True
+
+
+def _dumped(found: Object) -> str:
+    return yaml.dump(found, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
