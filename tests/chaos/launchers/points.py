@@ -56,10 +56,10 @@ def _worker() -> None:
     settle: Callable[..., Any] = PartitionConsumer._settle
 
     async def before(self: Batch, entries: Any, needs: Any) -> Any:
-        ready, missing = await decided(self, entries, needs)
-        for entry, _ in ready:
+        found = await decided(self, entries, needs)
+        for entry, _ in found[0]:
             passing("before_commit", envelopes.encode(entry.uplink))
-        return ready, missing
+        return found
 
     async def after(self: PartitionConsumer, done: Sequence[Any], lone: bool = False) -> None:
         for one in done:
