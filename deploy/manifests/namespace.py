@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from deploy.manifests import choices, parts
 from deploy.manifests.parts import APP, Component, Object
 
-_NAMESPACE = "kubernetes.io/metadata.name"
+MARKED: Final = {"ampstream/operators": "true"}
+"""The label of namespaces from which the API may be asked: that of the ingress, say."""
+_NAMESPACE: Final = "kubernetes.io/metadata.name"
 _SETTINGS = choices.SETTINGS
 
 
@@ -27,9 +29,9 @@ def networks() -> list[Object]:
     """Return who may talk to whom: what is not said is forbidden. The kubelet's probes are always allowed."""
     nobody = {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     scraping = {"namespaceSelector": {"matchLabels": {_NAMESPACE: choices.MONITORING}}}
-    # Stations and operators come through an ingress or a balancer, which may be in any namespace or outside.
+    # Stations come through an ingress or a balancer, which may be anywhere; operators from namespaces that are marked.
     from_stations = {"ports": [_tcp("stations")]}
-    from_operators = {"from": [{"namespaceSelector": {}}], "ports": [_tcp("operators")]}
+    from_operators = {"from": [{"namespaceSelector": {"matchLabels": MARKED}}], "ports": [_tcp("operators")]}
     return [
         parts.named("NetworkPolicy", "networking.k8s.io/v1", f"{APP}-nobody", None, spec=nobody),
         _policy("edge", [from_stations, from_operators, {"from": [scraping], "ports": [_tcp("operators")]}]),
