@@ -38,7 +38,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "commands": Lazy(_OPERATE, "ampstream.operator.commands:commands", "List, show and cancel commands to stations."),
     "jobs": Lazy(_OPERATE, "ampstream.operator.jobs:jobs", "Show, pause, resume and cancel jobs over many stations."),
     "reservations": Lazy(
-        _OPERATE, "ampstream.operator.reservations:reservations", "Reserve connectors; list, show and cancel."
+        _OPERATE, "ampstream.operator.reservations:reservations", "Make, list, show and cancel reservations."
     ),
     "transactions": Lazy(
         _OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."

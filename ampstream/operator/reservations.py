@@ -22,7 +22,7 @@ WAIT: Final = click.option(
 
 @click.group()
 def reservations() -> None:
-    """Reserve connectors; list, show and cancel reservations."""
+    """Make, list, show and cancel reservations."""
 
 
 @reservations.command("list")

@@ -18,6 +18,7 @@ COLOURS: Final = {
     "command": "magenta",
     "configuration": "blue",
     "job": "blue",
+    "reservation": "cyan",
 }
 """Colour by the part of the type before the dot."""
 
@@ -89,6 +90,11 @@ def _disconnected(event: dict[str, Any]) -> str:
     return f"disconnected: {cell(event['reason'])}" + (", expected back" if event["reconnecting"] else "")
 
 
+def _reserved(event: dict[str, Any]) -> str:
+    where = f"connector {event['connector_id']}" if event["connector_id"] else "any connector"
+    return f"{where} reserved ({event['number']})"
+
+
 _WORDS: Final[dict[str, Words]] = {
     "station.created": _created,
     "station.updated": lambda event: f"settings changed: {cell(event['fields'])}",
@@ -137,6 +143,11 @@ _WORDS: Final[dict[str, Words]] = {
     "quarantine.added": lambda event: (
         f"a frame was not understood: {cell(event['reason'])}{_optional(' ({})', event['action'])}"
     ),
+    "reservation.made": lambda event: f"{_reserved(event)} until {moment(event['expires_at'])}",
+    "reservation.used": lambda event: f"{_reserved(event)}: used by transaction {event['transaction_id']}",
+    "reservation.expired": lambda event: f"{_reserved(event)}: expired, nobody came",
+    "reservation.cancelled": lambda event: f"{_reserved(event)}: cancelled{_optional(' ({})', event['reason'])}",
+    "reservation.refused": lambda event: f"{_reserved(event)}: refused{_optional(' ({})', event['reason'])}",
     "job.created": lambda event: (
         f"{cell(event['by'])} made a job: {cell(event['action'])} to {event['total']} stations, {cell(event['state'])}"
     ),

@@ -21,6 +21,7 @@ _SECTIONS: Final = {
     "stations": "Charging stations, and what operators want of them.",
     "charging": "Connectors, transactions, meter values.",
     "commands": "What stations are sent, and what becomes of it.",
+    "reservations": "Connectors that are kept for somebody.",
     "jobs": "One thing asked of many stations, a few at a time, with a result each.",
     "tags": "Id tags: who may charge.",
     "configuration": "How stations are configured, and how that changed.",
