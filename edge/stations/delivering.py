@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from edge.stations import forwarding
 from edge.stations.wire import TEXT
 from shared.envelopes import Command
+from shared.ocpp import frames
+from shared.ocpp.errors import FrameError
 from shared.ocpp.events import Backpressure, InboundCall, SendFrame
 
 if TYPE_CHECKING:
@@ -92,8 +94,19 @@ def _send(session: Session, frame: bytes, item: Command | None) -> None:
         session.close(TRY_AGAIN, "the station does not read", "queue_full")
 
 
+def _action_of(frame: bytes) -> str:
+    """Return the action of a CALL that a worker encoded; empty where that is a newer release's frame."""
+    try:
+        call = frames.decode(frame)
+    except FrameError:
+        return ""
+    return call.action if isinstance(call, frames.Call) else ""
+
+
 def _write(session: Session, frame: bytes, item: Command | None) -> None:
     if item is not None:
         # The worker times it: one that is still outstanding has failed there.
-        session.rpc.call_encoded(item.command_id, session.hub.monotonic())
+        action = _action_of(item.frame)
+        session.rpc.call_encoded(item.command_id, session.hub.monotonic(), action=action)
+        session.hub.meters.command_out(item.frame, action)
     session.write(TEXT, frame)

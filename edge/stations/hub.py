@@ -183,7 +183,6 @@ class Hub:
             if self.traces is not None:
                 self.traces.command(item)
             delivering.command(session, item)
-            self.meters.command_out(item.frame)
 
     def close(self, item: Close) -> None:
         """Close a session."""

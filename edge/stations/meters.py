@@ -62,12 +62,12 @@ class Meters:
         """Count a text that is no frame, or none that fits."""
         metrics.EDGE_INVALID_FRAMES.labels(reason).inc()
 
-    def command_out(self, frame: bytes) -> None:
-        """Count a CALL of ours that was handed to a session."""
-        metrics.EDGE_FRAMES.labels("out", "call", OTHER).inc()
+    def command_out(self, frame: bytes, action: str) -> None:
+        """Count a CALL of ours that was written."""
+        metrics.EDGE_FRAMES.labels("out", "call", action).inc()
         self.bytes_out.observe(len(frame))
 
     @staticmethod
-    def answer_in(*, is_error: bool) -> None:
-        """Count an answer to a CALL of ours; its action is the worker's to know."""
-        metrics.EDGE_FRAMES.labels("in", "callerror" if is_error else "callresult", OTHER).inc()
+    def answer_in(action: str, *, is_error: bool) -> None:
+        """Count an answer to a CALL of ours; `action` is empty for one that nobody asked for."""
+        metrics.EDGE_FRAMES.labels("in", "callerror" if is_error else "callresult", action or OTHER).inc()

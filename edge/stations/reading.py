@@ -39,18 +39,18 @@ def read(session: Session, data: bytes, *, binary: bool) -> None:
 def _take(session: Session, event: events.Event, data: bytes) -> None:
     """Act on what is no CALL to forward; `data` is the text that it came of."""
     match event:
-        case events.OutboundAnswered():
-            _answer(session, data, is_error=False)
-        case events.OutboundFailed(reason=reason):
+        case events.OutboundAnswered(action=action):
+            _answer(session, data, action, is_error=False)
+        case events.OutboundFailed(action=action, reason=reason):
             # A broken answer ends our CALL too, but is reported as the bad frame that it is.
             if reason is events.FailReason.ERROR:
-                _answer(session, data, is_error=True)
-        case events.LateAnswer(answer=answer):
+                _answer(session, data, action, is_error=True)
+        case events.LateAnswer(action=action, answer=answer):
             session.hub.meters.invalid("late_answer")
-            _answer(session, data, is_error=isinstance(answer, CallError))
+            _answer(session, data, action, is_error=isinstance(answer, CallError))
         case events.UnsolicitedAnswer(answer=answer):
             if session.may_go_on_after("unsolicited_answer"):
-                _answer(session, data, is_error=isinstance(answer, CallError))
+                _answer(session, data, "", is_error=isinstance(answer, CallError))
         case events.Backpressure():
             session.pause_reading()
         case events.Overflow():
@@ -75,9 +75,9 @@ def _take_useless(session: Session, event: events.Event, data: bytes) -> None:
                 _report(session, Kind.UNREADABLE, data, "unknown_message_type: nothing to do in this version")
 
 
-def _answer(session: Session, data: bytes, *, is_error: bool) -> None:
+def _answer(session: Session, data: bytes, action: str, *, is_error: bool) -> None:
     """Forward the answer to one of our CALLs, or to none: the worker knows late ones by their id."""
-    session.hub.meters.answer_in(is_error=is_error)
+    session.hub.meters.answer_in(action, is_error=is_error)
     traces = session.hub.traces
     _report(session, Kind.ANSWER, data, "", "" if traces is None else traces.command_answered(data))
 

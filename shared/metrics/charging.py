@@ -20,7 +20,11 @@ _FIRMWARE: Final = (
     *("InvalidSignature", "SignatureVerified", "RevokedCertificate", OTHER),
 )
 
-TRANSACTIONS_ACTIVE: Final = REGISTRY.gauge("transactions_active", "Open transactions.", {"protocol": PROTOCOLS[:3]})
+TRANSACTIONS_ACTIVE: Final = REGISTRY.gauge(
+    "transactions_active",
+    "Open transactions; a fall across the fleet is stations that went away, or stops that were lost.",
+    {"protocol": PROTOCOLS[:3]},
+)
 DATA_POLICY: Final = REGISTRY.counter(
     "transactions_data_policy_total",
     "Ended transactions by whether their meter data was what the policy wants; a rise of unmet or none: look at the "
@@ -29,17 +33,22 @@ DATA_POLICY: Final = REGISTRY.counter(
 )
 TRANSACTIONS_STUCK: Final = REGISTRY.gauge(
     "transactions_stuck",
-    "Open transactions without a sign of life for a day, or on a connector that was set free 15 min ago.",
+    "Open transactions without a sign of life for a day, or on a connector that was set free 15 min "
+    "ago; each asks for a person.",
 )
 TRANSACTIONS_ENDED: Final = REGISTRY.counter(
-    "transactions_ended_total", "Transactions by how they ended.", {"reason": _STOP_REASONS}
+    "transactions_ended_total",
+    "Transactions by how they ended; a rise of reconciled or superseded is stops that never came.",
+    {"reason": _STOP_REASONS},
 )
 ENERGY_JOULES: Final = REGISTRY.counter(
-    "energy_delivered_joules_total", "Energy of ended transactions and of samples in open ones (1 Wh = 3,600 J)."
+    "energy_delivered_joules_total",
+    "Energy of ended transactions and of samples in open ones (1 Wh = 3,600 J); no rise with open "
+    "transactions: meter values do not come.",
 )
 AUTHORIZATIONS: Final = REGISTRY.counter(
     "authorizations_total",
-    "Decisions on id tags, at Authorize and StartTransaction.",
+    "Decisions on id tags, at Authorize and StartTransaction; a rise of Invalid is tags nobody imported.",
     {"status": ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")},
 )
 BOOT_NOTIFICATIONS: Final = REGISTRY.counter(
@@ -48,17 +57,27 @@ BOOT_NOTIFICATIONS: Final = REGISTRY.counter(
     {"status": ("Accepted", "Pending", "Rejected")},
 )
 STATION_FAULTS: Final = REGISTRY.counter(
-    "station_faults_total", "Errors that stations report of themselves.", {"error_code": _ERROR_CODES}
+    "station_faults_total",
+    "Errors that stations report of themselves; a rise of one code is a firmware, a site, or the weather.",
+    {"error_code": _ERROR_CODES},
 )
-FIRMWARE_UPDATES: Final = REGISTRY.counter("firmware_updates_total", "Firmware states reported.", {"status": _FIRMWARE})
+FIRMWARE_UPDATES: Final = REGISTRY.counter(
+    "firmware_updates_total",
+    "Firmware states reported; a rise of the failed ones stops a roll-out.",
+    {"status": _FIRMWARE},
+)
 STATION_CLOCK_SKEW_SECONDS: Final = REGISTRY.histogram(
     "station_clock_skew_seconds",
-    "Difference between a station's clock and Redis's, by its StatusNotifications.",
+    "Difference between a station's clock and Redis's, by its StatusNotifications; large ones get into bills.",
     buckets=(0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600, 86400),
 )
 SECURITY_EVENTS: Final = REGISTRY.counter(
-    "security_events_total", "Security events that stations report.", {"severity": ("critical", "informational")}
+    "security_events_total",
+    "Security events that stations report; a rise of critical ones is an attack, or hardware that was opened.",
+    {"severity": ("critical", "informational")},
 )
 QUIRKS: Final = REGISTRY.counter(
-    "quirks_total", "Deviations from the standard that were tolerated, by kind.", {"quirk": OPEN}
+    "quirks_total",
+    "Deviations from the standard that were tolerated, by kind; a new kind that rises is a new firmware.",
+    {"quirk": OPEN},
 )

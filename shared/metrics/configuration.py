@@ -25,7 +25,7 @@ CONFIGURATION_READS: Final = REGISTRY.counter(
 )
 CONFIGURATION_DRIFTS: Final = REGISTRY.counter(
     "configuration_drifts_total",
-    "Drifts found, by each kind of change in them.",
+    "Drifts found, by each kind of change in them; a rise is a firmware, or somebody who sets keys on site.",
     {"kind": _KINDS},
 )
 STATIONS_TUNED: Final = REGISTRY.gauge(
@@ -41,5 +41,6 @@ TUNING_KEYS: Final = REGISTRY.counter(
     {"result": ("set", "refused", "reverting")},
 )
 STATIONS_DRIFT: Final = REGISTRY.gauge(
-    "stations_config_drift", "Stations with a drift of their configuration that nobody has acknowledged."
+    "stations_config_drift",
+    "Stations with an unacknowledged drift of their configuration; a rise asks for a look at what changed.",
 )

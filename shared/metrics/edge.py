@@ -76,11 +76,14 @@ EDGE_CONNECTION_SECONDS: Final = REGISTRY.histogram(
 )
 EDGE_FRAMES: Final = REGISTRY.counter(
     "edge_frames_total",
-    "Frames by direction (in: from the station), message type and action.",
+    "Frames by direction (in: from the station), message type and action; a rise of callerror out is a firmware.",
     {"direction": ("in", "out"), "type": _FRAME_TYPES, "action": ACTIONS},
 )
 EDGE_FRAME_BYTES: Final = REGISTRY.histogram(
-    "edge_frame_size_bytes", "Size of frames.", {"direction": ("in", "out")}, buckets=_FRAME_BYTES
+    "edge_frame_size_bytes",
+    "Size of frames; a rise is stations that send more with each, or certificates and lists under way.",
+    {"direction": ("in", "out")},
+    buckets=_FRAME_BYTES,
 )
 EDGE_INVALID_FRAMES: Final = REGISTRY.counter(
     "edge_invalid_frames_total",
@@ -97,12 +100,14 @@ EDGE_ACK_SECONDS: Final = REGISTRY.histogram(
     {"action": ACTIONS},
 )
 EDGE_PING_SECONDS: Final = REGISTRY.histogram(
-    "edge_ping_rtt_seconds", "Round trip of WebSocket pings: the stations' networks."
+    "edge_ping_rtt_seconds", "Round trip of WebSocket pings: the stations' networks, whose congestion it shows."
 )
 EDGE_SEND_QUEUE: Final = REGISTRY.gauge(
     "edge_send_queue_frames", "Frames waiting for sockets; a rise is stations that do not read."
 )
-EDGE_DRAINING: Final = REGISTRY.gauge("edge_draining", "1 while this edge shuts down in order.")
+EDGE_DRAINING: Final = REGISTRY.gauge(
+    "edge_draining", "1 while this edge shuts down in order; for longer than the drain's limit, it hangs."
+)
 EDGE_FAIL_CLOSED: Final = REGISTRY.counter(
     "edge_fail_closed_total",
     "Times this edge closed its sockets because nobody answered: Redis or all workers are gone.",

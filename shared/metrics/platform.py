@@ -15,12 +15,12 @@ REDIS_COMMAND_SECONDS: Final = REGISTRY.histogram(
 )
 REDIS_ERRORS: Final = REGISTRY.counter(
     "redis_errors_total",
-    "Failures at Redis.",
+    "Failures at Redis, by what went wrong; anything but single ones of connection asks for a look.",
     {"kind": ("connection", "timeout", "loading", "readonly", "out_of_memory", "not_durable", OTHER)},
 )
 HTTP_SECONDS: Final = REGISTRY.histogram(
     "http_request_duration_seconds",
-    "Requests at the operators' listener.",
+    "Requests at the operators' listener; a rise of 5xx codes is Redis or the workers, of 401 a token that ran out.",
     {"route": OPEN, "method": OPEN, "code": OPEN},
 )
 BUILD_INFO: Final = REGISTRY.gauge(

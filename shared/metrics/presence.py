@@ -12,11 +12,13 @@ _CONNECTOR_STATUSES: Final = (
 
 STATIONS: Final = REGISTRY.gauge(
     "stations",
-    "Stations by state; the same figure from every process.",
+    "Stations by state, the same figure from every worker; a rise of offline is a network, an edge or a power cut.",
     {"state": ("online", "offline", "never_seen"), "protocol": PROTOCOLS},
 )
 CONNECTORS: Final = REGISTRY.gauge(
-    "connectors", "Connectors by their last reported status.", {"status": _CONNECTOR_STATUSES}
+    "connectors",
+    "Connectors by their last reported status; a rise of Faulted or Unavailable is money not earned.",
+    {"status": _CONNECTOR_STATUSES},
 )
 PRESENCE_TRANSITIONS: Final = REGISTRY.counter(
     "presence_transitions_total",
@@ -25,6 +27,6 @@ PRESENCE_TRANSITIONS: Final = REGISTRY.counter(
 )
 PRESENCE_DELAY_SECONDS: Final = REGISTRY.histogram(
     "presence_detection_delay_seconds",
-    "From a presence deadline to the station being shown offline.",
+    "From a presence deadline to the station being shown offline; rises when sweeps are late or workers busy.",
     buckets=(0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 900),
 )

@@ -10,7 +10,7 @@ STREAM_LENGTH: Final = REGISTRY.gauge(
 )
 STREAM_LAG: Final = REGISTRY.gauge(
     "stream_lag_messages",
-    "Entries that no consumer has read yet; absent while unknown.",
+    "Entries that no consumer has read yet (absent while unknown); a rise means too few or stuck workers.",
     {"stream": OPEN, "group": OPEN},
 )
 STREAM_LAG_SECONDS: Final = REGISTRY.gauge(
@@ -19,12 +19,18 @@ STREAM_LAG_SECONDS: Final = REGISTRY.gauge(
     {"stream": OPEN, "group": OPEN},
 )
 STREAM_PENDING: Final = REGISTRY.gauge(
-    "stream_pending_messages", "Entries read and not settled.", {"stream": OPEN, "group": OPEN}
+    "stream_pending_messages",
+    "Entries read and not settled; a rise is workers that died or hang.",
+    {"stream": OPEN, "group": OPEN},
 )
 STREAM_PENDING_SECONDS: Final = REGISTRY.gauge(
     "stream_pending_oldest_seconds",
     "Age of the oldest unsettled entry; a rise is a poison frame or a stuck worker.",
     {"stream": OPEN, "group": OPEN},
+)
+STREAM_WAIT_SECONDS: Final = REGISTRY.histogram(
+    "stream_wait_seconds",
+    "From an entry's place on an uplink until a worker takes it up; rises before stream_lag does: too few workers.",
 )
 STREAM_DELETED_PENDING: Final = REGISTRY.counter(
     "stream_deleted_pending_total",

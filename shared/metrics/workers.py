@@ -16,7 +16,8 @@ WORKER_PHASE_SECONDS: Final = REGISTRY.histogram(
     {"phase": ("load", "decide", "commit", "settle")},
 )
 WORKER_END_TO_END_SECONDS: Final = REGISTRY.histogram(
-    "worker_end_to_end_seconds", "From an entry's place on the uplink to its commit (Redis's time)."
+    "worker_end_to_end_seconds",
+    "From an entry's place on the uplink to its commit; rises with the wait for a worker, or with Redis's disk.",
 )
 WORKER_BATCH_FRAMES: Final = REGISTRY.histogram(
     "worker_batch_frames",
@@ -27,18 +28,27 @@ WORKER_CLAIMS: Final = REGISTRY.counter(
     "worker_claims_total", "Entries taken over from a consumer that did not settle them: a worker died or hung."
 )
 WORKER_FENCED: Final = REGISTRY.counter(
-    "worker_fenced_total", "Commits that the fence refused because another worker's came first."
+    "worker_fenced_total",
+    "Commits that the fence refused because another worker's came first; a rise is workers that pause and come back.",
 )
 WORKER_JOBS: Final = REGISTRY.counter(
-    "worker_jobs_total", "Jobs by outcome.", {"function": OPEN, "result": ("ok", "failed")}
+    "worker_jobs_total",
+    "Jobs by outcome; failed ones run again, and stand in the log.",
+    {"function": OPEN, "result": ("ok", "failed")},
 )
-WORKER_JOB_SECONDS: Final = REGISTRY.histogram("worker_job_duration_seconds", "How long jobs run.", {"function": OPEN})
-WORKER_QUEUE_JOBS: Final = REGISTRY.gauge("worker_queue_jobs", "Jobs waiting.", {"queue": OPEN})
+WORKER_JOB_SECONDS: Final = REGISTRY.histogram(
+    "worker_job_duration_seconds", "How long jobs run; a rise is more to look at, or a slow Redis.", {"function": OPEN}
+)
+WORKER_QUEUE_JOBS: Final = REGISTRY.gauge(
+    "worker_queue_jobs", "Jobs waiting; a rise is jobs that hang, or no worker that runs them.", {"queue": OPEN}
+)
 WORKER_HEARTBEAT: Final = REGISTRY.gauge(
     "worker_last_heartbeat_timestamp_seconds",
     "When this worker last finished a round of its loop; standing still is a hang.",
 )
-QUARANTINE_MESSAGES: Final = REGISTRY.gauge("quarantine_messages", "Frames in quarantine, over all stations.")
+QUARANTINE_MESSAGES: Final = REGISTRY.gauge(
+    "quarantine_messages", "Frames in quarantine, over all stations; they wait for somebody who looks at them."
+)
 QUARANTINE_ADDED: Final = REGISTRY.counter(
     "quarantine_added_total",
     "Frames put into quarantine; a rise is a new firmware or a bug of ours (poison).",

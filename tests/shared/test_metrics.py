@@ -155,6 +155,13 @@ def test_names_follow_the_conventions() -> None:
         assert family.text.endswith(".")
 
 
+def test_every_text_says_what_a_rise_means() -> None:
+    """A help text goes on, behind what is counted, to what somebody should think of who sees it rise."""
+    assert not [
+        family.name for family in metrics.REGISTRY.families.values() if not re.search(r"[;:]|rise", family.text)
+    ]
+
+
 def test_the_objective_is_a_bucket_edge() -> None:
     """The service level's threshold of 0.5 s is an edge of the answers' histogram."""
     metrics.EDGE_ACK_SECONDS.labels("other").observe(0.5)

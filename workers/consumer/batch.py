@@ -42,6 +42,8 @@ class Done(msgspec.Struct, frozen=True):
     draft: Draft
     outcome: Outcome
     conflicts: int = 0
+    took_s: float = 0.0
+    """From the moment that the draft calls now until the commit's reply."""
 
 
 def rounds(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -85,30 +87,32 @@ class Batch:
         done: dict[str, Done] = {}
         waiting = list(entries)
         for _ in range(MAX_TURNS):
-            ready, waiting = await self._decided(waiting, needs)
+            ready, waiting, loaded_at = await self._decided(waiting, needs)
             if ready:
                 with timed(self._observe, "commit"):
                     outcomes = await commit_many(self._lane, [draft for _, draft in ready], self._barrier)
+                took_s = time.perf_counter() - loaded_at
                 for (entry, draft), outcome in zip(ready, outcomes, strict=True):
                     entry_id = entry.origin.entry_id
                     if outcome.result is Result.CONFLICT:
                         needs[entry_id].conflicts += 1
                         waiting.append(entry)
                     else:
-                        done[entry_id] = Done(entry, draft, outcome, needs[entry_id].conflicts)
+                        done[entry_id] = Done(entry, draft, outcome, needs[entry_id].conflicts, took_s)
             if not waiting:
                 return [done[entry.origin.entry_id] for entry in entries]
         raise Unsettled(f"{len(waiting)} entries neither decided nor committed in {MAX_TURNS} turns")
 
     async def _decided(
         self, entries: Sequence[Entry], needs: dict[str, _Needs]
-    ) -> tuple[list[tuple[Entry, Draft]], list[Entry]]:
-        """Load and decide; returns what was decided, and the entries that found something missing."""
+    ) -> tuple[list[tuple[Entry, Draft]], list[Entry], float]:
+        """Load and decide; returns what was decided, the entries that miss something, and when that was loaded."""
         with timed(self._observe, "load"):
             loaded = await self._loader.load(
                 (entry.station for entry in entries if entry.station),
                 ((entry.origin.entry_id, entry.station, needs[entry.origin.entry_id].wanted) for entry in entries),
             )
+        loaded_at = time.perf_counter()
         ready: list[tuple[Entry, Draft]] = []
         missing: list[Entry] = []
         with timed(self._observe, "decide"):
@@ -121,7 +125,7 @@ class Batch:
                 except Missing as error:
                     need.wanted.add(error.want)
                     missing.append(entry)
-        return ready, missing
+        return ready, missing, loaded_at
 
 
 class _Needs:

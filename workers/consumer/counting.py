@@ -29,7 +29,9 @@ def count(done: Done, now_ms: int) -> None:
         if outcome.result is Result.STALE:
             metrics.WORKER_FENCED.labels().inc()
         return
-    _child("worker_end_to_end_seconds", ()).observe(max(now_ms - entry.origin.received_at, 0) / 1000)
+    waited_s = max(now_ms - entry.origin.received_at, 0) / 1000
+    _child("stream_wait_seconds", ()).observe(waited_s)
+    _child("worker_end_to_end_seconds", ()).observe(waited_s + done.took_s)
     for name, labels, amount in draft.counts:
         child = _child(name, labels)
         if isinstance(child, Histogram):

@@ -15,13 +15,14 @@ from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.envelopes import Answer, Kind, Uplink
 from shared.settings import Settings
-from tests.support import wait_until
+from tests.support import lasting, wait_until
 from tests.tracing import Kept, context_of, parent_of
 from tests.workers.consumer.test_partition import POLICY, call, items, lane, open_session, settled
 from workers.consumer.following import HEARTBEATS
 from workers.consumer.partition import PartitionConsumer
 
 __all__ = ["lane"]
+WAITED_S = 0.3
 EDGES = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -85,6 +86,19 @@ async def test_phases_are_the_histograms(settings: Settings, lane: Lane) -> None
         took = sum((span.end_time or 0) - (span.start_time or 0) for span in spans) / 1e9
         assert 0 < took <= child.total * 1.001 + 1e-6
         assert child.total < passed
+
+
+async def test_the_wait_in_the_stream_and_the_way_to_the_commit(settings: Settings, lane: Lane) -> None:
+    """An entry that nobody took up for a while shows that wait, and to its commit no more than an own watch."""
+    begun = time.perf_counter()
+    await open_session(lane)
+    await lasting(WAITED_S, "no worker is there")
+    await consumed(settings, lane)
+    seen_s = time.perf_counter() - begun
+    waited, whole = metrics.STREAM_WAIT_SECONDS.labels(), metrics.WORKER_END_TO_END_SECONDS.labels()
+    assert waited.count == whole.count == 2
+    # Redis's clock tells whole milliseconds.
+    assert 2 * (WAITED_S - 0.001) <= waited.total < whole.total <= 2 * (seen_s + 0.001)
 
 
 async def test_nothing_is_said_of_single_entries_at_info(settings: Settings, lane: Lane) -> None:
