@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -24,6 +24,7 @@ from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from shared.bus.lane import Lane
+from shared.ocpp.versions import Version
 from shared.records.jobs import Job, JobKind, JobNow, JobState, Outcome, Place, make_job_id
 from shared.records.queries import jobs, stations
 from shared.records.queries.jobs import TooManyError
@@ -57,7 +58,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     kind: JobKind = "command"
     name: Annotated[Text, Meta(description="For people.")] = ""
-    action: Action
+    action: Action = ""
     payload: dict[str, Any] = {}
     stations: Annotated[list[StationId], Meta(min_length=1, max_length=MAX_NAMED)] | None = None
     filter: Target | None = None
@@ -206,11 +207,21 @@ async def _targets(lane: Lane, body: NewJob) -> _Targets:
             version = sending.version_of(station)
             if version.name not in checked:
                 checked.add(version.name)
-                found.payload = sending.checked(version, body.action, body.payload)
+                found.payload = CHECKS[body.kind](version, body)
             found.names.append(station.station.station_id)
     if not found.names:
         raise ProblemError.of_field("bad_body", "body", "filter", "matches no station")
     return found
+
+
+def _check_command(version: Version, body: NewJob) -> str:
+    if not body.action:
+        raise ProblemError.of_field("bad_body", "body", "action", "is missing")
+    return sending.checked(version, body.action, body.payload)
+
+
+CHECKS: Final[dict[JobKind, Callable[[Version, NewJob], str]]] = {"command": _check_command}
+"""Kind of a job -> its check for stations of a version: returns the payload as workers get it, or raises."""
 
 
 async def _named(lane: Lane, names: Sequence[str]) -> AsyncIterator[list[StationNow]]:

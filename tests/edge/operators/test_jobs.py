@@ -87,6 +87,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"filter": {"vendor": "nobody"}}, "filter"),
     ({"filter": {"colour": "red"}}, "filter.colour"),
     ({"filter": {}, "action": "Rest"}, "action"),
+    ({"filter": {}, "action": ""}, "action"),
     ({"filter": {}, "payload": {"type": "Gently"}}, "payload.type"),
     ({"filter": {}, "concurrency": 0}, "concurrency"),
     ({"filter": {}, "concurrency": 501}, "concurrency"),
