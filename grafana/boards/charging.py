@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana.builder.dashboards import Dashboard, Row
 from grafana.builder.panels import Panel
-from grafana.builder.queries import fleet, quantile, rate
+from grafana.builder.queries import fleet, per_minute, quantile, rate
 from shared import metrics
 
 _COMMANDS: Final = Row(
@@ -12,9 +12,16 @@ _COMMANDS: Final = Row(
     (
         Panel(
             "Commands by outcome",
-            "Commands that ended, a second; timed_out: sent and never answered, expired: the station was not there.",
-            ((rate(metrics.COMMANDS, "result"), "{{result}}"),),
-            unit="ops",
+            "Commands that ended, a minute; timed_out: sent and never answered, expired: the station was not there.",
+            ((per_minute(metrics.COMMANDS, "result"), "{{result}}"),),
+            unit="opm",
+            colours=(
+                ("accepted", "green"),
+                ("rejected", "yellow"),
+                ("timed_out", "red"),
+                ("error", "orange"),
+                ("expired", "purple"),
+            ),
             runbooks=("CommandTimeouts",),
         ),
         Panel(
@@ -22,6 +29,7 @@ _COMMANDS: Final = Row(
             "From its request to its end, by action.",
             ((quantile(0.99, metrics.COMMAND_SECONDS, "action"), "{{action}}"),),
             unit="s",
+            log=True,
             runbooks=("CommandTimeouts",),
         ),
         Panel(
@@ -30,7 +38,25 @@ _COMMANDS: Final = Row(
             ((fleet(metrics.COMMANDS_INFLIGHT), "in flight"),),
             runbooks=("CommandTimeouts",),
         ),
+        Panel(
+            "Jobs over many stations",
+            "Jobs that have not ended, by state; one that stays is paused, or waits for stations that are offline.",
+            ((fleet(metrics.BULK_JOBS, "state"), "{{state}}"),),
+            stacked=True,
+        ),
+        Panel(
+            "Stations of jobs by outcome",
+            "Stations whose part in a job ended, a minute; where refusals or silence rise, pause the job.",
+            ((per_minute(metrics.BULK_JOB_RESULTS, "outcome"), "{{outcome}}"),),
+            unit="opm",
+            runbooks=("CommandTimeouts",),
+        ),
     ),
+)
+_CONNECTORS: Final = (
+    *(("Available", "green"), ("Preparing", "yellow"), ("Charging", "blue"), ("Finishing", "purple")),
+    *(("SuspendedEV", "light-blue"), ("SuspendedEVSE", "dark-blue"), ("Reserved", "light-green")),
+    *(("Unavailable", "orange"), ("Faulted", "red")),
 )
 _TRANSACTIONS: Final = Row(
     "Transactions",
@@ -56,15 +82,16 @@ _TRANSACTIONS: Final = Row(
         ),
         Panel(
             "Transactions ended",
-            "A second, by how they ended; superseded and reconciled were never stopped by their station.",
-            ((rate(metrics.TRANSACTIONS_ENDED, "reason"), "{{reason}}"),),
-            unit="ops",
+            "A minute, by how they ended; superseded and reconciled were never stopped by their station.",
+            ((per_minute(metrics.TRANSACTIONS_ENDED, "reason"), "{{reason}}"),),
+            unit="opm",
         ),
         Panel(
             "Decisions on id tags",
-            "A second; refusals that rise are a broken import, or somebody who tries.",
-            ((rate(metrics.AUTHORIZATIONS, "status"), "{{status}}"),),
-            unit="ops",
+            "A minute; refusals that rise are a broken import, or somebody who tries.",
+            ((per_minute(metrics.AUTHORIZATIONS, "status"), "{{status}}"),),
+            unit="opm",
+            colours=(("Accepted", "green"), ("Invalid", "red"), ("Blocked", "orange")),
             runbooks=("AuthRejectSpike",),
         ),
         Panel(
@@ -72,6 +99,7 @@ _TRANSACTIONS: Final = Row(
             "As stations reported last.",
             ((fleet(metrics.CONNECTORS, "status"), "{{status}}"),),
             stacked=True,
+            colours=_CONNECTORS,
         ),
     ),
 )
@@ -80,42 +108,45 @@ _STATIONS: Final = Row(
     (
         Panel(
             "Boots",
-            "A second, by the registration answered; a rise is a power cut or a loop.",
-            ((rate(metrics.BOOT_NOTIFICATIONS, "status"), "{{status}}"),),
-            unit="ops",
+            "A minute, by the registration answered; a rise is a power cut or a loop.",
+            ((per_minute(metrics.BOOT_NOTIFICATIONS, "status"), "{{status}}"),),
+            unit="opm",
+            colours=(("Accepted", "green"), ("Rejected", "red"), ("Pending", "yellow")),
         ),
         Panel(
             "Faults",
-            "Errors that stations report, a second.",
-            ((rate(metrics.STATION_FAULTS, "error_code"), "{{error_code}}"),),
-            unit="ops",
+            "Errors that stations report, a minute.",
+            ((per_minute(metrics.STATION_FAULTS, "error_code"), "{{error_code}}"),),
+            unit="opm",
         ),
         Panel(
             "Firmware",
-            "States of updates, a second.",
-            ((rate(metrics.FIRMWARE_UPDATES, "status"), "{{status}}"),),
-            unit="ops",
+            "States of updates, a minute.",
+            ((per_minute(metrics.FIRMWARE_UPDATES, "status"), "{{status}}"),),
+            unit="opm",
             runbooks=("FirmwareFailures",),
         ),
         Panel(
             "Security events",
-            "A second, by severity.",
-            ((rate(metrics.SECURITY_EVENTS, "severity"), "{{severity}}"),),
-            unit="ops",
+            "A minute, by severity.",
+            ((per_minute(metrics.SECURITY_EVENTS, "severity"), "{{severity}}"),),
+            unit="opm",
+            colours=(("critical", "red"), ("informational", "blue")),
         ),
         Panel(
             "Clock skew, p95",
             "Difference between stations' clocks and Redis's.",
             ((quantile(0.95, metrics.STATION_CLOCK_SKEW_SECONDS), "p95"),),
             unit="s",
+            log=True,
             steps=((10, "orange"),),
             runbooks=("StationClockSkew",),
         ),
         Panel(
             "Deviations tolerated",
-            "From the standard, a second, by kind.",
-            ((rate(metrics.QUIRKS, "quirk"), "{{quirk}}"),),
-            unit="ops",
+            "From the standard, a minute, by kind.",
+            ((per_minute(metrics.QUIRKS, "quirk"), "{{quirk}}"),),
+            unit="opm",
         ),
     ),
 )

@@ -8,10 +8,18 @@ from shared.series import AnyFamily
 
 SLOW: Final = "ampstream:ack_slow:ratio_rate"
 """Recording rules: the share of answers that took too long, over the window that follows."""
-FIRING: Final = 'ALERTS{alertstate="firing",alertname!="Watchdog"}'
+OURSELVES: Final = "~ampstream-.+"
+"""Our own processes among the jobs: redis_exporter is a process, too."""
+GREY: Final = "#8e8e8e"
+PERCENTILES: Final = (("p50", "green"), ("p95", "yellow"), ("p99", "orange"))
 
 
-def answered_in_time() -> Panel:
+def firing(severity: str) -> str:
+    """Return the alerts of a severity that fire."""
+    return f'ALERTS{{alertstate="firing",severity="{severity}"}}'
+
+
+def answered_in_time(width: int = 6) -> Panel:
     """Return the share of answers within the objective."""
     return Panel(
         "Answers within 0.5 s",
@@ -19,8 +27,10 @@ def answered_in_time() -> Panel:
         ((f"1 - {SLOW}5m", ""),),
         unit="percentunit",
         kind="stat",
-        width=6,
+        width=width,
         height=5,
+        # 99.95 % must not be shown as 100.
+        decimals=2,
         base="red",
         steps=((0.99, "orange"), (0.999, "green")),
         runbooks=("AckLatencyBudgetBurnFast", "AckLatencyBudgetBurnSlow"),

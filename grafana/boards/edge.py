@@ -4,12 +4,19 @@ from typing import Final
 
 from grafana.builder.dashboards import Dashboard, Row
 from grafana.builder.panels import Panel
-from grafana.builder.queries import foreign, foreign_rate, quantile, rate, total
+from grafana.builder.queries import foreign, foreign_rate, per_minute, quantile, rate, total
 from shared import metrics
 
-from .common import quantiles
+from .common import OURSELVES, PERCENTILES, quantiles
 
 _FULL: Final = f"{total(metrics.EDGE_CONNECTIONS, 'instance')} / {total(metrics.EDGE_CONNECTIONS_LIMIT, 'instance')}"
+
+_PROFILES: Final = tuple(
+    (f"{protocol}, {profile}", shade + colour)
+    for protocol, shade in (("ocpp1.6", ""), ("ocpp2.0.1", "light-"), ("ocpp2.1", "dark-"))
+    for profile, colour in enumerate(("orange", "yellow", "green", "blue"))
+)
+"""Security profile 0 is no security; the higher, the cooler the colour."""
 
 _SOCKETS: Final = Row(
     "Sockets",
@@ -32,10 +39,10 @@ _SOCKETS: Final = Row(
         ),
         Panel(
             "Draining, failed closed",
-            "1 while an edge shuts down in order; and how often a second it sent all of its stations away.",
+            "1 while an edge shuts down in order; and how often a minute it sent all of its stations away.",
             (
                 (total(metrics.EDGE_DRAINING, "instance"), "draining {{instance}}"),
-                (rate(metrics.EDGE_FAIL_CLOSED, "instance"), "failed closed {{instance}}"),
+                (per_minute(metrics.EDGE_FAIL_CLOSED, "instance"), "failed closed {{instance}}"),
             ),
             runbooks=("EdgeFailedClosed",),
         ),
@@ -44,18 +51,21 @@ _SOCKETS: Final = Row(
             "Sockets by OCPP version and security profile.",
             ((total(metrics.EDGE_CONNECTIONS, "protocol", "security_profile"), "{{protocol}}, {{security_profile}}"),),
             stacked=True,
+            colours=_PROFILES,
         ),
         Panel(
             "Life of a socket",
             "How long sockets lived that ended; short ones are stations that loop.",
             quantiles(metrics.EDGE_CONNECTION_SECONDS),
             unit="s",
+            log=True,
+            colours=PERCENTILES,
         ),
         Panel(
             "Replaced by their own",
-            "Sockets a second that the station's next one replaced; from another address it may be a stolen key.",
-            ((rate(metrics.EDGE_SUPERSEDED, "same_address"), "same address: {{same_address}}"),),
-            unit="ops",
+            "Sockets a minute that the station's next one replaced; from another address it may be a stolen key.",
+            ((per_minute(metrics.EDGE_SUPERSEDED, "same_address"), "same address: {{same_address}}"),),
+            unit="opm",
             runbooks=("SupersedeSpike",),
         ),
     ),
@@ -71,9 +81,9 @@ _FRAMES: Final = Row(
         ),
         Panel(
             "Invalid frames",
-            "Texts a second that are no frame, or none that fits; a rise is a firmware.",
-            ((rate(metrics.EDGE_INVALID_FRAMES, "reason"), "{{reason}}"),),
-            unit="ops",
+            "Texts a minute that are no frame, or none that fits; a rise is a firmware.",
+            ((per_minute(metrics.EDGE_INVALID_FRAMES, "reason"), "{{reason}}"),),
+            unit="opm",
             runbooks=("InvalidFrames",),
         ),
         Panel(
@@ -87,17 +97,36 @@ _FRAMES: Final = Row(
             "The stations' networks.",
             quantiles(metrics.EDGE_PING_SECONDS),
             unit="s",
+            width=12,
+            log=True,
+            colours=PERCENTILES,
         ),
         Panel(
             "Frames waiting for sockets",
             "A rise is stations that do not read.",
             ((total(metrics.EDGE_SEND_QUEUE, "instance"), "{{instance}}"),),
+            width=12,
         ),
+    ),
+)
+_OPERATORS: Final = Row(
+    "Operators",
+    (
         Panel(
             "Operators' requests, p99",
             "Requests at the operators' listener, by route.",
             ((quantile(0.99, metrics.HTTP_SECONDS, "route"), "{{route}}"),),
             unit="s",
+            width=16,
+            log=True,
+            beside=True,
+        ),
+        Panel(
+            "Operators' requests by status",
+            "Requests a second by their HTTP status; 5xx is our fault, or Redis's.",
+            ((rate(metrics.HTTP_SECONDS, "code"), "{{code}}"),),
+            unit="ops",
+            colours=(("200", "green"), ("500", "red"), ("503", "orange"), ("504", "purple")),
         ),
     ),
 )
@@ -107,20 +136,20 @@ _PROCESS: Final = Row(
         Panel(
             "CPU",
             "Cores; one is all that a process can use.",
-            ((foreign_rate("process_cpu_seconds_total", "job", "instance"), "{{job}} {{instance}}"),),
+            ((foreign_rate("process_cpu_seconds_total", "job", "instance", job=OURSELVES), "{{job}} {{instance}}"),),
             steps=((0.9, "orange"),),
             runbooks=("EventLoopBlocked",),
         ),
         Panel(
             "Memory",
             "Resident memory.",
-            ((foreign("process_resident_memory_bytes"), "{{job}} {{instance}}"),),
+            ((foreign("process_resident_memory_bytes", job=OURSELVES), "{{job}} {{instance}}"),),
             unit="bytes",
         ),
         Panel(
             "Open descriptors",
             "Each station is one on its edge.",
-            ((foreign("process_open_fds"), "{{job}} {{instance}}"),),
+            ((foreign("process_open_fds", job=OURSELVES), "{{job}} {{instance}}"),),
         ),
     ),
 )
@@ -129,5 +158,5 @@ EDGE: Final = Dashboard(
     "ampstream-edge",
     "Ampstream: Edge",
     "Each edge by itself: is one fuller, slower or stranger than the others?",
-    (_SOCKETS, _FRAMES, _PROCESS),
+    (_SOCKETS, _FRAMES, _OPERATORS, _PROCESS),
 )

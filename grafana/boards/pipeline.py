@@ -4,10 +4,15 @@ from typing import Final
 
 from grafana.builder.dashboards import Dashboard, Row
 from grafana.builder.panels import Panel
-from grafana.builder.queries import buckets, fleet, mean, quantile, rate, select
+from grafana.builder.queries import buckets, fleet, mean, per_minute, quantile, rate, select
 from shared import metrics
 
-from .common import SLOW, answered_in_time, quantiles
+from .common import GREY, PERCENTILES, SLOW, answered_in_time, quantiles
+
+_RESULTS: Final = (
+    *(("ok", "green"), ("duplicate", "blue"), ("late", "purple"), ("stale", GREY)),
+    *(("conflict", "yellow"), ("invalid", "orange"), ("quarantined", "red")),
+)
 
 _LEVEL: Final = Row(
     "Service level",
@@ -55,20 +60,27 @@ _FRAMES: Final = Row(
             "A second, by action.",
             ((rate(metrics.EDGE_FRAMES, "action", direction="in", type="call"), "{{action}}"),),
             unit="ops",
+            width=12,
             stacked=True,
+            beside=True,
         ),
         Panel(
             "Entries by outcome",
             "What workers made of entries, a second; conflicts are retried, duplicates answered again.",
             ((rate(metrics.WORKER_MESSAGES, "result"), "{{result}}"),),
             unit="ops",
+            width=12,
+            beside=True,
+            log=True,
+            colours=_RESULTS,
             runbooks=("QuarantineGrowing",),
         ),
         Panel(
             "Put into quarantine",
-            "Frames a second by reason: poison is a defect of ours, the others are a firmware.",
-            ((rate(metrics.QUARANTINE_ADDED, "reason"), "{{reason}}"),),
-            unit="ops",
+            "Frames a minute by reason: poison is a defect of ours, the others are a firmware.",
+            ((per_minute(metrics.QUARANTINE_ADDED, "reason"), "{{reason}}"),),
+            unit="opm",
+            colours=(("poison", "red"),),
             runbooks=("QuarantineGrowing",),
         ),
         Panel(
@@ -76,6 +88,8 @@ _FRAMES: Final = Row(
             "From a CALL's arrival to its answer on the socket. What was never answered counts as 10 s or more.",
             quantiles(metrics.EDGE_ACK_SECONDS),
             unit="s",
+            log=True,
+            colours=PERCENTILES,
             steps=((0.5, "red"),),
             runbooks=("AckLatencyBudgetBurnFast", "AckLatencyBudgetBurnSlow"),
         ),
@@ -91,13 +105,27 @@ _FRAMES: Final = Row(
             "The slowest hundredth of each action.",
             ((quantile(0.99, metrics.EDGE_ACK_SECONDS, "action"), "{{action}}"),),
             unit="s",
+            width=12,
+            log=True,
+            beside=True,
             steps=((0.5, "red"),),
+        ),
+        Panel(
+            "Phases of a batch, mean",
+            "Time that a worker's batch spends in each phase; shows which part is slow.",
+            ((mean(metrics.WORKER_PHASE_SECONDS, "phase"), "{{phase}}"),),
+            unit="s",
+            width=12,
+            stacked=True,
         ),
         Panel(
             "Append at the edge",
             "From a frame's arrival to its durable place on the uplink; rises with Redis's disk.",
             quantiles(metrics.EDGE_INGEST_SECONDS),
             unit="s",
+            width=12,
+            log=True,
+            colours=PERCENTILES,
             runbooks=("AckLatencyBudgetBurnFast",),
         ),
         Panel(
@@ -105,13 +133,9 @@ _FRAMES: Final = Row(
             "From an entry's place on the uplink to its commit.",
             quantiles(metrics.WORKER_END_TO_END_SECONDS),
             unit="s",
-        ),
-        Panel(
-            "Phases of a batch, mean",
-            "Time that a worker's batch spends in each phase; shows which part is slow.",
-            ((mean(metrics.WORKER_PHASE_SECONDS, "phase"), "{{phase}}"),),
-            unit="s",
-            stacked=True,
+            width=12,
+            log=True,
+            colours=PERCENTILES,
         ),
     ),
 )
@@ -175,6 +199,7 @@ _REDIS: Final = Row(
             ((quantile(0.99, metrics.REDIS_COMMAND_SECONDS, "command"), "{{command}}"),),
             unit="s",
             width=12,
+            log=True,
             runbooks=("AckLatencyBudgetBurnFast",),
         ),
         Panel(

@@ -14,24 +14,26 @@ _HEALTH: Final = Row(
     (
         Panel(
             "Up",
-            "1 while redis_exporter reaches it.",
+            "Whether redis_exporter reaches it.",
             ((f"min({foreign('redis_up')})", ""),),
             kind="stat",
             width=6,
             height=5,
             base="red",
             steps=((1, "green"),),
+            words=((0, "down"), (1, "up")),
             runbooks=("TargetDown",),
         ),
         Panel(
             "Append-only file",
-            "1 while it is on and its last write and rewrite went well.",
+            "Whether it is on, and its last write and rewrite went well.",
             ((_PERSISTS, ""),),
             kind="stat",
             width=6,
             height=5,
             base="red",
             steps=((1, "green"),),
+            words=((0, "failing"), (1, "written")),
             runbooks=("RedisPersistenceFailing",),
         ),
         Panel(
@@ -66,12 +68,25 @@ _LOAD: Final = Row(
             "Commands a second.",
             ((foreign_rate("redis_commands_processed_total", "instance"), "{{instance}}"),),
             unit="ops",
+            width=12,
+        ),
+        Panel(
+            "Network",
+            "Bytes a second.",
+            (
+                (foreign_rate("redis_net_input_bytes_total", "instance"), "in {{instance}}"),
+                (foreign_rate("redis_net_output_bytes_total", "instance"), "out {{instance}}"),
+            ),
+            unit="Bps",
+            width=12,
         ),
         Panel(
             "Busiest commands",
-            "The ten commands that take most time: seconds of work a second.",
-            ((f"topk(10, {foreign_rate('redis_commands_duration_seconds_total', 'cmd')})", "{{cmd}}"),),
+            "The five commands that take most time: share of a core.",
+            ((f"topk(5, {foreign_rate('redis_commands_duration_seconds_total', 'cmd')})", "{{cmd}}"),),
             unit="percentunit",
+            width=24,
+            beside=True,
         ),
         Panel(
             "CPU",
@@ -94,11 +109,6 @@ _LOAD: Final = Row(
             runbooks=("RedisMemoryHigh",),
         ),
         Panel(
-            "Clients",
-            "Connections; each edge and worker holds a few.",
-            ((foreign("redis_connected_clients"), "{{instance}}"),),
-        ),
-        Panel(
             "Size of the append-only file",
             "A rewrite needs as much again on the disk.",
             ((foreign("redis_aof_current_size_bytes"), "{{instance}}"),),
@@ -114,13 +124,9 @@ _LOAD: Final = Row(
             runbooks=("AckLatencyBudgetBurnSlow",),
         ),
         Panel(
-            "Network",
-            "Bytes a second.",
-            (
-                (foreign_rate("redis_net_input_bytes_total", "instance"), "in {{instance}}"),
-                (foreign_rate("redis_net_output_bytes_total", "instance"), "out {{instance}}"),
-            ),
-            unit="Bps",
+            "Clients",
+            "Connections; each edge and worker holds a few.",
+            ((foreign("redis_connected_clients"), "{{instance}}"),),
         ),
         Panel(
             "Keys",

@@ -7,13 +7,22 @@ from . import Json
 
 SOURCE: Final[Json] = {"type": "prometheus", "uid": "${datasource}"}
 Kind = Literal["timeseries", "stat", "gauge", "heatmap", "state-timeline"]
-_LEGEND: Final[Json] = {"displayMode": "list", "placement": "bottom", "showLegend": True}
 _LAST: Final[Json] = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+_QUIET: Final[Json] = {
+    "matcher": {"id": "byValue", "options": {"reducer": "allIsZero", "op": "gte", "value": 0}},
+    "properties": [{"id": "custom.hideFrom", "value": {"legend": True, "tooltip": True, "viz": False}}],
+}
+"""Closed label sets start at 0: what never happened needs no place in the legend."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A panel; `queries` are pairs of expression and legend, `steps` of a value and the colour from there on."""
+    """A panel; `queries` are pairs of expression and legend, `steps` of a value and the colour from there on.
+
+    `colours` pairs names of series with colours, `words` values with what they mean. `beside` puts the legend to the
+    right, as a table with each series' largest value: for many series. `log` is for durations, of which the rare slow
+    ones would else flatten the others.
+    """
 
     title: str
     description: str
@@ -27,6 +36,11 @@ class Panel:
     stacked: bool = False
     runbooks: tuple[str, ...] = ()
     limits: tuple[float, float] | None = None
+    decimals: int | None = None
+    colours: tuple[tuple[str, str], ...] = ()
+    words: tuple[tuple[float, str], ...] = ()
+    beside: bool = False
+    log: bool = False
 
     def build(self, number: int, x: int, y: int) -> Json:
         """Return the panel at a place of the grid."""
@@ -37,7 +51,7 @@ class Panel:
             "description": self.description,
             "datasource": SOURCE,
             "gridPos": {"h": self.height, "w": self.width, "x": x, "y": y},
-            "fieldConfig": {"defaults": self._defaults(), "overrides": []},
+            "fieldConfig": {"defaults": self._defaults(), "overrides": self._overrides()},
             "options": self._options(),
             "links": [_runbook(name) for name in self.runbooks],
             "targets": [self._target(index, *query) for index, query in enumerate(self.queries)],
@@ -67,7 +81,26 @@ class Panel:
         }
         if self.limits is not None:
             found |= {"min": self.limits[0], "max": self.limits[1]}
+        elif self.kind == "timeseries" and not self.log:
+            # Nothing here is ever negative, and a stack that does not begin at 0 lies.
+            found["min"] = 0
+        if self.decimals is not None:
+            found["decimals"] = self.decimals
+        if self.words:
+            found["mappings"] = [
+                {"type": "value", "options": {f"{value:g}": {"text": text}}} for value, text in self.words
+            ]
         return found
+
+    def _overrides(self) -> list[Json]:
+        named: list[Json] = [
+            {
+                "matcher": {"id": "byName", "options": name},
+                "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": colour}}],
+            }
+            for name, colour in self.colours
+        ]
+        return [_QUIET, *named] if self.kind == "timeseries" else named
 
     def _custom(self) -> Json:
         if self.kind == "state-timeline":
@@ -77,8 +110,11 @@ class Panel:
         return {
             "drawStyle": "line",
             "lineWidth": 1,
-            "fillOpacity": 40 if self.stacked else 8,
-            "showPoints": "never",
+            "fillOpacity": 40 if self.stacked else 0,
+            # Lone points, as of what is rarely observed, would else not be seen.
+            "showPoints": "auto",
+            "pointSize": 4,
+            "scaleDistribution": {"type": "log", "log": 10} if self.log else {"type": "linear"},
             "stacking": {"mode": "normal" if self.stacked else "none", "group": "A"},
             "thresholdsStyle": {"mode": "line" if self.steps else "off"},
         }
@@ -91,8 +127,14 @@ class Panel:
         if self.kind == "heatmap":
             return {"calculate": False, "yAxis": {"unit": self.unit}, "color": {"scheme": "Blues", "mode": "scheme"}}
         if self.kind == "state-timeline":
-            return {"legend": _LEGEND, "mergeValues": True, "rowHeight": 0.8, "showValue": "never"}
-        return {"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "desc"}}
+            return {"legend": {"showLegend": False}, "mergeValues": True, "rowHeight": 0.8, "showValue": "never"}
+        return {"legend": self._legend(), "tooltip": {"mode": "multi", "sort": "desc"}}
+
+    def _legend(self) -> Json:
+        if self.beside:
+            shown = {"displayMode": "table", "placement": "right", "calcs": ["max"], "sortBy": "Max", "sortDesc": True}
+            return {**shown, "showLegend": True}
+        return {"displayMode": "list", "placement": "bottom", "calcs": [], "showLegend": True}
 
 
 def _runbook(name: str) -> Json:

@@ -23,17 +23,24 @@ def _matcher(family: AnyFamily, label: str, value: str) -> str:
     if label not in family.label_sets:
         raise ValueError(f"{family.name} has no label {label}")
     known = family.label_sets[label]
-    if value.startswith("~"):
-        return f'{label}=~"{value[1:]}"'
-    if isinstance(known, tuple) and value not in known:
+    if isinstance(known, tuple) and not value.startswith("~") and value not in known:
         raise ValueError(f"{family.name}: {label} is never {value}")
-    return f'{label}="{value}"'
+    return _compare(label, value)
+
+
+def _compare(label: str, value: str) -> str:
+    return f'{label}=~"{value[1:]}"' if value.startswith("~") else f'{label}="{value}"'
 
 
 def rate(family: AnyFamily, *by: str, **labels: str) -> str:
     """Return increments a second, summed by labels; of a histogram how many were observed."""
     part = "count" if family.kind == "histogram" else ""
     return f"{_sum(family, by)} (rate({select(family, part, **labels)}[{WINDOW}]))"
+
+
+def per_minute(family: AnyFamily, *by: str, **labels: str) -> str:
+    """Return increments a minute, summed by labels: for what is rare."""
+    return f"60 * {rate(family, *by, **labels)}"
 
 
 def total(family: AnyFamily, *by: str, **labels: str) -> str:
@@ -49,10 +56,11 @@ def fleet(family: AnyFamily, *by: str, **labels: str) -> str:
 
 
 def quantile(share: float, family: AnyFamily, *by: str, **labels: str) -> str:
-    """Return the value below which this share of observations lies."""
+    """Return the value below which this share of observations lies; a series with no observation is left out."""
     rates = f"rate({select(family, 'bucket', **labels)}[{WINDOW}])"
     _sum(family, by)
-    return f"histogram_quantile({share}, sum by ({', '.join(('le', *by))}) ({rates}))"
+    # Without observations it is NaN, of which no comparison is true.
+    return f"histogram_quantile({share}, sum by ({', '.join(('le', *by))}) ({rates})) >= 0"
 
 
 def buckets(family: AnyFamily) -> str:
@@ -67,14 +75,14 @@ def mean(family: AnyFamily, *by: str) -> str:
 
 
 def foreign(name: str, **labels: str) -> str:
-    """Return a selector of a metric that is not ours (redis_exporter's, the process's own)."""
-    matchers = ",".join([OURS, *(f'{label}="{value}"' for label, value in labels.items())])
+    """Return a selector of a metric that is not ours (redis_exporter's, the process's own, Prometheus's)."""
+    matchers = ",".join([OURS, *(_compare(label, value) for label, value in labels.items())])
     return f"{name}{{{matchers}}}"
 
 
-def foreign_rate(name: str, *by: str) -> str:
+def foreign_rate(name: str, *by: str, **labels: str) -> str:
     """Return increments a second of a counter that is not ours, summed by labels."""
-    return f"sum by ({', '.join(by)}) (rate({foreign(name)}[{WINDOW}]))"
+    return f"sum by ({', '.join(by)}) (rate({foreign(name, **labels)}[{WINDOW}]))"
 
 
 def _sum(family: AnyFamily, by: tuple[str, ...]) -> str:

@@ -20,10 +20,10 @@ from typing import Final
 
 from tests.observe import load, prometheus
 from tests.observe.faults import FAULTS
-from tests.observe.judging import Judge, Verdict
+from tests.observe.judging import Judge, Verdict, named
 from tests.observe.stage import Stage
 
-WARM_S: Final = 150.0
+WARM_S: Final = 120.0
 """Limit for every question to be answered."""
 ALL_S: Final = 900.0
 _BEGAN: Final = time.monotonic()
@@ -34,12 +34,12 @@ def say(text: str) -> None:
     print(f"{time.monotonic() - _BEGAN:6.1f} s  {text}", flush=True)
 
 
-async def _answered(stage: Stage, *, healthy: bool) -> list[str]:
+async def _answered(stage: Stage, limit_s: float, *, healthy: bool) -> list[str]:
     """Ask until everything is answered or the time is over; return what is not."""
-    deadline = time.monotonic() + (WARM_S if healthy else 10)
+    deadline = time.monotonic() + limit_s
     before = -1
     while True:
-        missing = await prometheus.unanswered(stage.prometheus, healthy=healthy)
+        missing = await prometheus.unanswered(stage.prometheus, healthy=healthy, span_s=_span())
         missing += await stage.prometheus.sick()
         if not missing or time.monotonic() > deadline:
             return missing
@@ -47,6 +47,11 @@ async def _answered(stage: Stage, *, healthy: bool) -> list[str]:
             say(f"{len(missing)} of {prometheus.count()} questions have no data yet" + _some(missing))
             before = len(missing)
         await asyncio.sleep(5)
+
+
+def _span() -> float:
+    """Return how far back to look: in the first minutes no further than the start, in the end over all faults."""
+    return time.monotonic() - _BEGAN
 
 
 def _some(missing: list[str]) -> str:
@@ -59,9 +64,9 @@ async def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
     wrong: list[str] = []
     async with stage.running(), load.applied(stage):
         say(f"everything runs; Prometheus at {stage.prometheus.url}; waiting for data")
-        wrong += [f"no data: {each}" for each in await _answered(stage, healthy=True)]
+        wrong += [f"no data: {each}" for each in await _answered(stage, WARM_S, healthy=True)]
         say(f"{prometheus.count()} questions asked in health, {len(wrong)} without data")
-        firing = sorted({each.alert for each in stage.watch.now()})
+        firing = sorted({named(each.labels) for each in stage.watch.now()})
         say(f"firing in health: {', '.join(firing) or 'nothing'}")
         wrong += [f"{each.alert} fires in health" for each in stage.watch.now() if each.critical]
         judge = Judge(stage, say)
@@ -70,7 +75,7 @@ async def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
                 verdict = await judge.judge(fault)
                 _tell(verdict, say)
                 wrong += [f"{verdict.fault}: {each}" for each in verdict.wrong]
-        wrong += [f"after the faults: {each}" for each in await _answered(stage, healthy=bool(arguments.fault))]
+        wrong += [f"after the faults: {each}" for each in await _answered(stage, 10, healthy=bool(arguments.fault))]
     return wrong
 
 

@@ -9,8 +9,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
+from ampstream.simulate.station import Station
+from tests.chaos.launchers.defect import DEFECT
 from tests.chaos.launchers.poison import POISON
-from tests.e2e.field import Field
+from tests.e2e.field import BOOT, Field
 from tests.observe import load
 from tests.observe.stage import Stage
 from tests.observe.watching import Sign
@@ -64,8 +66,12 @@ async def _mass_disconnect(stage: Stage) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _edge_killed(stage: Stage) -> AsyncIterator[None]:
-    """`kill -9` of an edge; its stations fail over to the other."""
+    """`kill -9` of an edge; its stations fail over to the other, but for three that know only this one."""
     edge = stage.system.edges[1]
+    orphans = [Station(stage.system.station_url(1), f"ORPHAN-{number}") for number in range(3)]
+    for orphan in orphans:
+        await orphan.connect()
+        await orphan.call("BootNotification", BOOT)
     edge.kill()
     yield
     await stage.system.restart(edge)
@@ -82,7 +88,7 @@ async def _worker_killed(stage: Stage) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _poison(stage: Stage) -> AsyncIterator[None]:
-    """Frames each of which ends the process of every worker that handles it; who runs workers starts them again."""
+    """Six frames whose handler raises, and one that ends its worker's process; who runs workers starts them again."""
 
     async def supervise() -> None:
         while True:
@@ -95,7 +101,7 @@ async def _poison(stage: Stage) -> AsyncIterator[None]:
         async with Field(stage.system, f"POISON-{number}") as field:
             await field.boot()
             with contextlib.suppress(*load.TROUBLE):
-                await field.say("DataTransfer", vendorId=POISON)
+                await field.say("DataTransfer", vendorId=DEFECT if number else POISON)
 
     supervised = asyncio.create_task(supervise())
     sent = [asyncio.create_task(send(number)) for number in range(_POISONED)]
@@ -150,6 +156,7 @@ FAULTS: Final = (
         lambda _: (Sign("TargetDown", {"job": "redis"}), Sign("EdgeFailedClosed")),
         besides=(
             ("AckLatencyBudgetBurnFast", _STORM),
+            ("StreamLagHigh", "what waited meanwhile is older than 10 s at once, and its minute is four seconds here"),
             ("StationsOfflineMassEvent", "every station was sent away, and shows as offline until it is back"),
         ),
         resolved_s=90,

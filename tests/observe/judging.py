@@ -66,8 +66,8 @@ class Judge:
         wrong += [f"{each} {late}" for each in await self._not_yet(self._is_over, signs, begin, fault.resolved_s)]
         resolved_s = time.monotonic() - mended
         wrong += self._beside(fault, signs, begin)
-        seen = tuple(dict.fromkeys(_named(one.labels) for one in self._watch.since(begin)))
-        paged = tuple(dict.fromkeys(_named(one.labels) for one in self._watch.paged(begin)))
+        seen = tuple(dict.fromkeys(named(one.labels) for one in self._watch.since(begin)))
+        paged = tuple(dict.fromkeys(named(one.labels) for one in self._watch.paged(begin)))
         return Verdict(fault.name, fired_s, resolved_s, seen, paged, tuple(wrong))
 
     async def _not_yet(
@@ -100,13 +100,14 @@ class Judge:
             return not (labels.alert in known or any(sign.is_in(labels.labels) for sign in signs))
 
         fired = [one for one in self._watch.since(begin) if one.critical and strange(one)]
-        return [f"{_named(one.labels)} fired, which this fault does not explain" for one in fired]
+        return [f"{named(one.labels)} fired, which this fault does not explain" for one in fired]
 
 
 def _receiver(sign: Sign) -> str:
     return _RECEIVERS[alerts()[sign.alert]["labels"]["severity"]]
 
 
-def _named(labels: Mapping[str, str]) -> str:
+def named(labels: Mapping[str, str]) -> str:
+    """Return an alert's name, and what tells it from its like."""
     more = [labels[name] for name in ("job", "instance", "reason", "result", "stream") if name in labels]
     return labels["alertname"] + (f" ({', '.join(more)})" if more else "")

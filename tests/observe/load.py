@@ -39,7 +39,7 @@ async def applied(stage: Stage) -> AsyncIterator[None]:
     """Let all of it happen for the length of the block."""
     for fleet in stage.fleets.values():
         fleet.start()
-    parts = (_operate, _look, _deviate, _vanish, _twins, _knock, _be_mute)
+    parts = (_operate, _look, _deviate, _fall_silent, _twins, _knock, _be_mute)
     tasks = [asyncio.create_task(_again_and_again(part, stage)) for part in parts]
     try:
         yield
@@ -51,8 +51,10 @@ async def applied(stage: Stage) -> AsyncIterator[None]:
 
 async def _again_and_again(part: Callable[[Stage], Awaitable[None]], stage: Stage) -> None:
     while True:
-        with contextlib.suppress(*TROUBLE):
+        try:
             await part(stage)
+        except TROUBLE as error:
+            stage.note(f"{part.__name__}: {error!r}")
         await asyncio.sleep(1)
 
 
@@ -93,19 +95,20 @@ async def _deviate(stage: Stage) -> None:
             await field.say("FirmwareStatusNotification", status="Installed")
             await field.say("SecurityEventNotification", type="TamperDetectionActivated", timestamp=iso())
             await field.say("Authorize", idTag="SIMTAG01")
-            await field.raw('{"neither": "frame", "nor": "array"}')
+            field.station.send_raw('{"neither": "frame", "nor": "array"}')
             with contextlib.suppress(StationError):
                 await field.say("OpenSesame")
-            await asyncio.sleep(12)
+            await asyncio.sleep(14)
 
 
-async def _vanish(stage: Stage) -> None:
-    """Be cut off, and stay away until the presence has run out."""
+async def _fall_silent(stage: Stage) -> None:
+    """Answer pings at first, then read nothing any more until the edge gives up."""
     async with Field(stage.system, "LOST-1") as field:
         await field.boot()
+        await asyncio.sleep(4)
+        field.station.pause_reading()
+        await asyncio.sleep(12)
         field.station.abort()
-        await field.station.closed_with()
-    await asyncio.sleep(16)
 
 
 async def _twins(stage: Stage) -> None:

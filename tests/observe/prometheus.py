@@ -82,18 +82,21 @@ def _ill(rule: dict[str, Any]) -> bool:
     return str(rule["health"]) != "ok"
 
 
-async def unanswered(prometheus: Prometheus, *, healthy: bool) -> list[str]:
-    """Ask everything there is to ask and return what got no data; `healthy`: but for what is empty in health."""
+async def unanswered(prometheus: Prometheus, *, healthy: bool, span_s: float = SPAN_S) -> list[str]:
+    """Ask everything there is to ask and return what got no data; `healthy`: but for what is empty in health.
+
+    `span_s` is how far back panels look.
+    """
     asked: Iterable[Question] = (
         *questions.of_dashboards(),
         *questions.of_annotations(),
         *questions.of_recordings(),
     )
     asked = [each for each in asked if not (healthy and each.asker in questions.EMPTY_IN_HEALTH)]
-    counts = await asyncio.gather(*(prometheus.numbers(each) for each in asked))
+    counts = await asyncio.gather(*(prometheus.numbers(each, span_s) for each in asked))
     empty = [f"{each.asker}: {each.expression}" for each, count in zip(asked, counts, strict=True) if not count]
     selectors = list(questions.of_alerts())
-    there = await asyncio.gather(*(prometheus.exists(each.expression) for each in selectors))
+    there = await asyncio.gather(*(prometheus.exists(each.expression, span_s) for each in selectors))
     empty += [f"{each.asker}: {each.expression}" for each, found in zip(selectors, there, strict=True) if not found]
     for asker, selector, label in questions.of_variables():
         if not await prometheus.ask(f"label/{label}/values", **{"match[]": selector}):

@@ -12,9 +12,10 @@ WINDOW: Final = "4s"
 """`$__rate_interval` at a scrape a second: Grafana takes four of them."""
 _VARIABLE: Final = re.compile(r"label_values\((.+), (\w+)\)")
 EMPTY_IN_HEALTH: Final = {
-    "Fleet: What fires, since when": "nothing fires; asked again after the faults",
+    "Fleet: What fires, where, since when": "nothing fires",
+    "Fleet: Delay until shown offline": "an edge tells who leaves; only where it dies a presence runs out",
 }
-"""Questions that a healthy system answers with nothing, and why that is right."""
+"""Questions that a healthy system answers with nothing, and why that is right; asked again after the faults."""
 
 
 class Question(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
@@ -47,7 +48,9 @@ class Stage:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.system = System(directory / "system", edges=2, workers=2, worker_guards=["poison"], settings=SETTINGS)
+        self.system = System(
+            directory / "system", edges=2, workers=2, worker_guards=["poison", "defect"], settings=SETTINGS
+        )
         self._lifeline = Lifeline()
         exporter, prometheus, alertmanager = free_port(), free_port(), free_port()
         self.hook_port = free_port()
@@ -96,6 +99,11 @@ class Stage:
     def fleet_stations(self, name: str) -> list[str]:
         """Return the ids of a fleet's stations."""
         return [f"{name}-{number:05d}" for number in range(1, FLEETS[name] + 1)]
+
+    def note(self, text: str) -> None:
+        """Write a line into the load's log: what faults do to those who only want to be there is no failure."""
+        with (self.directory / "load.log").open("a", encoding="utf-8") as log:
+            log.write(f"{time.strftime('%H:%M:%S')} {text}\n")
 
     # ── configuration ────────────────────────────────────────────────────────────────────────────────────────────
 
