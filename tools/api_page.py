@@ -30,7 +30,7 @@ as OpenAPI 3.1 at `/openapi.json`.
 _EVENTS_HEAD = """\
 # Events
 
-Generated from `shared/records/events.py`, version {version} of the list. A type or field may be added under the same
+Generated from `shared/records/events/`, version {version} of the list. A type or field may be added under the same
 version; a changed meaning raises it.
 
 `GET /api/v1/events` sends them as server-sent events:

@@ -15,7 +15,7 @@
     tokens.py        operators' tokens: digest and scope
     quarantine.py    frames that nobody understood
     history.py       facts beside the current state: late ones, security events, firmware statuses
-    events.py        the versioned list of event types, and how they stand in the event stream
+    events/          the versioned list of event types, and how they stand in the event stream
     requests.py      what operators ask of a station's commit
     packing.py       msgpack encoders and decoders of all of these
     queries/         reads for the operators' listener (stations, transactions, tags, quarantine, events)
