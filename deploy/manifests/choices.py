@@ -41,7 +41,7 @@ WORKERS: Final = (2, 8)
 FILL: Final = 0.7
 """The part of `max_connections` at which another edge is asked for: what is left takes in an edge that dies."""
 BYTES_A_STATION: Final = 32 * 1024
-"""Twice what a connection costs an edge at rest."""
+"""Twelve times what a connection at rest costs an edge: buffers and queues of those that talk."""
 LAG_MESSAGES: Final = 500
 """Unread entries for each of which one more worker is asked for: about a tenth of a second's work."""
 LAG_SECONDS: Final = 2
