@@ -18,8 +18,6 @@ from tests.deploy.test_kubernetes import VERSIONS, of
 PAGE: Final = (ROOT / "docs" / "deployment.md").read_text()
 FENCED: Final = re.compile(r"^```yaml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BLOCKS: Final[list[Any]] = [yaml.safe_load(text) for text in FENCED.findall(PAGE)]
-    yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-]
 
 
 def block(key: str) -> Any:

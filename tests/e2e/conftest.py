@@ -11,6 +11,7 @@ import pytest
 from tests.chaos.harness.charger import LedgerFile
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
+from tests.deploy.users import denied, with_users
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -36,9 +37,13 @@ def pytest_runtest_makereport(
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream; nobody kills anything of it."""
     made = System(tmp_path_factory.mktemp("e2e") / "system", edges=2, workers=2, settings={"PARTITIONS": "2"})
+    # As deployed: edges and workers are users of their own in Valkey. Whatever feature is tested here, its commands and
+    # keys must be granted.
+    with_users(made)
     try:
         asyncio.run(made.start())
         yield made
+        assert not denied(made), "a role lacks a command or key of a feature: add it in deploy/roles.py, `make generate`"
     finally:
         made.close()
 
