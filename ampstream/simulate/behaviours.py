@@ -93,6 +93,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """Real seconds between heartbeats, whatever it was told (quirk 27); 0: as it was told."""
     ignores_reservations: bool = False
     """Lets anybody charge on a reserved connector, and names no reservation."""
+    forgets_reservations: bool = False
+    """Has none any more after a boot."""
 
     # --- wording
     distorts: frozenset[Distortion] = frozenset()
@@ -252,6 +254,7 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
         Behaviour(
             name="ignoring-reservations", summary="lets anybody on a reserved connector", ignores_reservations=True
         ),
+        Behaviour(name="forgetful", summary="forgets its reservations when it boots", forgets_reservations=True),
         Behaviour(name="hex-tags", summary="id tags in hexadecimal (quirk 28)", distorts=frozenset(("tag_hex",))),
         Behaviour(
             name="suffixed-tags", summary="id tags with a suffix (quirks 8, 18)", distorts=frozenset(("tag_suffix",))

@@ -255,6 +255,8 @@ class ChargePoint(Messenger):
             self.configuration.upgrade(come.keys)
         if self._features is not None:
             self.firmware = self._features.upkeep.take_version() or self.firmware
+            if self.behaviour.forgets_reservations:
+                self._features.reservations.forget()
         if not self.behaviour.reverts_after_s:
             self.configuration.revert()
 

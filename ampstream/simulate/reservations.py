@@ -110,6 +110,11 @@ class Reservations:
         if held is not None:
             self.end(held.id)
 
+    def forget(self) -> None:
+        """End all of them, as a station that boots without a memory."""
+        for reservation_id in tuple(self._held):
+            self.end(reservation_id)
+
     def _show(self, number: int) -> None:
         for connector in self._cp.connectors:
             if connector.number == number:

@@ -86,6 +86,21 @@ class Peer(ChargePoint):  # type: ignore[misc]  # ocpp ships no types
         self.csms.stops[payload["transaction_id"]] = payload
         return call_result.StopTransaction()
 
+    @on(Action.firmware_status_notification)
+    def on_firmware(self, **payload: Any) -> Any:
+        self.said("FirmwareStatusNotification", **payload)
+        return call_result.FirmwareStatusNotification()
+
+    @on(Action.diagnostics_status_notification)
+    def on_diagnostics(self, **payload: Any) -> Any:
+        self.said("DiagnosticsStatusNotification", **payload)
+        return call_result.DiagnosticsStatusNotification()
+
+    @on(Action.log_status_notification)
+    def on_log(self, **payload: Any) -> Any:
+        self.said("LogStatusNotification", **payload)
+        return call_result.LogStatusNotification()
+
 
 class Csms:
     """Where stations dial; `said` holds all they said, in order."""

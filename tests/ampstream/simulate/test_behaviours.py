@@ -314,6 +314,18 @@ def test_ignoring_reservations() -> None:
     assert "reservationId" not in played.of("StartTransaction")[0].payload
 
 
+def test_forgetful() -> None:
+    """After a boot a reserved connector is free again; other stations remember."""
+    for name, status in (("forgetful", "Available"), ("key-reboots", "Reserved")):
+        played = playing(name)
+        reservation = {"connectorId": 1, "expiryDate": played.time(600), "idTag": "ANNA", "reservationId": 7}
+        assert played.status("ReserveNow", **reservation) == "Accepted"
+        played.ask("Reset", type="Soft")
+        played.run(60)
+        told = [s.payload for s in played.of("StatusNotification") if s.payload["connectorId"] == 1]
+        assert told[-1]["status"] == status
+
+
 def test_distortions() -> None:
     """Tags, energy, times and words are changed in what is said; the ledger keeps what is true."""
     played = playing("hex-tags", "kwh", "no-zone", "lower-case")

@@ -1,20 +1,34 @@
 """Fleets over real sockets, against a CSMS that the `ocpp` package makes."""
 
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ocpp.v16 import call
-from ocpp.v16.enums import AuthorizationStatus, MessageTrigger, RegistrationStatus
+from ocpp.v16.datatypes import ChargingProfile, ChargingSchedule, ChargingSchedulePeriod
+from ocpp.v16.enums import (
+    AuthorizationStatus,
+    AvailabilityType,
+    ChargingProfileKindType,
+    ChargingProfilePurposeType,
+    ChargingRateUnitType,
+    MessageTrigger,
+    RegistrationStatus,
+    ResetType,
+    UpdateType,
+)
 
 from ampstream.simulate.fleet import Access, Fleet, TooManyStations, allow_sockets
 from ampstream.simulate.ledger import Book, FileLedger, MemoryLedger, Recorder, read
+from ampstream.simulate.models import BY_NAME
 from ampstream.simulate.profiles import PROFILES
 from ampstream.simulate.websocket import Endpoint
 from ampstream.simulate.wheel import LoopWheel
 from ampstream.simulate.world import World
+from shared.ocpp.timestamps import format_time
 from tests.ampstream.simulate.csms import Csms, running_csms
 from tests.support import free_port, wait_until
 
@@ -76,6 +90,57 @@ async def test_the_csms_calls(csms: Csms) -> None:
         await wait_until(lambda: "Heartbeat" in csms.actions())
         configuration = await peer.call(call.GetConfiguration(key=["HeartbeatInterval"]))
         assert configuration.configuration_key[0]["value"] == "60"
+
+
+def in_a_minute() -> str:
+    """Return a time to come as OCPP has it."""
+    return format_time(time.time_ns() // 1_000_000 + 60_000)
+
+
+EXPIRY = {"expiry_date": in_a_minute(), "id_tag": "T", "reservation_id": 5}
+PERIOD = ChargingSchedulePeriod(start_period=0, limit=16.0)
+PROFILE = ChargingProfile(
+    charging_profile_id=1,
+    stack_level=0,
+    charging_profile_purpose=ChargingProfilePurposeType.tx_default_profile,
+    charging_profile_kind=ChargingProfileKindType.relative,
+    charging_schedule=ChargingSchedule(charging_rate_unit=ChargingRateUnitType.amps, charging_schedule_period=[PERIOD]),
+)
+CALLS: list[tuple[Any, str]] = [
+    (call.ReserveNow(connector_id=1, **EXPIRY), "Accepted"),
+    (call.CancelReservation(reservation_id=5), "Accepted"),
+    (call.SendLocalList(list_version=1, update_type=UpdateType.full), "Accepted"),
+    (call.GetLocalListVersion(), ""),
+    (call.SetChargingProfile(connector_id=1, cs_charging_profiles=PROFILE), "Accepted"),
+    (call.GetCompositeSchedule(connector_id=1, duration=600), "Accepted"),
+    (call.ClearChargingProfile(id=1), "Accepted"),
+    (call.GetLog(log={"remoteLocation": "https://x/"}, log_type="SecurityLog", request_id=1), "Accepted"),
+    (call.GetDiagnostics(location="ftp://x/"), ""),
+    (call.UpdateFirmware(location="https://x/3.0.0", retrieve_date=in_a_minute()), ""),
+    (call.GetInstalledCertificateIds(certificate_type="CentralSystemRootCertificate"), "NotFound"),
+    (call.InstallCertificate(certificate_type="CentralSystemRootCertificate", certificate="no"), "Rejected"),
+    (call.CertificateSigned(certificate_chain="no"), "Rejected"),
+    (call.ExtendedTriggerMessage(requested_message="LogStatusNotification"), "Accepted"),
+    (call.ChangeConfiguration(key="SecurityProfile", value="2"), "RebootRequired"),
+    (call.GetConfiguration(), ""),
+    (call.ChangeAvailability(connector_id=2, type=AvailabilityType.inoperative), "Accepted"),
+    (call.UnlockConnector(connector_id=1), "Unlocked"),
+    (call.ClearCache(), "Accepted"),
+    (call.DataTransfer(vendor_id="nobody"), "UnknownVendorId"),
+    (call.Reset(type=ResetType.hard), "Accepted"),
+]
+
+
+async def test_every_answer_is_valid(csms: Csms) -> None:
+    """The schemas of the `ocpp` package take each answer of a station, and what follows it."""
+    async with running_fleet(csms.url, stations=1, speed=20, profile="commuter", model=BY_NAME["Pole Duo 22"]) as fleet:
+        await wait_until(lambda: csms.actions().count("StatusNotification") >= 3)
+        for asked, status in CALLS:
+            answer = await csms.peers["SIM-00001"].call(asked, suppress=False)
+            assert getattr(answer, "status", "") == status, asked
+        await wait_until(lambda: csms.actions().count("BootNotification") == 2, 10)
+        assert fleet.world.counters.errors == 0
+        assert "LogStatusNotification" in csms.actions()
 
 
 async def test_reconnects_after_a_close(csms: Csms) -> None:
