@@ -6,10 +6,10 @@ from shared.records.events.base import Event
 
 
 class ConfigurationRead(Event, tag="configuration.read"):
-    """A station's configuration was read whole; `version` counts those that differed."""
+    """A station's configuration was read whole; `snapshot` counts those that differed."""
 
     trigger: str
-    version: int
+    snapshot: int
     keys: int
     changes: int = 0
 
@@ -18,7 +18,7 @@ class ConfigurationDrifted(Event, tag="configuration.drifted"):
     """A station's configuration has significant changes; `names` are the first twenty keys, codes or measurands."""
 
     drift_id: str
-    version: int
+    snapshot: int
     changes: int
     names: tuple[str, ...] = ()
 

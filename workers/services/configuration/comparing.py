@@ -34,7 +34,7 @@ def took(draft: Draft, read: KeyRead) -> None:
             station_id=draft.station_id,
             at=draft.now,
             trigger=read.trigger,
-            version=snapshot.version,
+            snapshot=snapshot.version,
             keys=len(snapshot.keys),
             changes=len(changes),
         )

@@ -48,7 +48,7 @@ def found(draft: Draft, snapshot: Snapshot, previous: Snapshot | None, changes: 
             station_id=draft.station_id,
             at=draft.now,
             drift_id=drift.drift_id,
-            version=snapshot.version,
+            snapshot=snapshot.version,
             names=names[:MAX_NAMES],
             changes=len(significant),
         )
