@@ -25,6 +25,8 @@ _SECTIONS: Final = {
     "jobs": "One thing asked of many stations, a few at a time, with a result each.",
     "tags": "Id tags: who may charge.",
     "configuration": "How stations are configured, and how that changed.",
+    "templates": "How stations are wanted, by vendor, model, firmware and group.",
+    "tuning": "How a station stands to that, and bringing it in line.",
     "drifts": "Changes of configurations that somebody should look at.",
     "models": "What models can do, and which rules hold for them.",
     "quarantine": "Frames that nobody understood, kept whole.",

@@ -27,7 +27,7 @@ def test_a_boot_that_is_accepted_is_followed_by_a_read() -> None:
     assert site.snapshot.keys == {"HeartbeatInterval": KeyValue("60"), "Vendor.Key": KeyValue(None)}
     assert (site.snapshot.vendor, site.snapshot.model, site.snapshot.version) == ("Acme", "One", 1)
     (event,) = site.events_of(ConfigurationRead)
-    assert (event.trigger, event.version, event.keys, event.changes) == ("boot", 1, 2, 0)
+    assert (event.trigger, event.snapshot, event.keys, event.changes) == ("boot", 1, 2, 0)
 
 
 def test_nothing_is_read_where_the_setting_says_so() -> None:
