@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, Self
 
-from ampstream.simulate import chargepoint
+from ampstream.simulate import chargepoint, messenger
 from ampstream.simulate.fleet import Fleet
 from ampstream.simulate.ledger import Book, FileLedger, read
 from ampstream.simulate.physics import Outlet, arriving_car
@@ -62,7 +62,10 @@ def _clock() -> Callable[[], int]:
 class Cars:
     """The fleet and its ledger. `idle`: registers that were read while nobody charged (station, time in ms, Wh)."""
 
-    def __init__(self, urls: Sequence[str], ledger: Path, count: int, seed: str) -> None:
+    def __init__(
+        self, urls: Sequence[str], ledger: Path, count: int, seed: str, *, attempts: int = 100, answer_s: float = 0.0
+    ) -> None:
+        """`attempts`: after so many without an answer in `answer_s` (0: as ever) a message is given up."""
         self._path = ledger
         self._ledger = FileLedger(ledger, seed, now_ms())
         self._wheel = LoopWheel()
@@ -72,10 +75,11 @@ class Cars:
         self.fleet = Fleet(self.world, names, [Endpoint.parse(url) for url in urls])
         for station in self.fleet.stations:
             station.configuration.set("MeterValueSampleInterval", str(METER_EVERY_S))
-            # A station whose message is not understood at once must not wait for a minute, nor give it up.
+            # A station whose message is not understood at once must not wait for a minute.
             station.configuration.set("TransactionMessageRetryInterval", "1")
-            station.configuration.set("TransactionMessageAttempts", "100")
-        self._ordinary = chargepoint._BACK_OFF_MAX_S, Connector.idle_reading
+            station.configuration.set("TransactionMessageAttempts", str(attempts))
+        self._ordinary = chargepoint._BACK_OFF_MAX_S, Connector.idle_reading, messenger.CALL_TIMEOUT_S
+        self._answer_s = answer_s or messenger.CALL_TIMEOUT_S
 
     async def __aenter__(self) -> Self:
         """Give the stations their power."""
@@ -89,7 +93,7 @@ class Cars:
             return request
 
         Connector.idle_reading = idle_reading  # type: ignore[method-assign]
-        chargepoint._BACK_OFF_MAX_S = BACK_OFF_S
+        chargepoint._BACK_OFF_MAX_S, messenger.CALL_TIMEOUT_S = BACK_OFF_S, self._answer_s
         self.fleet.start()
         return self
 
@@ -109,6 +113,11 @@ class Cars:
             lambda: counters.stopped >= stopped + sessions and counters.answered >= answered + sessions, timeout_s
         )
 
+    def book(self) -> Book:
+        """Return what the ledger on disk says by now."""
+        self._ledger.flush()
+        return read(self._path)
+
     async def finish(self, timeout_s: float = 30.0) -> Book:
         """Stop every car, wait until all is reported, and return what the ledger on disk says."""
         done = await self.fleet.finish(timeout_s)
@@ -119,7 +128,9 @@ class Cars:
 
     async def close(self) -> None:
         """Close all sockets and the ledger."""
-        chargepoint._BACK_OFF_MAX_S, Connector.idle_reading = self._ordinary  # type: ignore[method-assign]
+        back_off, idle_reading, answer = self._ordinary
+        chargepoint._BACK_OFF_MAX_S, messenger.CALL_TIMEOUT_S = back_off, answer
+        Connector.idle_reading = idle_reading  # type: ignore[method-assign]
         await self.fleet.close()
         self._wheel.stop()
         await asyncio.sleep(0)

@@ -80,6 +80,15 @@ async def transactions(
     return found + list(_starts(events)) + list(_events(events, snapshot.transactions))
 
 
+def given_up(book: Book) -> list[Violation]:
+    """Audit I10: no station gave a report up because nobody answered it; nothing else will ever tell of it."""
+    return [
+        Violation("I10", logical.start.key, f"its {what} was given up after its attempts")
+        for logical in book.transactions.values()
+        for what in sorted(logical.dropped)
+    ]
+
+
 def _starts(events: Iterable[dict[str, Any]]) -> Iterator[Violation]:
     """I2 by event: no start became two transactions, not even one that is gone by now."""
     numbers: dict[tuple[Any, ...], set[int]] = {}

@@ -1,0 +1,65 @@
+"""How long stations that a fault does not touch wait for their answers, before it and during it: I11."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from tests.chaos.harness.charger import Charger
+from tests.chaos.harness.checks import Violation
+from tests.support import lasting
+
+PAUSE_S: Final = 0.03
+FACTOR: Final = 2.0
+SLACK_S: Final = 0.1
+"""The p99 may double, or be so much longer where that is more."""
+
+
+class Beats:
+    """Stations that send a heartbeat after the other; `mark` ends a phase."""
+
+    def __init__(self, chargers: Sequence[Charger]) -> None:
+        self._chargers = chargers
+        self._waits: list[float] = []
+
+    @contextlib.asynccontextmanager
+    async def beating(self) -> AsyncIterator[Beats]:
+        """Let them beat for the length of the block."""
+        tasks = [asyncio.create_task(self._beat(charger)) for charger in self._chargers]
+        try:
+            yield self
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _beat(self, charger: Charger) -> None:
+        while True:
+            begun = time.perf_counter()
+            await charger.call("Heartbeat", {})
+            self._waits.append(time.perf_counter() - begun)
+            await asyncio.sleep(PAUSE_S)
+
+    async def quiet(self, seconds: float) -> float:
+        """Let time pass without a fault and return its p99 (s)."""
+        self._waits.clear()
+        await lasting(seconds, "nothing disturbs the others")
+        return self.mark()
+
+    def mark(self) -> float:
+        """Return the p99 (s) since the last mark."""
+        waits, self._waits = sorted(self._waits), []
+        return waits[int(len(waits) * 0.99)] if waits else float("inf")
+
+
+def isolated(undisturbed_s: float, disturbed_s: float) -> list[Violation]:
+    """Audit I11."""
+    bound = max(undisturbed_s * FACTOR, undisturbed_s + SLACK_S)
+    if disturbed_s <= bound:
+        return []
+    return [
+        Violation("I11", "the others", f"p99 {disturbed_s * 1000:.0f} ms, undisturbed {undisturbed_s * 1000:.0f} ms")
+    ]
