@@ -62,3 +62,46 @@ async def test_gauges_tell_unread_from_unsettled(lane: Lane) -> None:
     assert value(metrics.STREAM_LENGTH, keys.uplink(0)) == 3
     assert (value(metrics.STREAM_LAG, *labels), value(metrics.STREAM_PENDING, *labels)) == (2, 1)
     assert value(metrics.STREAM_PENDING_SECONDS, *labels) >= value(metrics.STREAM_LAG_SECONDS, *labels) >= 0
+
+
+async def calls(lane: Lane) -> dict[str, int]:
+    """How often each command ran on the server so far."""
+    lines = (await lane.one("INFO", "commandstats")).decode().splitlines()
+    pairs = [line.removeprefix("cmdstat_").split(":calls=") for line in lines if line.startswith("cmdstat_")]
+    return {name: int(rest.partition(",")[0]) for name, rest in pairs if name != "info"}
+
+
+async def refreshed(lane: Lane, fleet: Fleet) -> dict[str, int]:
+    """Which commands a refresh of the gauges runs, and how often each."""
+    before = await calls(lane)
+    await fleet.refresh()
+    after = await calls(lane)
+    return {name: count - before.get(name, 0) for name, count in after.items() if count != before.get(name, 0)}
+
+
+async def test_gauges_cost_the_same_commands_whatever_the_key_space(lane: Lane) -> None:
+    """With 10 stations and with 3,000, and 20,000 keys beside, a refresh is the same few commands, and none scans."""
+    await streams.create_group(lane, keys.uplink(0))
+    fleet = Fleet(lane, 1)
+    found = []
+    for count in (10, 3000):
+        names = [f"CP{number}" for number in range(count)]
+        await lane.execute([("ZADD", keys.STATIONS, 0, name) for name in names])
+        await lane.execute([("HSET", keys.ONLINE, name, "ocpp1.6") for name in names])
+        await lane.execute([("HSET", keys.state(name), "v", "1") for name in names])
+        await lane.execute([("SET", f"beside:{number}", "x") for number in range(20_000 if count > 10 else 0)])
+        found.append(await refreshed(lane, fleet))
+        assert value(metrics.STATIONS, "online", "ocpp1.6") == count
+    assert found[0] == found[1]
+    assert sum(found[1].values()) < 40
+    assert not {"keys", "scan", "hscan", "sscan", "zscan", "hgetall", "eval", "evalsha"} & set(found[1])
+
+
+async def test_a_scrape_asks_redis_nothing(lane: Lane) -> None:
+    """Rendering shows what the last refresh found: however many scrape, Redis does not notice."""
+    await streams.create_group(lane, keys.uplink(0))
+    await Fleet(lane, 1).refresh()
+    before = await calls(lane)
+    for _ in range(3):
+        assert b"ampstream_stations{" in await metrics.exposition()
+    assert await calls(lane) == before
