@@ -101,6 +101,13 @@ _TRANSACTIONS: Final = Row(
             stacked=True,
             colours=_CONNECTORS,
         ),
+        Panel(
+            "Reservations",
+            "A minute, by what became of them; made: a station has accepted one.",
+            ((per_minute(metrics.RESERVATIONS, "state"), "{{state}}"),),
+            unit="opm",
+            colours=(("used", "green"), ("made", "blue"), ("expired", "yellow"), ("refused", "red")),
+        ),
     ),
 )
 _STATIONS: Final = Row(

@@ -51,6 +51,11 @@ AUTHORIZATIONS: Final = REGISTRY.counter(
     "Decisions on id tags, at Authorize and StartTransaction; a rise of Invalid is tags nobody imported.",
     {"status": ("Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx")},
 )
+RESERVATIONS: Final = REGISTRY.counter(
+    "reservations_total",
+    "Reservations by what became of them; a rise of refused is full stations, of expired drivers who stay away.",
+    {"state": ("made", "used", "expired", "cancelled", "refused")},
+)
 BOOT_NOTIFICATIONS: Final = REGISTRY.counter(
     "boot_notifications_total",
     "Boots by the registration answered; a rise is a power cut or a loop.",

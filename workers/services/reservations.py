@@ -304,6 +304,7 @@ def _tell(draft: Draft, held: Reservation, kind: type[Event]) -> None:
         told["transaction_id"] = held.transaction_id
     elif kind is not ReservationExpired:
         told["reason"] = held.reason
+    draft.count("reservations_total", "made" if kind is ReservationMade else held.state)
     draft.emit(kind(station_id=draft.station_id, at=draft.now, **told))
 
 

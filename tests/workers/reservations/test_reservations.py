@@ -24,6 +24,7 @@ def test_made_and_used_by_name() -> None:
     assert (made.number, made.connector_id, used.transaction_id) == (7, 1, number)
     place.advance(1000)
     assert place.events_of(events.ReservationExpired) == []
+    assert (place.count("reservations_total", "made"), place.count("reservations_total", "used")) == (1, 1)
 
 
 def test_refused() -> None:
