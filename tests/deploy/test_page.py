@@ -58,3 +58,12 @@ def test_every_user_is_explained() -> None:
     """The table of users names each role, and nobody else but the one that is off."""
     table = PAGE.partition("## Users of Valkey")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == {role.name for role in ROLES} | {"default"}
+
+
+def test_the_alerts_become_an_object_of_the_cluster() -> None:
+    """The command of the page makes a PrometheusRule that holds every group of rules."""
+    (text,) = re.findall(r"^```\n(\{ printf .*?) \| kubectl[^\n]*\n```", PAGE, re.MULTILINE | re.DOTALL)
+    made = subprocess.run(["sh", "-c", text], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = yaml.safe_load(made)
+    rules = yaml.safe_load((ROOT / "grafana" / "alerts" / "rules.yaml").read_text())
+    assert (found["kind"], found["spec"]) == ("PrometheusRule", rules)

@@ -43,7 +43,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     try:
         asyncio.run(made.start())
         yield made
-        assert not denied(made), "a role lacks a command or key of a feature: add it in deploy/roles.py, `make generate`"
+        assert not denied(made), "a role lacks a command or key of a feature: see deploy/roles.py"
     finally:
         made.close()
 
