@@ -51,6 +51,7 @@ def opened(draft: Draft, body: SessionOpened) -> None:
         draft.put(msgspec.structs.replace(session, **known))
         if session.subprotocol != body.subprotocol and session.connection in _PRESENT:
             draft.effect("HSET", keys.ONLINE, draft.station_id, body.subprotocol)
+        configuration.returned(draft)  # A boot that came first did not know in which words to ask.
     _raise_profile(draft, session, body.security_profile)
     for note in body.notes:
         quirk, _, detail = note.partition(":")

@@ -30,6 +30,18 @@ def test_what_differs_is_set_after_the_boot_and_read_back() -> None:
     assert len(site.changes()) == 1
 
 
+def test_a_boot_that_comes_before_its_session() -> None:
+    """A new station's first frame may be decided before its connection's entry: it is brought in line all the same."""
+    site = Site({"X": "1"})
+    site.want(template(keys={"X": "2"}))
+    site.epoch = site.now
+    site.call("BootNotification", BOOT)
+    site.open(epoch=site.epoch)
+    site.advance(2)
+    site.settle_commands()
+    assert site.held["X"] == "2"
+
+
 def test_without_templates_nothing_is_written() -> None:
     """A fleet without templates costs a station nothing."""
     site = Site()
