@@ -55,6 +55,7 @@ OPERATOR: Final = "operator"
 _encode_json = msgspec.json.Encoder().encode
 _decode_json = msgspec.json.Decoder().decode
 
+
 def enqueue(
     draft: Draft,
     action: str,
