@@ -10,7 +10,7 @@ JOBS ?= 2
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint types contracts fresh tests bench lock generate format clean
+.PHONY: help install up test lint types contracts fresh tests bench observe lock generate format clean
 
 help: ## list these targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ tests: $(INSTALLED) ## pytest (ARGS="-k name")
 
 bench: $(INSTALLED) ## measure a system that the benchmark starts itself
 	$(BIN)/ampstream bench $(ARGS)
+
+observe: $(INSTALLED) ## prove metrics, alerts and dashboards with a real Prometheus (6 minutes; ARGS=--pictures draws them)
+	@.ci/apt-install prometheus=prometheus prometheus-alertmanager=prometheus-alertmanager prometheus-redis-exporter=prometheus-redis-exporter
+	$(BIN)/python -m tests.observe $(ARGS)
 
 generate: $(INSTALLED) ## write the generated files anew
 	$(BIN)/python -m tools.generate_ocpp_types

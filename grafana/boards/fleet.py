@@ -10,7 +10,7 @@ from shared import metrics
 
 from .common import GREY, PERCENTILES, answered_in_time, firing
 
-_GONE: Final = f"count({foreign('up', job='~ampstream-.+|redis')} == 0) or vector(0)"
+_GONE: Final = f"count({foreign('up', job='~ampstream-.+|redis')} == 0 or {foreign('redis_up')} == 0) or vector(0)"
 _SHOWN: Final = "alertname, job, instance, stream, reason, result"
 _FIRES: Final = (
     f"max by ({_SHOWN}) ({firing('critical')}) * 2 or max by ({_SHOWN}) ({firing('warning')})",

@@ -18,13 +18,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from tests.observe import load, prometheus
+from tests.observe import load, pictures, prometheus
 from tests.observe.faults import FAULTS
 from tests.observe.judging import Judge, Verdict, named
 from tests.observe.stage import Stage
 
 WARM_S: Final = 120.0
 """Limit for every question to be answered."""
+LEAD_S: Final = 75.0
+"""Health that the pictures begin with."""
 ALL_S: Final = 900.0
 _BEGAN: Final = time.monotonic()
 
@@ -44,7 +46,7 @@ async def _answered(stage: Stage, limit_s: float, *, healthy: bool) -> list[str]
         if not missing or time.monotonic() > deadline:
             return missing
         if len(missing) != before:
-            say(f"{len(missing)} of {prometheus.count()} questions have no data yet" + _some(missing))
+            say(f"{len(missing)} things are missing yet" + _some(missing))
             before = len(missing)
         await asyncio.sleep(5)
 
@@ -59,24 +61,48 @@ def _some(missing: list[str]) -> str:
 
 
 async def _run(arguments: argparse.Namespace, directory: Path) -> list[str]:
+    if arguments.pictures:
+        say("building what draws the pictures")
+        pictures.check()
+        await pictures.build()
     say("starting Valkey, two workers, two edges, redis_exporter, Prometheus, Alertmanager")
     stage = Stage(directory)
-    wrong: list[str] = []
     async with stage.running(), load.applied(stage):
+        begun = time.time()
         say(f"everything runs; Prometheus at {stage.prometheus.url}; waiting for data")
-        wrong += [f"no data: {each}" for each in await _answered(stage, WARM_S, healthy=True)]
-        say(f"{prometheus.count()} questions asked in health, {len(wrong)} without data")
-        firing = sorted({named(each.labels) for each in stage.watch.now()})
-        say(f"firing in health: {', '.join(firing) or 'nothing'}")
-        wrong += [f"{each.alert} fires in health" for each in stage.watch.now() if each.critical]
-        judge = Judge(stage, say)
-        for fault in FAULTS:
-            if not arguments.fault or fault.name in arguments.fault:
-                verdict = await judge.judge(fault)
-                _tell(verdict, say)
-                wrong += [f"{verdict.fault}: {each}" for each in verdict.wrong]
-        wrong += [f"after the faults: {each}" for each in await _answered(stage, 10, healthy=bool(arguments.fault))]
+        wrong = await _in_health(stage, LEAD_S if arguments.pictures else 0)
+        alarm_at = await _with_faults(stage, arguments.fault or [fault.name for fault in FAULTS], wrong)
+        missing = await _answered(stage, 10, healthy=bool(arguments.fault))
+        wrong += [f"after the faults, no data: {each}" for each in missing]
+        if arguments.pictures:
+            say("drawing")
+            now = time.time()
+            await pictures.draw(stage.prometheus.url, now, now - begun, alarm_at=alarm_at)
     return wrong
+
+
+async def _in_health(stage: Stage, lead_s: float) -> list[str]:
+    """Ask everything of a healthy system, for at least some seconds; return what is wrong."""
+    begin = time.monotonic()
+    wrong = [f"no data: {each}" for each in await _answered(stage, WARM_S, healthy=True)]
+    await asyncio.sleep(max(0.0, begin + lead_s - time.monotonic()))
+    say(f"{prometheus.count()} questions asked in health, {len(wrong)} without data")
+    firing = sorted({named(each.labels) for each in stage.watch.now()})
+    say(f"firing in health: {', '.join(firing) or 'nothing'}")
+    return wrong + [f"{named(each.labels)} fires in health" for each in stage.watch.now() if each.critical]
+
+
+async def _with_faults(stage: Stage, names: list[str], wrong: list[str]) -> float:
+    """Inject these faults, add to what is wrong, and return when (Unix time) the last one's alerts fired."""
+    judge = Judge(stage, say)
+    alarm_at = 0.0
+    for fault in FAULTS:
+        if fault.name in names:
+            verdict = await judge.judge(fault)
+            _tell(verdict, say)
+            wrong += [f"{verdict.fault}: {each}" for each in verdict.wrong]
+            alarm_at = verdict.seen_at
+    return alarm_at
 
 
 def _tell(verdict: Verdict, say: Callable[[str], None]) -> None:
@@ -100,7 +126,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="ampstream-observe-") as temporary:
         directory = arguments.keep or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
-        wrong = asyncio.run(asyncio.wait_for(_run(arguments, directory), ALL_S))
+        try:
+            wrong = asyncio.run(asyncio.wait_for(_run(arguments, directory), ALL_S))
+        except pictures.CannotDraw as error:
+            wrong = [str(error)]
     for each in wrong:
         say(f"WRONG: {each}")
     say("all is as it should be" if not wrong else f"{len(wrong)} wrong")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,6 +28,8 @@ class Verdict:
     fault: str
     fired_s: float
     resolved_s: float
+    seen_at: float
+    """Unix time when all of its signs fired."""
     seen: tuple[str, ...]
     """Everything that began to fire, in order."""
     paged: tuple[str, ...]
@@ -42,25 +44,29 @@ class Judge:
         self._watch: Watch = stage.watch
         self._say = say
 
-    async def quiet(self) -> None:
-        """Wait until nothing critical fires; fails where that takes longer than its windows."""
-        await wait_until(lambda: not [one for one in self._watch.now() if one.critical], _QUIET_S, 0.2)
+    async def _quiet(self) -> list[str]:
+        """Wait until nothing critical fires; return what still does when its windows must have passed."""
+        try:
+            await wait_until(lambda: not self._critical(), _QUIET_S, 0.2)
+        except AssertionError:
+            return [f"{each} still fires before it" for each in self._critical()]
+        return []
 
-    async def judge(self, fault: Fault, during: Callable[[str], Awaitable[None]] | None = None) -> Verdict:
+    def _critical(self) -> list[str]:
+        return [named(one.labels) for one in self._watch.now() if one.critical]
+
+    async def judge(self, fault: Fault) -> Verdict:
         """Inject a fault, mend it, and return what happened; a sign that does not come, or stays, is a wrong."""
-        await self.quiet()
+        wrong = await self._quiet()
         signs = fault.signs(self._stage)
-        wrong: list[str] = []
         self._say(f"fault: {fault.name}")
         begin = time.monotonic()
         async with fault.done(self._stage):
             late = f"did not fire within {fault.within_s:g} s"
             wrong += [f"{each} {late}" for each in await self._not_yet(self._fires, signs, begin, fault.within_s)]
-            fired_s = time.monotonic() - begin
+            fired_s, seen_at = time.monotonic() - begin, time.time()
             untold = await self._not_yet(self._told, signs, begin, _TOLD_S)
             wrong += [f"{_receiver(each)} was not told of {each}" for each in untold]
-            if during is not None:
-                await during(fault.name)
         mended = time.monotonic()
         late = f"still fires {fault.resolved_s:g} s after the end"
         wrong += [f"{each} {late}" for each in await self._not_yet(self._is_over, signs, begin, fault.resolved_s)]
@@ -68,7 +74,7 @@ class Judge:
         wrong += self._beside(fault, signs, begin)
         seen = tuple(dict.fromkeys(named(one.labels) for one in self._watch.since(begin)))
         paged = tuple(dict.fromkeys(named(one.labels) for one in self._watch.paged(begin)))
-        return Verdict(fault.name, fired_s, resolved_s, seen, paged, tuple(wrong))
+        return Verdict(fault.name, fired_s, resolved_s, seen_at, seen, paged, tuple(wrong))
 
     async def _not_yet(
         self, condition: Condition, signs: tuple[Sign, ...], begin: float, timeout_s: float

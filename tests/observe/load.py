@@ -29,6 +29,7 @@ COMMANDS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
 )
 LOCKED: Final = [f"LOCKED-{number:02d}" for number in range(50)]
 """Stations that have a key."""
+FIRMWARE: Final = ("Downloading", "Downloaded", "Installing", "Installed")
 STOPS: Final = ("Local", "Remote", "EVDisconnected", "PowerLoss", "HardReset")
 TROUBLE: Final = (StationError, OSError, TimeoutError, AssertionError, aiohttp.ClientError, KeyError)
 """What faults do to those who are only there for the load; they begin again."""
@@ -39,7 +40,7 @@ async def applied(stage: Stage) -> AsyncIterator[None]:
     """Let all of it happen for the length of the block."""
     for fleet in stage.fleets.values():
         fleet.start()
-    parts = (_operate, _look, _deviate, _fall_silent, _twins, _knock, _be_mute)
+    parts = (_operate, _look, _send_to_many, _deviate, _fall_silent, _twins, _knock, _be_mute)
     tasks = [asyncio.create_task(_again_and_again(part, stage)) for part in parts]
     try:
         yield
@@ -82,17 +83,26 @@ async def _look(stage: Stage) -> None:
         await asyncio.sleep(1)
 
 
+async def _send_to_many(stage: Stage) -> None:
+    """Send one command to a dozen stations, and again."""
+    stations = stage.fleet_stations("NORTH")[:12]
+    body = {"action": "ClearCache", "payload": {}, "stations": stations, "expires_in_s": 60}
+    status, told = await stage.system.operator().request("POST", "/jobs", json=body)
+    assert status < 300, told
+    await asyncio.sleep(15)
+
+
 async def _deviate(stage: Stage) -> None:
     """Report faults, firmware and security events, and deviate from the standard in several ways."""
     async with Field(stage.system, "ODD-1") as field:
         await field.boot(firmwareVersion="1.0")
-        for stop in itertools.cycle(STOPS):
+        for stop, firmware in zip(itertools.cycle(STOPS), itertools.cycle(FIRMWARE), strict=False):
             number = await field.start(timestamp=iso()[:-1])
             await field.meter({"value": "1500"}, transactionId=number)
             await field.stop(number, reason=stop)
             await field.status("Faulted", errorCode="GroundFailure", timestamp=iso())
             await field.status("Available", timestamp=iso(-20))
-            await field.say("FirmwareStatusNotification", status="Installed")
+            await field.say("FirmwareStatusNotification", status=firmware)
             await field.say("SecurityEventNotification", type="TamperDetectionActivated", timestamp=iso())
             await field.say("Authorize", idTag="SIMTAG01")
             field.station.send_raw('{"neither": "frame", "nor": "array"}')
