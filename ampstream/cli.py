@@ -43,6 +43,10 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "transactions": Lazy(
         _OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."
     ),
+    "limits": Lazy(_OPERATE, "ampstream.operator.limits:limits", "Say what stations may draw, and see what they do."),
+    "profiles": Lazy(
+        _OPERATE, "ampstream.operator.profiles:profiles", "List, show, write and delete charging profiles."
+    ),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
     "config": Lazy(_OPERATE, "ampstream.operator.config:config", "Show, read and compare stations' configurations."),
     "drifts": Lazy(_OPERATE, "ampstream.operator.drifts:drifts", "List and acknowledge changes of configurations."),

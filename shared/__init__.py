@@ -6,6 +6,7 @@
 - `envelopes`: what travels between edge and workers
 - `settings`, `policy`: the configuration of a process, and the part of it that decisions see
 - `quirk_profiles`: what needs a choice per model, as data files
+- `smartcharging`: what charging profiles allow, and what is wrong with one, as pure functions
 - `durability`: what Redis must be before it is trusted
 - `credentials`: how keys, passwords and tokens are kept and checked
 - `presence`: how long a station counts as there without a sign of life

@@ -6,7 +6,7 @@ from importlib import import_module
 from shared import metrics
 from shared.series import AnyFamily
 
-AREAS = ("edge", "streams", "workers", "presence", "commands", "configuration", "charging", "platform")
+AREAS = ("edge", "streams", "workers", "presence", "commands", "configuration", "charging", "smartcharging", "platform")
 """The files of `shared.metrics` that declare families, in the order of the page."""
 
 

@@ -10,6 +10,7 @@ config.py        ampstream config        drifts.py        ampstream drifts
 models.py        ampstream models
 templates.py     ampstream templates, ampstream config apply and wanted
 reservations.py  ampstream reservations
+limits.py        ampstream limits        profiles.py      ampstream profiles
 jobs.py          ampstream jobs, and ampstream send to many
 quarantine.py    ampstream quarantine    events.py        ampstream events, ampstream tail
 words.py         events in plain words

@@ -140,6 +140,14 @@ _WORDS: Final[dict[str, Words]] = {
     ),
     "configuration.drifted": lambda event: f"configuration drifted: {cell(event['names'])}",
     "configuration.acknowledged": lambda event: f"a drift was acknowledged by {cell(event['by'])}",
+    "profile.changed": lambda event: (
+        f"charging profile {event['profile_id']}{_optional(' ({})', event['name'])}: {cell(event['state'])}"
+        f"{_optional(', {}', event['detail'])}"
+    ),
+    "profile.exceeded": lambda event: (
+        f"draws {event['measured']:g} {cell(event['unit'])}, charging profile {event['profile_id']} allows "
+        f"{event['allowed']:g} {cell(event['unit'])}"
+    ),
     "quarantine.added": lambda event: (
         f"a frame was not understood: {cell(event['reason'])}{_optional(' ({})', event['action'])}"
     ),

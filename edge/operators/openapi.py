@@ -20,6 +20,7 @@ _WITH_BODY: Final = ("bad_json", "body_timeout", "too_large", "unsupported_media
 _SECTIONS: Final = {
     "stations": "Charging stations, and what operators want of them.",
     "charging": "Connectors, transactions, meter values.",
+    "profiles": "Charging profiles: what stations are allowed to draw.",
     "commands": "What stations are sent, and what becomes of it.",
     "reservations": "Connectors that are kept for somebody.",
     "jobs": "One thing asked of many stations, a few at a time, with a result each.",

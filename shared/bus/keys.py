@@ -2,7 +2,7 @@
 
 Keys of one station carry its id as hash tag, so that one script may touch them all, on a cluster too:
 
-    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu rs`, fences `f:<epoch>`,
+    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu rs sc`, fences `f:<epoch>`,
                          outbox `o:<epoch|entry>`
     s:{CP1}:session      hash: the newest epoch, the node that holds it (written by `register_session` alone)
     s:{CP1}:door         hash: what an edge must know before the upgrade (key hash, subprotocol, heartbeat interval)
@@ -76,6 +76,8 @@ CONNECTORS: Final = "idx:connectors"
 """Hash: `<station>/<connector>` -> status."""
 TAGS: Final = "idx:tags"
 """Sorted set, all scores 0: every id tag, in order."""
+PROFILES: Final = "idx:profiles"
+"""Sorted set, all scores 0: every charging profile of the library, in order."""
 QUARANTINE: Final = "idx:quarantine"
 """Sorted set of `<station>/<id>` by receipt (ms)."""
 MODELS: Final = "models"
@@ -237,6 +239,11 @@ def seen(station_id: str, digest: str) -> str:
 def tag(id_tag: str) -> str:
     """Name the record of an id tag."""
     return f"t:{{{id_tag}}}:record"
+
+
+def profile(name: str) -> str:
+    """Name the library's record of a charging profile."""
+    return f"p:{{{name}}}:profile"
 
 
 def holders(id_tag: str) -> str:

@@ -13,6 +13,7 @@ presence      the fleet: who is there, and how soon an absence is noticed
 commands      commands to stations
 configuration stations' configurations: reads, drifts
 charging      what stations do: transactions, energy, boots, faults, firmware, clocks, deviations
+smartcharging what stations are allowed to draw
 platform      what every process stands on: event loop, Redis, HTTP, the build
 exposition    which series a process has, and the text for them
 
@@ -31,5 +32,6 @@ from shared.metrics.edge import *
 from shared.metrics.exposition import *
 from shared.metrics.platform import *
 from shared.metrics.presence import *
+from shared.metrics.smartcharging import *
 from shared.metrics.streams import *
 from shared.metrics.workers import *

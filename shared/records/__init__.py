@@ -9,6 +9,7 @@
     changes.py       how two configurations differ: diff, apply, undo
     drifts.py        changes that somebody should look at; drift_rules.py: the rules that are shipped
     models.py        what models can do, and what operators say of them
+    profiles.py      charging profiles: of the library, and section `sc`: those of a station
     templates.py     how stations are wanted; which of it wins for a station
     tuning.py        section `tu`: how a station stands to that, and what is under way
     tags.py          IdTag records

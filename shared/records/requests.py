@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from shared.records.profiles import Profile
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request"):
     """What every request has; `by` names the operator's token for the audit trail, never its secret."""
@@ -114,6 +116,22 @@ class DropQuarantined(Request, frozen=True, tag="drop_quarantined"):
     quarantine_id: str
 
 
+class AssignProfile(Request, frozen=True, tag="assign_profile"):
+    """Send a charging profile to a station; the reply's body is the `Assigned`. 409 without its transaction."""
+
+    profile: Profile
+    """Its id is given by the station's commit."""
+    name: str = ""
+    """In the library, with its `version`; empty: given whole."""
+    version: int = 0
+
+
+class ClearProfile(Request, frozen=True, tag="clear_profile"):
+    """Take a charging profile off a station; 404 where it has none of this id."""
+
+    profile_id: int
+
+
 AnyRequest = (
     CreateStation
     | UpdateStation
@@ -123,6 +141,8 @@ AnyRequest = (
     | ApplyTemplates
     | CloseTransaction
     | CancelCommand
+    | AssignProfile
+    | ClearProfile
     | ReadConfiguration
     | AcknowledgeDrift
     | ReplayQuarantined

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import shutil
 import subprocess
-import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Final
 
 import pytest
@@ -64,39 +61,6 @@ def test_a_part_is_cut_out_of_the_lock_unchanged() -> None:
     assert part.count("--hash=sha256:") > len(pinned(part))
     with pytest.raises(KeyError):
         locked.part(LOCK, PROJECT, "no-such-package")
-
-
-def test_the_lock_is_cut_before_anything_is_installed() -> None:
-    """The script runs with Python's own library alone."""
-    command = [sys.executable, "-I", "-S", str(ROOT / "deploy" / "locked.py"), "hatchling"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "hatchling" in pinned(done.stdout)
-
-
-def test_what_is_copied_makes_a_whole_wheel(tmp_path: Path) -> None:
-    """From what .dockerignore lets in a wheel can be built, and it holds every file of the packages, scripts too."""
-    source = tmp_path / "source"
-    for name in re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE):
-        target = source / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / name, target)
-    build = "from hatchling.build import build_wheel; import sys; build_wheel(sys.argv[1])"
-    subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=source, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as packed:
-        held = set(packed.namelist())
-    packages = tomllib.loads(PROJECT)["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    files = {
-        path.relative_to(source).as_posix()
-        for each in packages
-        for path in (source / each).rglob("*")
-        if path.is_file()
-    }
-    assert files <= held
-    assert any(each.endswith(".lua") for each in files)
 
 
 def test_hadolint_finds_nothing() -> None:

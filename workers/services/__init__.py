@@ -12,9 +12,11 @@
     commands.py           commands to a station             command_rules.py   what may be sent, repeated, accepted
     command_hooks.py      who is told of them               reservations.py    connectors kept for somebody
     bulk.py               a station's part in jobs over many
+    smartcharging         charging profiles: sent, verified, obeyed; sharing a site's capacity
     tuning                templates, and the policy on meter data: stations brought in line
     watching.py           whether an accepted remote start or stop happened
-    requests.py           what operators ask for            provisioning.py    stations as operators want them
+    requests.py           what operators ask for            refusals.py        how they are told no
+    provisioning.py       stations as operators want them
     quarantine.py         frames that nobody understood     duplicates.py      answers that are given again
     quirks.py             rules of models                   times.py, clocks.py   stations' own times
     wakeups.py            timers, by name

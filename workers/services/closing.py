@@ -17,6 +17,7 @@ from workers.store.draft import Draft
 from . import flags, watching
 from .authorization import key_of
 from .metering import count_energy, keep_open
+from .smartcharging import assigning
 from .tuning import delivery, rebooting
 
 BY_OPERATOR = "operator"
@@ -86,6 +87,8 @@ def end(draft: Draft, transaction: Transaction, ending: End, energy_before: int 
     )
     closed = delivery.judge(draft, closed)
     file(draft, closed)
+    if draft.limits.by_slot:
+        assigning.transaction_over(draft, closed)
     draft.effect("ZREM", keys.TRANSACTIONS_OPEN, number)
     if closed.holder:
         draft.release(key_of(closed.id_tag), closed.holder)

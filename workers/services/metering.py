@@ -27,6 +27,7 @@ from .clocks import is_ahead
 from .configuration import firmware
 from .quirks import Quirks, quirks_of
 from .reported import MeterReport, ReadingReport, SampleReport
+from .smartcharging import obeying
 from .units import normalise
 
 KEEP_WITHOUT_TRANSACTION = 10_000
@@ -240,6 +241,8 @@ def _record_open(draft: Draft, owner: Transaction, readings: list[Reading], rule
     if explicit:
         changed = msgspec.structs.replace(changed, last_activity_at=received_at)
     keep_open(draft, changed)
+    if draft.limits.by_slot:
+        obeying.look(draft, changed, readings)
     count_energy(draft, changed.energy_wh - owner.energy_wh)
     draft.emit(
         TransactionUpdated(

@@ -20,6 +20,7 @@ from workers.store.draft import Draft
 
 from . import closing, commands, flags, reservations
 from .configuration import drifts
+from .refusals import Refused
 from .tuning import concluding
 
 GO_AWAY: Final = 1012
@@ -34,15 +35,6 @@ _DOOR_FIELDS: Final = {
     "blocked": "blocked",
 }
 """Field of a request -> field of the door."""
-
-
-class Refused(Exception):
-    """A request that the present state does not allow; `status` is the reply's."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.detail = detail
 
 
 def create(draft: Draft, request: CreateStation) -> dict[str, Any]:

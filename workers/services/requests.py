@@ -20,7 +20,9 @@ from shared.records.packing import pack, unpack
 from shared.records.requests import (
     AcknowledgeDrift,
     ApplyTemplates,
+    AssignProfile,
     CancelCommand,
+    ClearProfile,
     CloseTransaction,
     CreateStation,
     DeleteStation,
@@ -36,7 +38,8 @@ from workers.store.wants import WantCommand, WantQuarantined
 
 from . import bulk, closing, commands, duplicates, flags, provisioning, quarantine
 from .configuration import asked
-from .provisioning import Refused
+from .refusals import Refused
+from .smartcharging import assigning
 from .tuning import asking
 
 _PROBLEMS: Final = {404: "not_found", 409: "conflict", 422: "refused", 500: "internal"}
@@ -149,6 +152,8 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     ApplyTemplates: (202, asking.apply),
     CloseTransaction: (200, _close_transaction),
     CancelCommand: (200, _cancel_command),
+    AssignProfile: (202, assigning.assign),
+    ClearProfile: (202, assigning.clear),
     DropQuarantined: (200, _drop),
     ReadConfiguration: (202, asked.read),
     AcknowledgeDrift: (200, asked.acknowledge),

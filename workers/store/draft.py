@@ -16,6 +16,7 @@ from shared.records.configuration import Configured
 from shared.records.events import Event, StationFlagged
 from shared.records.history import Fact
 from shared.records.packing import pack
+from shared.records.profiles import Limits
 from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging
@@ -26,7 +27,7 @@ from .view import StationView
 from .wants import Want
 
 Argument = str | int | bytes
-Section = StationRecord | SessionRecord | Connectors | Charging | Commands | Configured | Tuned | Reservations
+Section = StationRecord | SessionRecord | Connectors | Charging | Commands | Configured | Tuned | Reservations | Limits
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -50,8 +51,8 @@ class Draft:
 
     __slots__ = (
         "_events", "answer", "changed", "charging", "commands", "configured", "connectors", "counts", "deliveries",
-        "effects", "flags", "now", "origin", "policy", "releases", "reserved", "result", "session", "station",
-        "station_id", "timers", "tuned", "view", "writes",
+        "effects", "flags", "limits", "now", "origin", "policy", "releases", "reserved", "result", "session",
+        "station", "station_id", "timers", "tuned", "view", "writes",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -61,6 +62,7 @@ class Draft:
     commands: Commands
     configured: Configured
     tuned: Tuned
+    limits: Limits
     reserved: Reservations
 
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
@@ -201,6 +203,7 @@ _PLACES: Final[dict[type, tuple[str, str]]] = {
     Commands: ("cm", "commands"),
     Configured: ("cf", "configured"),
     Tuned: ("tu", "tuned"),
+    Limits: ("sc", "limits"),
     Reservations: ("rs", "reserved"),
 }
 """Section -> field of the state hash, attribute of a draft."""

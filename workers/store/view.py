@@ -9,6 +9,7 @@ import msgspec
 
 from shared.records.commands import Commands
 from shared.records.configuration import Configured
+from shared.records.profiles import Limits
 from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging
@@ -24,6 +25,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "cm": Commands,
     "cf": Configured,
     "tu": Tuned,
+    "sc": Limits,
     "rs": Reservations,
 }
 """Field of the state hash -> type of the section."""
@@ -39,8 +41,8 @@ class StationView:
     """
 
     __slots__ = (
-        "_raw", "charging", "commands", "configured", "connectors", "loaded", "reserved", "session", "station",
-        "station_id", "token", "tuned",
+        "_raw", "charging", "commands", "configured", "connectors", "limits", "loaded", "reserved", "session",
+        "station", "station_id", "token", "tuned",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -57,6 +59,8 @@ class StationView:
     """Where the reading of its configuration stands."""
     tuned: Tuned
     """What was set on it, and what is under way."""
+    limits: Limits
+    """Its charging profiles."""
     reserved: Reservations
     """Its reservations."""
 
@@ -94,6 +98,7 @@ _LAZY: Final[dict[str, tuple[str, Callable[[bytes], Any], Any]]] = {
         ("commands", "cm", Commands()),
         ("configured", "cf", Configured()),
         ("tuned", "tu", Tuned()),
+        ("limits", "sc", Limits()),
         ("reserved", "rs", Reservations()),
     )
 }

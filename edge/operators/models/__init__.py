@@ -6,6 +6,7 @@ transactions.py  transactions, estimates, meter values
 configuration.py configurations, drifts, models
 tags.py          id tags
 tuning.py        templates, and how stations stand to them
+profiles.py      charging profiles, and the schedule that comes of them
 reservations.py  reservations
 jobs.py          jobs over many stations, their progress and results
 other.py         commands, history, quarantine, tokens, the summary

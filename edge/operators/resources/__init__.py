@@ -2,6 +2,7 @@
 
 stations.py      stations: list, one, create, change, delete, disconnect; their keys
 charging.py      connectors, transactions, meter values; csvout.py: those as CSV
+profiles.py      charging profiles: the library, those of a station, and what comes of them
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 reservations.py  reservations: make, list, show, cancel
@@ -29,6 +30,7 @@ from edge.operators.resources import (
     imports,
     jobs,
     models,
+    profiles,
     quarantine,
     reservations,
     stations,
@@ -45,6 +47,7 @@ ROUTES: tuple[Route, ...] = tuple(
     for module in (
         stations,
         charging,
+        profiles,
         commands,
         jobs,
         reservations,

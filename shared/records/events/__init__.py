@@ -5,6 +5,7 @@
     charging.py       transactions, authorizations, reservations
     commands.py       commands, and jobs that send them to many
     configuration.py  configurations: read, drifted, brought in line
+    profiles.py       charging profiles: how far they got, and whether they are obeyed
 
 An entry of the event stream holds the events of one batch (field `v`, a msgpack list); an event's position is
 `<entry id>.<index>`, and that is what a reader resumes from. The event's own id is `station:epoch:call_seq:n` for what
@@ -21,6 +22,7 @@ from shared.records.events.base import *
 from shared.records.events.charging import *
 from shared.records.events.commands import *
 from shared.records.events.configuration import *
+from shared.records.events.profiles import *
 from shared.records.events.stations import *
 
 AnyEvent = (
@@ -62,6 +64,8 @@ AnyEvent = (
     | JobCreated
     | JobChanged
     | JobDone
+    | ProfileChanged
+    | LimitExceeded
 )
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {

@@ -9,6 +9,7 @@
     jobs.py          jobs over many stations: written, listed, their results (no station's state either)
     configuration.py stations' configurations and their history; drifts and their rules
     models.py        models and the operators' word on them
+    profiles.py      charging profiles of the library and of stations
     tags.py          id tags in order, and their writes (no station's state, so no commit of a station)
     templates.py     templates and their writes (no station's state either); how stations stand to them
     tokens.py        operators' tokens, read and written

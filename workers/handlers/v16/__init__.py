@@ -7,6 +7,7 @@
     data_transfer.py        DataTransfer
     authorize.py, transactions.py, meter_values.py   Authorize; StartTransaction, StopTransaction; MeterValues
     tuning.py               ChangeConfiguration and Reset for templates
+    charging_profiles.py    SetChargingProfile, ClearChargingProfile, GetCompositeSchedule
     commands.py             what the answers to the CSMS's messages mean, and promise
     reservations.py         ReserveNow, CancelReservation
 

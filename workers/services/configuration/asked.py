@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.records.drifts import Drift
 from shared.records.requests import AcknowledgeDrift, ReadConfiguration
-from workers.services.provisioning import Refused
+from workers.services.refusals import Refused
 from workers.store.draft import Draft
 from workers.store.wants import WantDrifts
 

@@ -9,7 +9,7 @@ import msgspec
 from shared.records.requests import ApplyTemplates
 from shared.records.tuning import ALL, Tuned
 from workers.services import configuration
-from workers.services.provisioning import Refused
+from workers.services.refusals import Refused
 from workers.store.draft import Draft
 
 change = msgspec.structs.replace

@@ -1,0 +1,7 @@
+"""Smart charging as pure functions, for the operators' listener and the workers: no IO, no clock, no version of OCPP.
+
+composite.py     what a station's profiles allow at which time (OCPP 1.6 §3.13)
+comparing.py     that against what the station itself says
+validation.py    what is wrong with a profile, by the standard and by a station's limits, and what to change
+limits.py        a station's limits, as its configuration tells
+"""

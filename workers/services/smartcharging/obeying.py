@@ -1,0 +1,110 @@
+"""Whether a station draws what it was allowed: its samples against its profiles.
+
+A limit counts once it was in force for a while before the sample, and a station is flagged at the second reading in a
+row that is clearly above it: ramps, inrush and the meter's own error are no disobedience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from shared.records.events import LimitExceeded
+from shared.records.profiles import Assigned, Limits, Profile, Supply, Unit
+from shared.records.transactions import Reading, Sample, Transaction
+from shared.smartcharging.composite import Limit, Situation, limit_at
+from workers.store.draft import Draft
+
+DISOBEYS: Final = "limit_exceeded"
+"""Flag of a station that draws more than a profile that it accepted allows."""
+GRACE_MS: Final = 60_000
+"""How long a limit must have been in force before it counts."""
+TOLERANCE: Final = 1.1
+SLACK: Final[dict[str, int]] = {"A": 10, "W": 5000}
+"""Tenths of a unit that are allowed beyond the tolerance: 1 A, or 500 W."""
+CURRENT: Final = "Current.Import"
+POWER: Final = "Power.Active.Import"
+
+
+def look(draft: Draft, transaction: Transaction, readings: Sequence[Reading]) -> None:
+    """Hold the newest reading of an open transaction against the profiles that its station accepted."""
+    held = [one for one in draft.limits.by_slot.values() if one.installed and not one.clearing]
+    reading = readings[-1]
+    for unit, measured in _measured(reading):
+        allowed = _allowed([one.profile for one in held], transaction, reading.taken_at, unit)
+        if allowed is None:
+            continue
+        setter = next((one for one in held if one.profile.profile_id == allowed.profile_id), None)
+        if setter is None or reading.received_at - setter.accepted_at < GRACE_MS:
+            return
+        _judge(draft, transaction, setter, allowed, measured, unit, reading.taken_at)
+        return
+
+
+def _allowed(profiles: list[Profile], transaction: Transaction, at: int, unit: Unit) -> Limit | None:
+    """Return the greatest limit that was in force lately; None where there was a moment without one."""
+    situation = Situation(
+        connector_id=transaction.connector_id,
+        since=at - GRACE_MS,
+        until=at + 1,
+        unit=unit,
+        transaction_id=transaction.transaction_id,
+        charging_since=transaction.started_at,
+        supply=Supply(230),
+    )
+    limits = [limit_at(profiles, situation, moment) for moment in (at - GRACE_MS, at)]
+    known = [limit for limit in limits if limit is not None]
+    return max(known, key=lambda limit: limit.limit) if len(known) == len(limits) else None
+
+
+def _judge(
+    draft: Draft, transaction: Transaction, setter: Assigned, allowed: Limit, measured: int, unit: Unit, at: int
+) -> None:
+    if measured <= allowed.limit * TOLERANCE + SLACK[unit]:
+        if setter.over_since:
+            _put(draft, setter, 0)
+        return
+    if not setter.over_since:
+        _put(draft, setter, at)
+        return
+    if at <= setter.over_since:
+        return
+    draft.flag(DISOBEYS)
+    draft.emit(
+        LimitExceeded(
+            station_id=draft.station_id,
+            at=draft.origin.received_at,
+            transaction_id=transaction.transaction_id,
+            connector_id=transaction.connector_id,
+            profile_id=setter.profile.profile_id,
+            measured=measured / 10,
+            allowed=allowed.limit / 10,
+            unit=unit,
+            since=setter.over_since,
+        )
+    )
+    _put(draft, setter, at)
+
+
+def _measured(reading: Reading) -> list[tuple[Unit, int]]:
+    """Return what was drawn, in tenths: the highest phase's current, and the whole power."""
+    found: list[tuple[Unit, int]] = []
+    currents = [_tenths(sample) for sample in reading.samples if sample.measurand == CURRENT and sample.unit == "A"]
+    if known := [value for value in currents if value is not None]:
+        found.append(("A", max(known)))
+    powers = {sample.phase: _tenths(sample) for sample in reading.samples if sample.measurand == POWER}
+    total = powers.get("") if "" in powers else sum(value for value in powers.values() if value is not None)
+    if powers and total is not None:
+        found.append(("W", total))
+    return found
+
+
+def _tenths(sample: Sample) -> int | None:
+    return round(sample.value * 10) if isinstance(sample.value, int | float) else None
+
+
+def _put(draft: Draft, setter: Assigned, over_since: int) -> None:
+    changed = msgspec.structs.replace(setter, over_since=over_since)
+    draft.put(Limits({slot: changed if one is setter else one for slot, one in draft.limits.by_slot.items()}))
