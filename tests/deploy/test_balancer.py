@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from tests.chaos.harness.processes import Lifeline
 from tests.chaos.harness.system import System, running
 from tests.deploy.balancer import ADDRESS, Balancer
 from tests.edge.stations.rig import basic
+from tests.support import wait_until
 
 pytestmark = [pytest.mark.xdist_group("deploy"), pytest.mark.slow]
 
@@ -98,6 +100,28 @@ async def test_a_reload_keeps_open_sockets(system: System, balancer: Balancer) -
         assert dialled_meanwhile
         await station.call("Heartbeat")
         assert station.close_code is None
+
+
+def keepalive_s(port: int) -> list[float]:
+    """Return when the kernel will next ask the peers of connections from or to a port, in s; -1 for never."""
+    found = []
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        # Number, own address, the peer's, state (01: established), queues, timer (02: keepalive) and its jiffies.
+        _, own, _, state, _, timer, *_ = line.split()
+        if state == "01" and int(own.partition(":")[2], 16) == port:
+            kind, _, ticks = timer.partition(":")
+            found.append(int(ticks, 16) / os.sysconf("SC_CLK_TCK") if kind == "02" else -1.0)
+    return found
+
+
+async def test_the_balancer_finds_stations_that_vanish(system: System, balancer: Balancer) -> None:
+    """An edge sees the balancer's socket, so it is the balancer that asks TCP whether a silent station is there."""
+    async with Station(balancer.url, "SILENT") as station:
+        await station.call("Heartbeat")
+        port = int(balancer.stations.rpartition(":")[2])
+        # While an answer is not acknowledged yet, another timer runs.
+        (due,) = await wait_until(lambda: [each for each in keepalive_s(port) if each >= 0])
+        assert due <= 20
 
 
 async def test_only_the_balancers_word_on_addresses_counts(system: System, balancer: Balancer) -> None:
