@@ -158,9 +158,34 @@ _STATIONS: Final = Row(
     ),
 )
 
+_CONFIGURATION: Final = Row(
+    "Configuration",
+    (
+        Panel(
+            "Stations whose configuration drifted",
+            "Stations with significant changes of their configuration that nobody has acknowledged.",
+            ((fleet(metrics.STATIONS_DRIFT), "stations"),),
+            steps=((1, "orange"),),
+            runbooks=("ConfigDrift",),
+        ),
+        Panel(
+            "Configurations read",
+            "Reads that ended, a minute; failed: given up, the station tells nothing.",
+            ((per_minute(metrics.CONFIGURATION_READS, "result"), "{{result}}"),),
+            unit="opm",
+            colours=(("ok", "green"), ("failed", "red")),
+        ),
+        Panel(
+            "Drifts by change",
+            "Drifts found, a minute, by each kind of change in them.",
+            ((per_minute(metrics.CONFIGURATION_DRIFTS, "kind"), "{{kind}}"),),
+            unit="opm",
+        ),
+    ),
+)
 CHARGING: Final = Dashboard(
     "ampstream-charging",
     "Ampstream: Commands & Charging",
     "What operators and drivers notice: commands, transactions, energy, refusals, and what stations report.",
-    (_COMMANDS, _TRANSACTIONS, _STATIONS),
+    (_COMMANDS, _TRANSACTIONS, _STATIONS, _CONFIGURATION),
 )

@@ -15,6 +15,7 @@
     smartcharging         charging profiles: sent, verified, obeyed; sharing a site's capacity
     tuning                templates, and the policy on meter data: stations brought in line
     watching.py           whether an accepted remote start or stop happened
+    configuration/        stations' configurations: read, kept, compared; what their models can do
     requests.py           what operators ask for            refusals.py        how they are told no
     provisioning.py       stations as operators want them
     quarantine.py         frames that nobody understood     duplicates.py      answers that are given again

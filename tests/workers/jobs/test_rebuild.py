@@ -7,9 +7,10 @@ import pytest
 
 from shared.bus import keys
 from shared.bus.lane import Lane
+from shared.envelopes import Command, Kind
 from shared.records.packing import pack
 from shared.records.queries import tags
-from shared.records.requests import CancelCommand, CreateStation, DeleteStation, SendCommand
+from shared.records.requests import CancelCommand, CreateStation, DeleteStation, ReadConfiguration, SendCommand
 from shared.records.tags import IdTag
 from shared.settings import Settings
 from tests.support import wait_until
@@ -17,6 +18,7 @@ from tests.workers.jobs.stage import System, stage
 from workers.jobs import indexes, places, rebuild
 from workers.jobs.indexes import INDEXES, Form
 
+pack_json = msgspec.json.encode
 CHECKED = (*INDEXES, keys.TAGS)
 RESERVE = '{"connectorId":1,"expiryDate":"2100-01-01T00:00:00Z","idTag":"Anna","reservationId":1}'
 
@@ -68,6 +70,7 @@ async def life(system: System) -> None:
     assert await system.request("OP1", CancelCommand(request_id="c4", command_id="o1")) == 200
     reserve = SendCommand(request_id="r", command_id="reserve-1", action="ReserveNow", payload=RESERVE)
     assert await system.request("OP1", reserve) == 202
+    await drift(system)
     reset = SendCommand(request_id="5", command_id="reset-1", action="Reset", payload='{"type":"Soft"}')
     assert await system.request("CP1", reset) == 202
 
@@ -79,6 +82,24 @@ async def life(system: System) -> None:
     await system.settle()
 
 
+async def drift(system: System) -> None:
+    """A station whose configuration is read twice, and differs."""
+    station = await system.dial("CP7")
+
+    async def asked() -> Command | None:  # Once the answer to the boot has settled, with any decision.
+        await station.call("Heartbeat", {})
+        sent = [one for one in await system.items() if isinstance(one, Command) and one.station == "CP7"]
+        return sent[-1] if len(sent) == number else None
+
+    for number in (1, 2):
+        assert await system.request("CP7", ReadConfiguration(request_id=f"d{number}")) == 202
+        command = await wait_until(asked, interval_s=0.2)
+        assert command is not None
+        answer = {"configurationKey": [{"key": "A", "readonly": False, "value": str(number)}]}
+        await system.append(Kind.ANSWER, "CP7", station.epoch, 0, pack_json([3, command.command_id, answer]))
+        await system.settle()
+
+
 async def test_commits_keep_the_indexes_that_the_records_give(settings: Settings, lane: Lane) -> None:
     """After a life of all kinds nothing is to be mended, and every index has something in it."""
     async with stage(settings, lane) as system:
@@ -88,7 +109,7 @@ async def test_commits_keep_the_indexes_that_the_records_give(settings: Settings
     assert report.total == 0, str(report)
     assert await dump(lane) == before
     assert all(before.values()), before
-    assert report.stations == 7  # OP2 was deleted before it had any record that outlives it.
+    assert report.stations == 8  # OP2 was deleted before it had any record that outlives it.
 
 
 DAMAGES: dict[str, list[tuple[Any, ...]]] = {
@@ -104,6 +125,8 @@ DAMAGES: dict[str, list[tuple[Any, ...]]] = {
         ("HSET", keys.TRANSACTION_OWNERS, "4712", "CP1", "4713", "ghost"),
         ("ZADD", keys.QUARANTINE, 5, "CP4/0-5-0", 5, "ghost/0-5-0"),
         ("ZADD", keys.COMMANDS, 5, "CP6/c7", 5, "ghost/c0"),
+        ("ZADD", keys.DRIFTS, 5, "CP7/x", 5, "ghost/x"),
+        ("HSET", keys.DRIFTING, "CP6", "1", "ghost", "2"),
         ("ZADD", keys.TAGS, 0, "carol"),
     ],
     "other values": [
@@ -113,6 +136,7 @@ DAMAGES: dict[str, list[tuple[Any, ...]]] = {
         ("HSET", keys.TRANSACTION_OWNERS, "2", "CP6"),
         ("ZADD", keys.STATIONS, 7, "CP1"),
         ("ZADD", keys.COMMANDS, 7, "CP6/c1"),
+        ("HSET", keys.DRIFTING, "CP7", "9"),
     ],
 }
 

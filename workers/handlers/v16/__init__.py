@@ -8,6 +8,7 @@
     authorize.py, transactions.py, meter_values.py   Authorize; StartTransaction, StopTransaction; MeterValues
     tuning.py               ChangeConfiguration and Reset for templates
     charging_profiles.py    SetChargingProfile, ClearChargingProfile, GetCompositeSchedule
+    configuration.py        GetConfiguration, read as loosely as stations write it
     commands.py             what the answers to the CSMS's messages mean, and promise
     reservations.py         ReserveNow, CancelReservation
 
