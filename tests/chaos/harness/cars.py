@@ -18,10 +18,12 @@ from ampstream.simulate.session import Connector
 from ampstream.simulate.websocket import Endpoint
 from ampstream.simulate.wheel import LoopWheel
 from ampstream.simulate.world import World
+from shared.ocpp import events
 from shared.ocpp.v16.enums import Reason
 from shared.ocpp.v16.messages import MeterValuesRequest
 from tests.chaos.harness import checks
 from tests.chaos.harness.charger import now_ms
+from tests.chaos.harness.journal import Executed, Journal
 from tests.support import wait_until
 
 SPEED: Final = 200.0
@@ -63,9 +65,21 @@ class Cars:
     """The fleet and its ledger. `idle`: registers that were read while nobody charged (station, time in ms, Wh)."""
 
     def __init__(
-        self, urls: Sequence[str], ledger: Path, count: int, seed: str, *, attempts: int = 100, answer_s: float = 0.0
+        self,
+        urls: Sequence[str],
+        ledger: Path,
+        count: int,
+        seed: str,
+        *,
+        attempts: int = 100,
+        answer_s: float = 0.0,
+        journal: Journal | None = None,
     ) -> None:
-        """`attempts`: after so many without an answer in `answer_s` (0: as ever) a message is given up."""
+        """`attempts`: after so many without an answer in `answer_s` (0: as ever) a message is given up.
+
+        `journal` gets the commands that the stations execute.
+        """
+        self._journal = journal
         self._path = ledger
         self._ledger = FileLedger(ledger, seed, now_ms())
         self._wheel = LoopWheel()
@@ -78,12 +92,13 @@ class Cars:
             # A station whose message is not understood at once must not wait for a minute.
             station.configuration.set("TransactionMessageRetryInterval", "1")
             station.configuration.set("TransactionMessageAttempts", str(attempts))
-        self._ordinary = chargepoint._BACK_OFF_MAX_S, Connector.idle_reading, messenger.CALL_TIMEOUT_S
+        handle = messenger.Messenger._handle
+        self._ordinary = chargepoint._BACK_OFF_MAX_S, Connector.idle_reading, messenger.CALL_TIMEOUT_S, handle
         self._answer_s = answer_s or messenger.CALL_TIMEOUT_S
 
     async def __aenter__(self) -> Self:
         """Give the stations their power."""
-        cars, ordinary = self, Connector.idle_reading
+        cars, ordinary, take = self, Connector.idle_reading, messenger.Messenger._handle
 
         def idle_reading(self: Connector) -> MeterValuesRequest:
             at, request = cars.world.wall_ms(), ordinary(self)
@@ -92,7 +107,13 @@ class Cars:
             cars.idle |= {(station, moment, self.meter_wh) for moment in range(at, cars.world.wall_ms() + 1)}
             return request
 
+        def handle(self: messenger.Messenger, call: events.InboundCall) -> None:
+            if cars._journal is not None:
+                cars._journal.note(Executed(self.station_id, 0, call.message_id, call.action))
+            take(self, call)
+
         Connector.idle_reading = idle_reading  # type: ignore[method-assign]
+        messenger.Messenger._handle = handle  # type: ignore[method-assign]
         chargepoint._BACK_OFF_MAX_S, messenger.CALL_TIMEOUT_S = BACK_OFF_S, self._answer_s
         self.fleet.start()
         return self
@@ -128,9 +149,10 @@ class Cars:
 
     async def close(self) -> None:
         """Close all sockets and the ledger."""
-        back_off, idle_reading, answer = self._ordinary
+        back_off, idle_reading, answer, handle = self._ordinary
         chargepoint._BACK_OFF_MAX_S, messenger.CALL_TIMEOUT_S = back_off, answer
         Connector.idle_reading = idle_reading  # type: ignore[method-assign]
+        messenger.Messenger._handle = handle  # type: ignore[method-assign]
         await self.fleet.close()
         self._wheel.stop()
         await asyncio.sleep(0)

@@ -14,17 +14,17 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 FIRST: Final = 15_000
 LAST: Final = 31_999
 HOST: Final = "127.0.0.1"
 
 
-def _locks() -> IO[bytes]:
+def _locks() -> int:
     path = Path(tempfile.gettempdir()) / f"ampstream-test-ports-{os.getuid()}"
-    # A plain descriptor: the lock goes with the first one of this file that the process closes.
-    return path.open("ab")
+    # Never closed: a process's locks on a file go with the first of its descriptors that it closes.
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _candidates() -> Iterator[int]:
