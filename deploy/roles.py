@@ -20,7 +20,7 @@ _SERVER: Final = "time info config|get"
 """The clock, and what durability is checked by."""
 _READING: Final = (
     "get exists pttl hget hgetall hmget hkeys hlen hvals hexists lrange scard sismember smembers smismember "
-    "xrange xrevrange xread xlen xinfo|stream zcard zmscore zrange zrangebyscore zrevrange zscan zscore"
+    "xrange xrevrange xread xlen xinfo|stream zcard zlexcount zmscore zrange zrangebyscore zrevrange zscan zscore"
 )
 
 
@@ -54,7 +54,7 @@ WORKER: Final = Role(
     f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} "
     "set setnx psetex del unlink persist pexpire expire incrby hset hdel hsetnx hincrby hstrlen lpush ltrim sadd srem "
     "xadd xdel xack xtrim xautoclaim xreadgroup xpending xgroup|create xgroup|delconsumer xinfo|groups xinfo|consumers "
-    "zadd zrem zremrangebyscore zlexcount scan hscan sscan memory|usage "
+    "zadd zrem zremrangebyscore scan hscan sscan memory|usage "
     # A replica barrier.
     "wait waitaof "
     # arq: transactions of Redis's own kind, and a line in its log.
