@@ -16,7 +16,7 @@ def made_up(*query: object) -> str:
 @pytest.mark.parametrize(
     ("path", "name", "message"),
     [
-        ("/stations?limt=3", "limt", "is no query parameter here; there are: cursor, flag, group, limit"),
+        ("/stations?limt=3", "limt", "is no query parameter here; there are: cursor, firmware, flag, group, limit"),
         ("/stations?limit=0", "limit", "expected `int` >= 1"),
         ("/stations?limit=1001", "limit", "expected `int` <= 1000"),
         ("/stations?limit=many", "limit", "expected `int`"),
