@@ -1,14 +1,15 @@
-"""The figures in README.md: from `docs/bench.json`, which `ampstream bench --json` writes; none is typed by hand."""
+"""The figures in README.md and docs/performance.md: from `docs/bench.json`; none is typed by hand."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from ampstream.bench.load import Measured
+from ampstream.bench.outcome import Outcome
 from ampstream.bench.report import Report, loads_of
-from ampstream.bench.scenarios import Outcome
 from ampstream.bench.targets import Target
 
 FIGURES = Path(__file__).resolve().parent.parent / "docs" / "bench.json"
@@ -33,6 +34,25 @@ def section(path: Path = FIGURES) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def performance(path: Path = FIGURES) -> str:
+    """Return the part about commands and metrics; a sentence where they were not measured."""
+    report = msgspec.json.decode(path.read_bytes(), type=Report) if path.exists() else None
+    parts = report.outcome.parts if report is not None else []
+    if report is None or not parts:
+        return _NONE_YET
+    targets = [one for part in parts for one in part.targets()]
+    loads = {name: one for part in parts for name, one in part.loads.items()}
+    words = [f"- {line}" for part in parts for line in part.lines()]
+    return "\n\n".join([_beside(report), _targets(targets), _table(loads), "\n".join(words)])
+
+
+def _beside(report: Report) -> str:
+    """Say how busy the machine was: those figures may come of another run than the others."""
+    averages = ", ".join(f"{name} {average:g}" for name, average in report.outcome.load_average.items())
+    begun = f" The machine's load average when each began: {averages}." if averages else ""
+    return f"{report.environment.cpus} CPUs, which the load shares.{begun}"
+
+
 def _where(report: Report) -> str:
     where, disk = report.environment, report.environment.disk
     versions = ", ".join(f"{name} {version}" for name, version in where.versions.items())
@@ -53,8 +73,12 @@ def _targets(targets: list[Target]) -> str:
 
 
 def _loads(outcome: Outcome) -> str:
+    return _table(loads_of(outcome))
+
+
+def _table(loads: Mapping[str, Measured]) -> str:
     head = ["| load | stations | calls/s | p50 ms | p99 ms | edge µs | worker µs | Redis µs | sum µs |"]
-    return "\n".join([*head, "|---|" + "---:|" * 8, *(_load(name, one) for name, one in loads_of(outcome).items())])
+    return "\n".join([*head, "|---|" + "---:|" * 8, *(_load(name, one) for name, one in loads.items())])
 
 
 def _load(name: str, one: Measured) -> str:

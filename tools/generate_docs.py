@@ -35,6 +35,7 @@ PAGES: dict[str, Page] = {
     "quirks": Page("docs/quirks.md", "tools.quirks_page:markdown"),
     "readme-messages": Page("README.md", "tools.messages_page:section", "messages"),
     "readme-bench": Page("README.md", "tools.bench_section:section", "bench"),
+    "performance-bench": Page("docs/performance.md", "tools.bench_section:performance", "commands and metrics"),
 }
 
 

@@ -11,6 +11,7 @@
     scenarios    throughput, latency, connections, storm; what a scenario is given
     commands     scenario: an operator's command to the station and back
     metering     scenario: what counting costs; `unmetered` runs the processes that count nothing
+    outcome      the size of a run and all figures of one
     registry     all scenarios by name
     targets      what a figure has to reach
     verify       the load's own ledger against what the system stored

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,9 @@ from ampstream.bench import report
 from ampstream.bench.disk import Disk, NotADisk, measure
 from ampstream.bench.load import TooSlow
 from ampstream.bench.mixes import MIXES
-from ampstream.bench.registry import AFTER, BEFORE
-from ampstream.bench.scenarios import QUICK, Bench, Outcome, Size
+from ampstream.bench.outcome import QUICK, Outcome, Size, added
+from ampstream.bench.registry import AFTER, BEFORE, Scenario
+from ampstream.bench.scenarios import Bench
 from ampstream.simulate.fleet import TooManyStations, allow_sockets
 
 SCENARIOS: Final = (*MIXES, *BEFORE, *AFTER)
@@ -47,6 +49,7 @@ _PLAIN_WIDTH: Final = 120
     help="Where the system keeps its files meanwhile: a disk, never memory.  [default: here]",
 )
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures there.")
+@click.option("--add", is_flag=True, help="Keep what that file has of scenarios that do not run now.")
 def bench(
     scenarios: tuple[str, ...],
     stations: int | None,
@@ -56,12 +59,14 @@ def bench(
     quick: bool,
     data: Path,
     json_path: Path | None,
+    add: bool,
 ) -> None:
     """Measure a system that is started for it.
 
     Starts Valkey (fsync always), one worker and one edge with production's settings, loads them, checks every answer
     and every Wh, and prints what a call costs, beside a bare aiohttp echo under the same load.
     """
+    before = _before(json_path, quick=quick) if add else None
     base = QUICK if quick else Size()
     given = {"stations": stations, "seconds": seconds, "connections": connections, "storm": storm}
     size = msgspec.structs.replace(base, **{name: value for name, value in given.items() if value is not None})
@@ -73,7 +78,7 @@ def bench(
         outcome = _measure(data, size, wanted)
     except (NotADisk, TooManyStations, TooSlow, OSError) as error:
         raise click.ClickException(str(error)) from None
-    _report(outcome, disk, size, console, quick=quick, json_path=json_path)
+    _report(outcome, disk, size, console, quick=quick, json_path=json_path, before=before)
     violations = outcome.verdict.violation_count if outcome.verdict is not None else 0
     if outcome.problem_count or violations:
         raise click.ClickException(f"{outcome.problem_count} wrong answers, {violations} violations")
@@ -87,28 +92,57 @@ def _most_sockets(wanted: set[str], size: Size) -> int:
 def _measure(data: Path, size: Size, wanted: set[str]) -> Outcome:
     made = Bench(data, size, lambda text: click.echo(f"  {text} ...", err=True))
 
+    async def measured(name: str, scenario: Scenario) -> None:
+        made.outcome.load_average[name] = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
+        await scenario(made)
+
     async def run() -> None:
         async with made:
             mixes = [name for name in MIXES if name in wanted]
-            for name in BEFORE:
+            for name, scenario in BEFORE.items():
                 if name in wanted:
-                    await BEFORE[name](made)
+                    await measured(name, scenario)
             if mixes:
-                await made.throughput(mixes)
-            for name in AFTER:
+                await measured("throughput", lambda bench: bench.throughput(mixes))
+            for name, scenario in AFTER.items():
                 if name in wanted:
-                    await AFTER[name](made)
+                    await measured(name, scenario)
 
     loop.run(run())
     return made.outcome
 
 
-def _report(outcome: Outcome, disk: Disk, size: Size, console: Console, *, quick: bool, json_path: Path | None) -> None:
+def _before(path: Path | None, *, quick: bool) -> report.Report | None:
+    """Return the figures that a run adds to; raises `click.UsageError` where it can't."""
+    if path is None or quick:
+        raise click.UsageError("--add needs --json, and figures of a whole run: not --quick.")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=report.Report)
+    except FileNotFoundError:
+        return None
+    except msgspec.MsgspecError as error:
+        raise click.UsageError(f"{path} holds no figures of this version: {error}") from None
+
+
+def _report(
+    outcome: Outcome,
+    disk: Disk,
+    size: Size,
+    console: Console,
+    *,
+    quick: bool,
+    json_path: Path | None,
+    before: report.Report | None,
+) -> None:
     whole = report.Report(
         environment=report.environment(disk, size, quick=quick),
         targets=report.targets(outcome, quick=quick),
         outcome=outcome,
     )
     report.show(whole, console)
+    if before is not None:
+        together = added(before.outcome, outcome)
+        targets = report.targets(together, quick=quick)
+        whole = report.Report(environment=before.environment, targets=targets, outcome=together)
     if json_path is not None:
         json_path.write_bytes(report.to_json(whole) + b"\n")

@@ -13,6 +13,7 @@ import contextlib
 import statistics
 import timeit
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -27,10 +28,11 @@ from ampstream.bench.targets import Target, at_most
 if TYPE_CHECKING:
     from ampstream.bench.scenarios import Bench, Running
 
+UNMETERED: Final = "ampstream.bench.unmetered"
 MAX_PERCENT: Final = 5.0
 STATIONS: Final = 100
-PAIRS: Final = 7
-WINDOWS_S: Final = 2.5
+PAIRS: Final = 15
+WINDOWS_S: Final = 2.0
 """Length of one window in a full run."""
 
 
@@ -42,6 +44,8 @@ class Metering(msgspec.Struct, frozen=True, kw_only=True):
     uncounted_us: list[float]
     percent: float
     """What counting adds to the CPU time of edge, worker and Redis together, median of the pairs; may be below 0."""
+    quartiles: tuple[float, float]
+    """Between these percentages half of the pairs are: how sure the median is."""
     empty_call_ns: float
     """What is still paid where nothing is counted: one call of a method that does nothing."""
 
@@ -50,7 +54,8 @@ class Metering(msgspec.Struct, frozen=True, kw_only=True):
     def lines(self) -> list[str]:
         """Say what was found."""
         with_, without = statistics.median(self.counted_us), statistics.median(self.uncounted_us)
-        pairs = f"median of {len(self.counted_us)} alternating pairs"
+        low, high = self.quartiles
+        pairs = f"median of {len(self.counted_us)} alternating pairs, half of them {low:+.1f} to {high:+.1f} %"
         return [f"metrics: {with_:.0f} µs a call with them, {without:.0f} µs without, {self.percent:+.1f} % ({pairs})"]
 
     def targets(self) -> list[Target]:
@@ -66,8 +71,8 @@ async def run(bench: Bench) -> None:
     found: dict[str, list[float]] = {"counted": [], "uncounted": []}
     async with contextlib.AsyncExitStack() as stack:
         sides = {
-            "counted": await stack.enter_async_context(_side(bench, "ampstream", stations)),
-            "uncounted": await stack.enter_async_context(_side(bench, "ampstream.bench.unmetered", stations)),
+            "counted": await stack.enter_async_context(_side(bench, bench.system(), stations)),
+            "uncounted": await stack.enter_async_context(_side(bench, bench.fresh(UNMETERED), stations)),
         }
         for side in sides.values():
             await side.window(0.2, bench.size.warm_up_s)
@@ -80,11 +85,15 @@ async def run(bench: Bench) -> None:
             await bench.verify(side.running)
             bench.problems(side.tally.problems, side.tally.problem_count)
     ratios = [on / off for on, off in zip(found["counted"], found["uncounted"], strict=True) if off]
+    percents = (
+        [round((cut - 1) * 100, 1) for cut in statistics.quantiles(ratios, n=4)] if len(ratios) > 1 else [0.0] * 3
+    )
     bench.outcome.metering = Metering(
         stations=stations,
         counted_us=found["counted"],
         uncounted_us=found["uncounted"],
-        percent=round((statistics.median(ratios) - 1) * 100, 1) if ratios else 0.0,
+        percent=percents[1],
+        quartiles=(percents[0], percents[2]),
         empty_call_ns=_empty_call_ns(),
     )
 
@@ -126,8 +135,8 @@ class _Side:
 
 
 @contextlib.asynccontextmanager
-async def _side(bench: Bench, module: str, stations: int) -> AsyncIterator[_Side]:
-    async with bench.fresh(module) as running:
+async def _side(bench: Bench, system: AbstractAsyncContextManager[Running], stations: int) -> AsyncIterator[_Side]:
+    async with system as running:
         tally = Tally()
         callers = [Caller(f"M-{n:05d}", tally) for n in range(stations)]
         await bench.connect(running.system, callers, tally)

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ampstream.bench.disk import Disk
 from ampstream.bench.load import Measured
-from ampstream.bench.scenarios import Outcome, Size
+from ampstream.bench.outcome import Outcome, Size
 from ampstream.bench.targets import Target
 
 MAX_CPU_US: Final = 200.0

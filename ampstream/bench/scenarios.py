@@ -10,20 +10,16 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Protocol, Self
-
-import msgspec
+from typing import Final, NamedTuple, Self
 
 from ampstream.bench import echo, mixes, system
 from ampstream.bench.caller import Caller, Script, Tally
-from ampstream.bench.commands import Commands
 from ampstream.bench.load import Dialling, Measured, measure, until_idle
-from ampstream.bench.metering import Metering
 from ampstream.bench.mixes import Claims, Meterstand
+from ampstream.bench.outcome import Connections, Outcome, Size, Storm
 from ampstream.bench.system import System
-from ampstream.bench.targets import Target
 from ampstream.bench.usage import usage_of
-from ampstream.bench.verify import Verdict, verify
+from ampstream.bench.verify import verify
 from ampstream.simulate.websocket import Endpoint
 
 _CONNECT_S: Final = 240.0
@@ -32,78 +28,6 @@ _SETTLE_S: Final = 2.0
 _HANG_UP_S: Final = 0.2
 _BELOW_THE_DOOR: Final = 0.9
 """Share of the edge's admission rate at which stations are connected where that is not what is measured."""
-
-
-class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """How much load."""
-
-    stations: int = 500
-    seconds: float = 20.0
-    warm_up_s: float = 2.0
-    connections: int = 18_000
-    storm: int = 10_000
-    one_system: bool = False
-    """All scenarios on one system: quicker, but memory and caches are no longer those of a fresh one."""
-
-
-QUICK: Final = Size(stations=50, seconds=1.0, warm_up_s=0.3, connections=300, storm=300, one_system=True)
-
-
-class Connections(msgspec.Struct, frozen=True, kw_only=True):
-    """Idle stations on one edge."""
-
-    stations: int
-    """Connected, booted, and answered once more when all were there."""
-    connect_s: float
-    edge_bytes_each: int
-    edge_rss_bytes: int
-
-
-class Storm(msgspec.Struct, frozen=True, kw_only=True):
-    """All stations lost their connection in one moment and dialled in the next."""
-
-    stations: int
-    booted_s: float
-    """From the loss until the last boot was accepted."""
-    refused: int
-    """Upgrades that the edge put off."""
-    cpu_s: dict[str, float]
-
-
-class Outcome(msgspec.Struct, kw_only=True):
-    """All figures of a run; parts that did not run are None or empty."""
-
-    throughput: dict[str, Measured] = {}
-    latency: Measured | None = None
-    echo: Measured | None = None
-    connections: Connections | None = None
-    storm: Storm | None = None
-    commands: Commands | None = None
-    metering: Metering | None = None
-    verdict: Verdict | None = None
-    problems: list[str] = []
-    problem_count: int = 0
-
-    @property
-    def parts(self) -> list[Part]:
-        """The scenarios in files of their own that ran."""
-        return [part for part in (self.commands, self.metering) if part is not None]
-
-
-class Part(Protocol):
-    """The figures of a scenario in a file of its own: what is printed of them, and what they have to reach."""
-
-    @property
-    def loads(self) -> dict[str, Measured]:
-        """Rows of the table of loads."""
-
-    def lines(self) -> list[str]:
-        """Say in words what the rows do not."""
-        ...
-
-    def targets(self) -> list[Target]:
-        """Return what the figures have to reach."""
-        ...
 
 
 class Running(NamedTuple):

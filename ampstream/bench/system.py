@@ -86,6 +86,7 @@ async def running(directory: Path, module: str = "ampstream") -> AsyncIterator[S
             supervisor = Supervisor(plan, directory, descriptor, told.append)
             try:
                 await supervisor.start(asyncio.Event())
+                told.clear()  # Who is slow to start says so.
                 async with _lane(plan.redis_url) as lane:
                     token, _ = await tokens.create(lane, "bench", "operate")
                     yield System(

@@ -9,8 +9,8 @@ import pytest
 
 from ampstream.bench.disk import Disk
 from ampstream.bench.load import Measured
+from ampstream.bench.outcome import Outcome, Size
 from ampstream.bench.report import Environment, Report
-from ampstream.bench.scenarios import Outcome, Size
 from ampstream.bench.targets import Target
 from ampstream.bench.verify import Verdict
 from shared.ocpp.actions import actions_of

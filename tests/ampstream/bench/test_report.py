@@ -1,6 +1,7 @@
 """What is printed, and the targets beside the figures."""
 
 import io
+from contextlib import chdir
 from pathlib import Path
 
 import msgspec
@@ -10,9 +11,11 @@ from rich.console import Console
 
 from ampstream.bench import report
 from ampstream.bench.command import bench
+from ampstream.bench.commands import Commands
 from ampstream.bench.disk import Disk
 from ampstream.bench.load import Measured
-from ampstream.bench.scenarios import Connections, Outcome, Size, Storm
+from ampstream.bench.metering import Metering
+from ampstream.bench.outcome import Connections, Outcome, Size, Storm, added
 from ampstream.bench.verify import Verdict
 
 
@@ -36,6 +39,10 @@ def outcome() -> Outcome:
         echo=measured(500, 20, echo=25),
         connections=Connections(stations=18_000, connect_s=50, edge_bytes_each=20_480, edge_rss_bytes=4 << 20),
         storm=Storm(stations=10_000, booted_s=42, refused=9000, cpu_s={"edge": 9.0}),
+        commands=Commands(one=measured(1, 9.5, edge=900), many=measured(50, 90, edge=400)),
+        metering=Metering(
+            stations=100, counted_us=[102, 104], uncounted_us=[100, 100], percent=3, quartiles=(2, 4), empty_call_ns=40
+        ),
         verdict=Verdict(transactions=9, energy_wh=5, stored_energy_wh=5, violations=[], violation_count=0),
     )
 
@@ -50,6 +57,8 @@ def test_targets() -> None:
         "edge memory a connection": (20, True),
         "stations on one edge": (18_000, True),
         "storm: 10,000 booted again": (42, True),
+        "command there and back, p50 with one station": (9.5, True),
+        "metrics, of a call's CPU": (3, True),
     }
     assert {one.met for one in report.targets(outcome(), quick=True)} == {None}
     assert report.targets(Outcome(), quick=False) == []
@@ -70,11 +79,39 @@ def test_table_and_json() -> None:
         "bare aiohttp echo",
         "20.0 KiB each",
         "missed",
+        "command, one station",
+        "+3.0 %",
         "9 transactions",
         "0 violations",
     ):
         assert text in out.getvalue()
     assert msgspec.json.decode(report.to_json(whole), type=report.Report) == whole
+
+
+def test_a_run_adds_to_an_earlier_one() -> None:
+    """Figures of scenarios that did not run stay, those of what ran are the newer, and verdicts add up."""
+    newer = Outcome(
+        throughput={"heartbeat": measured(500, 10, edge=30)},
+        commands=Commands(one=measured(1, 4, edge=700), many=measured(50, 40, edge=300)),
+        verdict=Verdict(transactions=1, energy_wh=2, stored_energy_wh=2, violations=[], violation_count=0),
+        load_average={"commands": 0.5},
+    )
+    both = added(outcome(), newer)
+    assert set(both.throughput) == {"transaction", "heartbeat"}
+    assert both.commands == newer.commands
+    assert both.storm == outcome().storm
+    assert both.verdict is not None
+    assert (both.verdict.transactions, both.verdict.energy_wh) == (10, 7)
+    assert both.load_average == {"commands": 0.5}
+
+
+def test_what_a_run_can_add_to(tmp_path: Path) -> None:
+    """--add needs a file, and none of a quick run or of something else."""
+    (tmp_path / "other.json").write_text('{"no": "figures"}')
+    for options in (["--add"], ["--add", "--quick", "--json", "x.json"], ["--add", "--json", "other.json"]):
+        with chdir(tmp_path):
+            result = CliRunner().invoke(bench, options)
+        assert result.exit_code == 2, result.output
 
 
 @pytest.mark.slow
@@ -85,6 +122,10 @@ def test_a_whole_run(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     figures = msgspec.json.decode(path.read_bytes(), type=report.Report)
     assert set(figures.outcome.throughput) == {"transaction", "metervalues", "heartbeat"}
+    assert figures.outcome.commands is not None
+    assert figures.outcome.commands.one.calls > 0
+    assert figures.outcome.metering is not None
+    assert len(figures.outcome.metering.counted_us) == len(figures.outcome.metering.uncounted_us) == 2
     assert figures.outcome.connections is not None
     assert figures.outcome.connections.stations == 300
     assert figures.outcome.storm is not None
