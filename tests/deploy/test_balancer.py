@@ -132,14 +132,38 @@ async def test_only_the_balancers_word_on_addresses_counts(system: System, balan
         assert await address_of(system, "DIRECT") == FROM
 
 
-async def test_operators_come_through_the_balancer_and_machines_paths_do_not(
-    system: System, balancer: Balancer
-) -> None:
-    """The API answers behind the balancer; metrics and health of the edges are hidden there."""
-    async with aiohttp.ClientSession(headers=system.operator().headers) as http:
-        for path, status in (("/api/v1/stations", 200), ("/metrics", 404), ("/healthz", 404), ("/readyz", 404)):
-            async with http.get(f"http://{balancer.operators}{path}") as answer:
-                assert (path, answer.status) == (path, status)
+PATHS = {
+    "/": 200, "/openapi.json": 200, "/api/v1/stations": 200, "/metrics": 404, "/healthz": 404, "/readyz": 404,
+    "/%6Detrics": 404, "//metrics": 404, "/metrics/": 404, "/./metrics": 404, "/api/../metrics": 404,
+    "/api/%2e%2e/metrics": 404, "/api/%2E./readyz": 404, "/api%2f..%2fmetrics": 404,
+}  # fmt: skip
+
+
+async def test_operators_come_through_and_machines_paths_do_not(system: System, balancer: Balancer) -> None:
+    """The API answers behind the balancer; metrics and health of the edges are hidden, however they are spelt."""
+    host, port = balancer.operators.split(":")
+    head = "".join(f"{name}: {text}\r\n" for name, text in system.operator().headers.items())
+    answers = {}
+    for path in PATHS:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: csms\r\nConnection: close\r\n{head}\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        answers[path] = int(answer.split()[1])
+        assert b"# HELP" not in answer
+    assert answers == PATHS
+
+
+async def test_no_log_holds_an_id_tag(system: System, balancer: Balancer) -> None:
+    """The API's paths hold id tags, so the balancer does not log them; a station's path is its id, and is logged."""
+    url = f"http://{balancer.operators}/api/v1/tags/SECRETTAG"
+    async with aiohttp.ClientSession(headers=system.operator().headers) as http, http.get(url) as answer:
+        assert answer.status == 404
+    async with Station(balancer.url, "LOGGED") as station:
+        await station.call("Heartbeat")
+    await wait_until(lambda: "/ocpp/LOGGED" in balancer.log.read_text())
+    assert " operators " in balancer.log.read_text()
+    assert "SECRETTAG" not in balancer.log.read_text()
 
 
 async def test_without_any_edge_stations_are_told_when_to_come_back(tmp_path: Path, lifeline: Lifeline) -> None:

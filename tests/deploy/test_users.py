@@ -63,6 +63,30 @@ async def test_a_session_from_boot_to_bill_is_denied_nothing(system: System, tmp
     assert users.denied(system) == []
 
 
+async def test_a_job_over_stations_is_denied_nothing(system: System, tmp_path: Path) -> None:
+    """A job is made, paused, resumed and done, another one cancelled: no role is refused a command."""
+    operator = system.operator()
+    ledger = LedgerFile(tmp_path / "ledger.jsonl")
+    charger = Charger(system.station_urls, "ROLES2", ledger)
+    await charger.connect()
+    await charger.boot()
+    body = {"action": "ClearCache", "filter": {"q": "ROLES2"}, "jitter_s": 0, "paused": True}
+    for steps, end in ((("resume", "pause", "resume"), "done"), (("cancel",), "cancelled")):
+        status, job = await operator.request("POST", "/jobs", json=body)
+        assert status == 201, job
+        for step in steps:
+            assert (await operator.request("POST", f"/jobs/{job['id']}/{step}"))[0] == 200
+
+        async def ended(job_id: str = job["id"], end: str = end) -> bool:
+            found = await operator.get(f"/jobs/{job_id}")
+            return bool(found["ended_at"] and found["state"] == end)
+
+        await wait_until(ended, 15)
+        assert len(await operator.items(f"/jobs/{job['id']}/results")) == 1
+    await ledger.end()
+    assert users.denied(system) == []
+
+
 def test_every_command_in_the_code_is_granted(system: System) -> None:
     """Whatever Redis command stands in edge, workers or shared, Lua included, some role may send."""
     with redis.Redis.from_url(system.valkey.url) as client:
