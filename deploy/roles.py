@@ -41,12 +41,12 @@ class Role(msgspec.Struct, frozen=True):
 
 EDGE: Final = Role(
     "edge",
-    "Reads everything; writes uplinks, sessions, presence, and what is no station's state: tokens, tags, jobs.",
+    "Reads everything; writes uplinks, sessions, presence; tokens, tags, jobs and their events, which are no station's state.",
     f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} "
     "set del unlink persist pexpire expire hset hdel hsetnx hincrby xadd xtrim zadd zrem zremrangebylex",
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
     "%R~* ~s:{*}:session ~s:{*}:presence ~s:{*}:txs ~s:{*}:cmds ~uplink:{*} ~downlink:{*} ~deadlines:{*} ~nodes "
-    "~tokens ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~drift:rules ~templates ~models:* ~meta:*",
+    "~tokens ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~events ~drift:rules ~templates ~models:* ~meta:*",
 )
 WORKER: Final = Role(
     "worker",
