@@ -147,6 +147,22 @@ async def test_sent_as_a_command(system: System, operator: Operator) -> None:
         await becomes(operator, made, "used")
 
 
+async def test_a_station_that_forgets(system: System, operator: Operator) -> None:
+    """A connector that is free after a reboot puts its reservation in doubt; a stranger is welcome then."""
+    async with stations(system, RSV_FORGETS=BEHAVIOURS["forgetful"]) as (station,):
+        made = await reserve(operator, "RSV-FORGETS")
+        await shows(operator, "RSV-FORGETS", "Reserved")
+        body = {"action": "Reset", "payload": {"type": "Soft"}}
+        await operator.request("POST", "/stations/RSV-FORGETS/commands?wait=10s", json=body)
+        await shows(operator, "RSV-FORGETS", "Available")
+        assert (await becomes(operator, made, "active"))["doubt"] == "Available"
+        assert "reservation_lost" in (await operator.station("RSV-FORGETS"))["flags"]
+        station.connectors[0].arrive("BERT")
+        await shows(operator, "RSV-FORGETS", "Charging")
+        (transaction,) = await operator.items("/transactions", station_id="RSV-FORGETS")
+        assert transaction["flags"] == []
+
+
 async def test_from_the_terminal(system: System) -> None:
     """Made, listed, shown and cancelled by `ampstream reservations`."""
     async with stations(system, RSV_CLI=Behaviour()):
