@@ -41,7 +41,7 @@ class Role(msgspec.Struct, frozen=True):
 
 EDGE: Final = Role(
     "edge",
-    "Reads everything; writes uplinks, sessions, presence; tokens, tags, jobs and their events, which are no station's state.",
+    "Reads everything; writes uplinks, sessions, presence; and tokens, tags, jobs, events of jobs: no station's state.",
     f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} "
     "set del unlink persist pexpire expire hset hdel hsetnx hincrby xadd xtrim zadd zrem zremrangebylex",
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
