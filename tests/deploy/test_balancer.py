@@ -9,6 +9,7 @@ import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -42,10 +43,20 @@ async def dialled(url: str, station_id: str, headers: dict[str, str]) -> AsyncIt
         yield socket
 
 
+async def session_of(system: System, station_id: str) -> dict[str, Any]:
+    """Return a station's session, as an operator sees it; another worker may still have the news of its opening."""
+
+    async def opened() -> Any:
+        session = (await system.operator().get(f"/stations/{station_id}"))["session"]
+        return session["address"] and session
+
+    found: dict[str, Any] = await wait_until(opened)
+    return found
+
+
 async def address_of(system: System, station_id: str) -> str:
     """Return where a station is, as an operator sees it."""
-    station = await system.operator().get(f"/stations/{station_id}")
-    return str(station["session"]["address"])
+    return str((await session_of(system, station_id))["address"])
 
 
 async def test_stations_are_spread_over_the_edges(system: System, balancer: Balancer) -> None:
@@ -54,8 +65,8 @@ async def test_stations_are_spread_over_the_edges(system: System, balancer: Bala
     for station in stations:
         await station.connect(local_address=FROM)
         await station.call("Heartbeat")
-    shown = [await system.operator().get(f"/stations/{each.station_id}") for each in stations]
-    nodes = Counter(each["session"]["node"] for each in shown)
+    shown = [await session_of(system, each.station_id) for each in stations]
+    nodes = Counter(each["node"] for each in shown)
     assert sorted(nodes.values()) == [5, 5]
     assert await address_of(system, "SPREAD0") == FROM
     for station in stations:
@@ -211,7 +222,7 @@ async def test_the_proxy_protocol_and_tls_at_the_balancer(tmp_path: Path, lifeli
             lies = LIES | {"X-Forwarded-Proto": "http"}
             shown = lies | basic("SECURE", made["key"])
             async with dialled(balancer.url.replace("ws", "https", 1), "SECURE", shown):
-                session = (await operator.get("/stations/SECURE"))["session"]
+                session = await session_of(system, "SECURE")
                 assert (session["address"], session["security_profile"]) == (FROM, 2)
             async with dialled(system.station_url(0).replace("ws", "http", 1), "DIRECT", LIES):
                 assert await address_of(system, "DIRECT") == FROM
