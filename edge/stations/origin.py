@@ -33,7 +33,7 @@ def of(peer: str, header: Header | None, headers: Headers, trusted: tuple[Networ
         return Origin(address_of(peer, headers, trusted), is_secure(peer, headers, trusted))
     if not header.address:
         # The proxy does not know; its word for the headers of an unknown client is nobody's.
-        return Origin(peer, tls=False)
+        return Origin(_plain(peer), tls=False)
     client = header.address
     return Origin(address_of(client, headers, trusted), header.tls or is_secure(client, headers, trusted))
 
@@ -41,14 +41,14 @@ def of(peer: str, header: Header | None, headers: Headers, trusted: tuple[Networ
 def address_of(peer: str, headers: Headers, trusted: tuple[Network, ...]) -> str:
     """Return the station's address: the last one in X-Forwarded-For that no trusted proxy has, else the peer's."""
     if not among(peer, trusted):
-        return peer
+        return _plain(peer)
     for hop in reversed(_items(headers, "X-Forwarded-For")):
         if _parsed(hop) is None:
             break
         peer = hop
         if not among(peer, trusted):
             break
-    return peer
+    return _plain(peer)
 
 
 def is_secure(peer: str, headers: Headers, trusted: tuple[Network, ...]) -> bool:
@@ -73,8 +73,16 @@ def _items(headers: Headers, name: str) -> list[str]:
     return [item.strip() for line in headers.getall(name, ()) for item in line.split(",")]
 
 
+def _plain(address: str) -> str:
+    """Return an address in its one spelling, so that limits and people see one; what is none as it is."""
+    parsed = _parsed(address)
+    return address if parsed is None else str(parsed)
+
+
 def _parsed(address: str) -> IPv4Address | IPv6Address | None:
     try:
-        return ip_address(address.strip())
+        parsed = ip_address(address.strip())
     except ValueError:
         return None
+    # What a socket of both families calls an IPv4 peer (RFC 4291 §2.5.5.2).
+    return getattr(parsed, "ipv4_mapped", None) or parsed
