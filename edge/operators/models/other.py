@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from edge.operators.times import Instant, instant, iso
 from shared.records import history
 from shared.records.commands import CommandRecord, CommandState
+from shared.records.configuration import MASK
+from shared.records.drift_rules import SHIPPED, matches
 from shared.records.quarantine import Quarantined
 from shared.records.tokens import Scope, Token
 
@@ -47,16 +49,12 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-_SECRET_KEYS: Final = frozenset({"authorizationkey"})
-"""Configuration keys whose values are passwords."""
-
-
 def shown_payload(action: str, text: str) -> Any:
     """Return a command's payload; a password that it sets is masked."""
     if action == "ChangeConfiguration":
         found = msgspec.json.decode(text)
-        if str(found.get("key", "")).lower() in _SECRET_KEYS:
-            return {**found, "value": "***"}
+        if matches(str(found.get("key", "")), SHIPPED.secrets):
+            return {**found, "value": MASK}
     return msgspec.Raw(text.encode())
 
 

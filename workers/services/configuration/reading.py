@@ -242,12 +242,14 @@ def _give_up(draft: Draft, purpose: str, read: KeyRead, why: str) -> None:
 
 
 def _abandon(draft: Draft, purpose: str, read: KeyRead, why: str) -> None:
-    """End a read that has not failed: it is due when the station is back."""
+    """End a read that has not failed: it is due when the station is back, or in its time where it is there."""
     _drop(draft, purpose)
-    if purpose == WHOLE:
-        draft.put(msgspec.structs.replace(draft.configured, next_at=draft.now))
-    else:
+    if purpose != WHOLE:
         _tell(draft, purpose, read, why)
+    elif draft.session.connection == "open":
+        schedule(draft)
+    else:
+        draft.put(msgspec.structs.replace(draft.configured, next_at=draft.now))
 
 
 def _tell(draft: Draft, origin: str, read: KeyRead, why: str) -> None:
