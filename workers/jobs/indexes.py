@@ -20,8 +20,9 @@ from shared.records.packing import unpack
 from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, sort_time
+from shared.records.tuning import Applied, Tuned, index_member
 
-SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf", "rs")
+SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf", "rs", "tu")
 PRESENT: Final = frozenset({"open", "reconnecting"})
 """Connections of stations that count as online: one that Ampstream sent away does until its presence runs out."""
 Value = int | str | None
@@ -61,10 +62,12 @@ INDEXES: Final[dict[str, Form]] = {
     keys.DRIFTS: Form.SORTED,
     keys.DRIFTING: Form.HASH,
     keys.RESERVATIONS: Form.SORTED,
+    keys.TUNING: Form.SORTED,
 }
 """Every index that stations' records make. Owners come before what is looked up by them."""
 BY_TRANSACTION: Final = frozenset({keys.TRANSACTION_OWNERS, keys.TRANSACTIONS, keys.TRANSACTIONS_OPEN})
-"""Indexes whose members are transaction ids; the others' are the station's id, or begin with it and a slash."""
+"""Indexes whose members are transaction ids; the others' are the station's id, or begin with it and a slash (of
+`keys.TUNING`: end with it)."""
 
 
 class Held(msgspec.Struct):
@@ -86,6 +89,8 @@ class Held(msgspec.Struct):
     drifts_open: int
     reservations: tuple[str, ...]
     """Ids of the reservations that are kept: live or ended."""
+    tuned: dict[str, Applied]
+    """How it stands to its templates."""
 
     @classmethod
     def read(
@@ -98,7 +103,7 @@ class Held(msgspec.Struct):
         drifts: Iterable[bytes],
     ) -> Held:
         """Decode what Redis holds: `SECTIONS`, transactions, the ids of quarantined frames, ended commands, drifts."""
-        token, station, session, connectors, charging, commands, configured, reserved = sections
+        token, station, session, connectors, charging, commands, configured, reserved, tuned = sections
         held = unpack(reserved, Reservations) if reserved else Reservations()
         waiting = unpack(commands, Commands) if commands else Commands()
         pending = [one.command_id for one in (*waiting.queue, waiting.outstanding) if one is not None]
@@ -116,6 +121,7 @@ class Held(msgspec.Struct):
             tuple(name.decode() for name in drifts),
             len(unpack(configured, Configured).drifts) if configured else 0,
             (*held.live, *held.ended),
+            unpack(tuned, Tuned).templates if tuned else {},
         )
 
 
@@ -151,10 +157,17 @@ def _kept(held: Held, found: dict[str, dict[str, Value]]) -> None:
         found[keys.COMMANDS][f"{name}/{command_id}"] = made_at(command_id)
     for reservation_id in held.reservations:
         found[keys.RESERVATIONS][f"{name}/{reservation_id}"] = made_at(reservation_id)
+    for template, applied in held.tuned.items():
+        found[keys.TUNING][index_member(template, applied, name)] = 0
     for drift_id in held.drifts:
         found[keys.DRIFTS][f"{name}/{drift_id}"] = made_at(drift_id)
     if held.drifts_open:
         found[keys.DRIFTING][name] = str(held.drifts_open)
+
+
+def owner(index: str, member: str) -> str:
+    """Return the station that a member tells of; no station's id has a slash."""
+    return member.rpartition("/")[2] if index == keys.TUNING else member.partition("/")[0]
 
 
 def received_at(quarantine_id: str) -> int:

@@ -207,7 +207,7 @@ async def _owners(lane: Lane, index: str, members: Sequence[str]) -> list[str]:
     if index in BY_TRANSACTION:
         owners = await lane.one("HMGET", keys.TRANSACTION_OWNERS, *members)
         return [owner.decode() if owner is not None else "" for owner in owners]
-    return [member.partition("/")[0] for member in members]  # No station's id has a slash.
+    return [indexes.owner(index, member) for member in members]
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────────

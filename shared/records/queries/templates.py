@@ -77,14 +77,11 @@ async def put(lane: Lane, template: Template) -> tuple[Template, bool]:
 
 async def delete(lane: Lane, name: str) -> bool:
     """Remove a template; False where it is not known. Stations keep what it set."""
-    prefix = f"{name}/".encode()
 
     def change(held: dict[str, Template]) -> dict[str, Template] | None:
         return {each: one for each, one in held.items() if each != name} if name in held else None
 
-    removed = await _swap(lane, change)
-    await lane.one("ZREMRANGEBYLEX", keys.TUNING, b"[" + prefix, b"(" + prefix + b"\xff")
-    return removed
+    return await _swap(lane, change)
 
 
 async def counts(lane: Lane, templates: Iterable[Template]) -> list[dict[TuningState, int]]:

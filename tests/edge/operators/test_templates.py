@@ -142,8 +142,9 @@ async def test_stations_are_counted_and_listed_by_state(stage: Stage) -> None:
     assert (old["station_id"], old["outdated"]) == ("OLD", True)
     assert await stage.all_of("/templates/base2/stations") == []
     await stage.ask("DELETE", "/templates/base")
-    members = await stage.lane.one("ZRANGE", keys.TUNING, 0, -1)
-    assert {member.split(b"/")[0] for member in members} == {b""}
+    await put(stage, "base")
+    anew = await stage.all_of("/templates/base/stations")
+    assert {(one["state"], one["outdated"]) for one in anew} == {("pending", True)}
 
 
 async def test_a_station_shows_what_is_wanted_of_it_and_what_it_holds(stage: Stage) -> None:

@@ -9,9 +9,10 @@ from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.envelopes import Command, Kind
 from shared.records.packing import pack
-from shared.records.queries import tags
+from shared.records.queries import tags, templates
 from shared.records.requests import CancelCommand, CreateStation, DeleteStation, ReadConfiguration, SendCommand
 from shared.records.tags import IdTag
+from shared.records.templates import Template
 from shared.settings import Settings
 from tests.support import wait_until
 from tests.workers.jobs.stage import System, stage
@@ -70,6 +71,7 @@ async def life(system: System) -> None:
     assert await system.request("OP1", CancelCommand(request_id="c4", command_id="o1")) == 200
     reserve = SendCommand(request_id="r", command_id="reserve-1", action="ReserveNow", payload=RESERVE)
     assert await system.request("OP1", reserve) == 202
+    assert await templates.create(system.lane, Template(name="every", updated_at=1))
     await drift(system)
     reset = SendCommand(request_id="5", command_id="reset-1", action="Reset", payload='{"type":"Soft"}')
     assert await system.request("CP1", reset) == 202
@@ -118,6 +120,7 @@ DAMAGES: dict[str, list[tuple[Any, ...]]] = {
         ("ZADD", keys.STATIONS, 0, "ghost"),
         ("HSET", keys.ONLINE, "ghost", "ocpp1.6", "OP1", "ocpp1.6"),
         ("SADD", keys.NEVER_SEEN, "ghost", "CP1"),
+        ("ZADD", keys.TUNING, 0, "every/1/refused/CP7", 0, "gone/1/in_line/CP1", 0, "every/1/in_line/ghost"),
         ("SADD", keys.COMMANDS_INFLIGHT, "ghost/a", "CP1/b/c"),
         ("HSET", keys.CONNECTORS, "ghost/1", "Available", "CP1/7", "Available"),
         ("ZADD", keys.TRANSACTIONS, 5, "4711"),
