@@ -17,7 +17,9 @@ from tests.workers.jobs.bulk import PARTITIONS, Place, accept, site
 from workers.jobs.bulk import healing, places
 from workers.jobs.bulk.keeping import forget_jobs
 from workers.jobs.bulk.kinds import KINDS
+from workers.jobs.bulk.runner import TAKE_UP_S
 from workers.services.commands import MAX_QUEUE
+from workers.sweeps.fleet import Fleet
 
 NAMES = [f"CP{n}" for n in range(6)]
 
@@ -89,6 +91,21 @@ async def test_offline_stations_stall_nothing(settings: Settings, lane: Lane) ->
         assert found.outcomes["accepted"] == 6
 
 
+async def test_those_that_return_at_once_take_their_turns(settings: Settings, lane: Lane) -> None:
+    """However many come back in one moment, no more are sent to at a time than the job allows."""
+    async with site(settings, lane) as place:
+        for name in NAMES:
+            assert await place.system.request(name, CreateStation(request_id=f"c{name}")) == 201
+        job_id = await place.job(NAMES, concurrency=2)
+        await place.beat(count=4)
+        assert (await place.shown(job_id)).places["offline"] == 6
+        await place.dial(*NAMES)
+        place.now += TAKE_UP_S
+        await place.beat(silent, 4)
+        assert (await place.shown(job_id)).places == {"waiting": 4, "offline": 0, "active": 2, "queued": 0}
+        assert place.sent.total() == 2
+
+
 async def test_a_station_that_leaves_gives_its_place_to_another(settings: Settings, lane: Lane) -> None:
     """A command that waits in its station's queue counts no more; it is delivered when the station is back."""
     async with site(settings, lane, Policy(unknown_stations="accept", boot_policy="pending")) as place:
@@ -144,6 +161,8 @@ async def test_pause_and_resume(settings: Settings, lane: Lane) -> None:
         now = await place.shown(job_id)
         assert await jobs.change(lane, now, "paused", at=1, by="ops") == "changed"
         assert await jobs.change(lane, now, "paused", at=2, by="ops") == "unchanged"
+        await Fleet(lane, PARTITIONS).refresh()
+        assert [metrics.BULK_JOBS.labels(state).value for state in ("running", "paused")] == [0, 1]
         place._handed.clear()
         await place.beat(count=4)
         assert ((await place.shown(job_id)).ended, (await place.shown(job_id)).places["waiting"]) == (2, 4)
