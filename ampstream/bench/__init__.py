@@ -10,6 +10,7 @@
     usage        CPU time and memory of a process, from outside
     scenarios    throughput, latency, connections, storm; what a scenario is given
     commands     scenario: an operator's command to the station and back
+    configure    scenario: a fleet from its boot to a template applied
     metering     scenario: what counting costs; `unmetered` runs the processes that count nothing
     outcome      the size of a run and all figures of one
     registry     all scenarios by name

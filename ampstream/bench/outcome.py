@@ -7,6 +7,7 @@ from typing import Final, Protocol
 import msgspec
 
 from ampstream.bench.commands import Commands
+from ampstream.bench.configure import Configure
 from ampstream.bench.load import Measured
 from ampstream.bench.metering import Metering
 from ampstream.bench.targets import Target
@@ -58,6 +59,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     connections: Connections | None = None
     storm: Storm | None = None
     commands: Commands | None = None
+    configure: Configure | None = None
     metering: Metering | None = None
     verdict: Verdict | None = None
     problems: list[str] = []
@@ -68,7 +70,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     @property
     def parts(self) -> list[Part]:
         """The scenarios in files of their own that ran."""
-        return [part for part in (self.commands, self.metering) if part is not None]
+        return [part for part in (self.commands, self.configure, self.metering) if part is not None]
 
 
 class Part(Protocol):

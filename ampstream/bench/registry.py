@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from ampstream.bench import commands, metering
+from ampstream.bench import commands, configure, metering
 from ampstream.bench.scenarios import Bench
 
 Scenario = Callable[[Bench], Awaitable[None]]
@@ -18,6 +18,7 @@ BEFORE: Final[Mapping[str, Scenario]] = {
     "storm": Bench.storm,
     "latency": Bench.latency,
     "commands": commands.run,
+    "configure": configure.run,
 }
 """What runs before the mixes, which share a system of their own."""
 AFTER: Final[Mapping[str, Scenario]] = {"metrics": metering.run, "echo": Bench.yardstick}

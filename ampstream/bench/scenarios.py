@@ -7,7 +7,7 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
@@ -150,10 +150,12 @@ class Bench:
             yield running
 
     @contextlib.asynccontextmanager
-    async def fresh(self, module: str = "ampstream") -> AsyncIterator[Running]:
+    async def fresh(
+        self, module: str = "ampstream", settings: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Running]:
         """Run a system of its own in any case; `module` is what its edge and worker are run by."""
         with tempfile.TemporaryDirectory(prefix="ampstream-bench-", dir=self._directory) as fresh:
-            async with system.running(Path(fresh), module) as running:
+            async with system.running(Path(fresh), module, settings) as running:
                 yield Running(running, Claims())
 
     async def _mix(self, running: Running, name: str, stations: int, seconds: float) -> Measured:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -66,8 +66,13 @@ def _free_ports(count: int) -> list[int]:
 
 
 @contextlib.asynccontextmanager
-async def running(directory: Path, module: str = "ampstream") -> AsyncIterator[System]:
-    """Run a system in an empty directory for the length of the block; `module` is what edge and worker are run by."""
+async def running(
+    directory: Path, module: str = "ampstream", settings: Mapping[str, str] | None = None
+) -> AsyncIterator[System]:
+    """Run a system in an empty directory for the length of the block; `module` is what edge and worker are run by.
+
+    Stations are not asked for their configuration unless `settings` say so: what the load sends is what is measured.
+    """
     station_port, http_port, worker_port = _free_ports(3)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")} | {
         "AMPSTREAM_STATION_PORT": str(station_port),
@@ -75,6 +80,8 @@ async def running(directory: Path, module: str = "ampstream") -> AsyncIterator[S
         "AMPSTREAM_WORKER_PORT": str(worker_port),
         "AMPSTREAM_UNKNOWN_STATIONS": "accept",
         "AMPSTREAM_UNKNOWN_TAGS": "accept",
+        "AMPSTREAM_CONFIGURATION_READ_S": "0",
+        **(settings or {}),
     }
     loaded = configured(environ=environ)
     told: list[str] = []
