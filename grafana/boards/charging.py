@@ -43,6 +43,7 @@ _COMMANDS: Final = Row(
             "Jobs that have not ended, by state; one that stays is paused, or waits for stations that are offline.",
             ((fleet(metrics.BULK_JOBS, "state"), "{{state}}"),),
             stacked=True,
+            width=12,
         ),
         Panel(
             "Stations of jobs by outcome",
@@ -50,6 +51,7 @@ _COMMANDS: Final = Row(
             ((per_minute(metrics.BULK_JOB_RESULTS, "outcome"), "{{outcome}}"),),
             unit="opm",
             runbooks=("CommandTimeouts",),
+            width=12,
         ),
     ),
 )
@@ -85,6 +87,7 @@ _TRANSACTIONS: Final = Row(
             "A minute, by how they ended; superseded and reconciled were never stopped by their station.",
             ((per_minute(metrics.TRANSACTIONS_ENDED, "reason"), "{{reason}}"),),
             unit="opm",
+            width=12,
         ),
         Panel(
             "Decisions on id tags",
@@ -93,6 +96,7 @@ _TRANSACTIONS: Final = Row(
             unit="opm",
             colours=(("Accepted", "green"), ("Invalid", "red"), ("Blocked", "orange")),
             runbooks=("AuthRejectSpike",),
+            width=12,
         ),
         Panel(
             "Connectors by status",
@@ -100,6 +104,7 @@ _TRANSACTIONS: Final = Row(
             ((fleet(metrics.CONNECTORS, "status"), "{{status}}"),),
             stacked=True,
             colours=_CONNECTORS,
+            width=12,
         ),
         Panel(
             "Reservations",
@@ -107,6 +112,7 @@ _TRANSACTIONS: Final = Row(
             ((per_minute(metrics.RESERVATIONS, "state"), "{{state}}"),),
             unit="opm",
             colours=(("used", "green"), ("made", "blue"), ("expired", "yellow"), ("refused", "red")),
+            width=12,
         ),
     ),
 )
@@ -180,6 +186,33 @@ _CONFIGURATION: Final = Row(
             "Drifts found, a minute, by each kind of change in them.",
             ((per_minute(metrics.CONFIGURATION_DRIFTS, "kind"), "{{kind}}"),),
             unit="opm",
+        ),
+        Panel(
+            "Stations against their templates",
+            "Stations that templates match, by state: refused ones need another template, reverting ones are left alone.",
+            ((fleet(metrics.STATIONS_TUNED, "state"), "{{state}}"),),
+            stacked=True,
+            colours=(
+                ("in_line", "green"),
+                ("pending", "blue"),
+                ("differs", "yellow"),
+                ("refused", "orange"),
+                ("reverting", "red"),
+            ),
+        ),
+        Panel(
+            "Keys set by templates",
+            "Configuration keys that templates set, a minute, by what came of it; reverting: somebody else sets them too.",
+            ((per_minute(metrics.TUNING_KEYS, "result"), "{{result}}"),),
+            unit="opm",
+            colours=(("set", "green"), ("refused", "orange"), ("reverting", "red")),
+        ),
+        Panel(
+            "Transactions by meter data",
+            "Transactions that ended, a minute, by whether their meter data was what the policy wants.",
+            ((per_minute(metrics.DATA_POLICY, "verdict"), "{{verdict}}"),),
+            unit="opm",
+            colours=(("met", "green"), ("partly", "yellow"), ("unmet", "orange"), ("none", "red")),
         ),
     ),
 )
