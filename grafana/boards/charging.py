@@ -189,7 +189,7 @@ _CONFIGURATION: Final = Row(
         ),
         Panel(
             "Stations against their templates",
-            "Stations that templates match, by state: refused ones need another template, reverting ones are left alone.",
+            "Stations that templates match, by state; refused ones need another template, reverting are left alone.",
             ((fleet(metrics.STATIONS_TUNED, "state"), "{{state}}"),),
             stacked=True,
             colours=(
@@ -202,7 +202,7 @@ _CONFIGURATION: Final = Row(
         ),
         Panel(
             "Keys set by templates",
-            "Configuration keys that templates set, a minute, by what came of it; reverting: somebody else sets them too.",
+            "Keys that templates set, a minute, by what came of it; reverting: somebody else sets them too.",
             ((per_minute(metrics.TUNING_KEYS, "result"), "{{result}}"),),
             unit="opm",
             colours=(("set", "green"), ("refused", "orange"), ("reverting", "red")),
