@@ -21,6 +21,7 @@ A fleet (`ampstream simulate`):
     configuration  its configuration, changed and reported
     keys           the configuration keys that there are, by feature profile
     behaviours     how stations deviate: refusing, slow, rebooting, reverting, and quirks of vendors, as data
+    makes          makes that are known for some of that (makes.toml)
     refusals       how an action is refused
     distortions    what is done to all that a station says
     profiles       how cars and networks behave: steady, commuter, storm, replay

@@ -21,7 +21,7 @@ from ampstream.simulate.refusals import check
 
 NEVER: Final = math.inf
 
-Distortion = Literal["tag_hex", "tag_suffix", "kwh_as_wh", "no_zone", "clock_1970", "lower_case"]
+Distortion = Literal["tag_hex", "tag_suffix", "kwh_as_wh", "no_zone", "clock_1970", "lower_case", "main_meter"]
 """What a station does to all it says (`ampstream.simulate.distortions`)."""
 
 NOTHING: Final[Mapping[str, Any]] = {}
@@ -40,6 +40,11 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str = "plain"
     summary: str = ""
+
+    # --- what it calls itself when it boots; empty: as its model
+    vendor: str = ""
+    model: str = ""
+    version: str = ""
 
     # --- answering
     refuses: Mapping[str, str] = NOTHING
@@ -262,6 +267,11 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
         Behaviour(name="kwh", summary="kWh labelled Wh (quirk 19)", distorts=frozenset(("kwh_as_wh",))),
         Behaviour(name="no-zone", summary="times without a zone (quirk 4)", distorts=frozenset(("no_zone",))),
         Behaviour(name="clock-1970", summary="its clock is in 1970 (quirk 6)", distorts=frozenset(("clock_1970",))),
+        Behaviour(
+            name="main-meter",
+            summary="meter values on connector 0, of no transaction (quirk 18)",
+            distorts=frozenset(("main_meter",)),
+        ),
         Behaviour(
             name="lower-case",
             summary="statuses and reasons in lower case (quirk 33)",

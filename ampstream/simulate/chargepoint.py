@@ -88,7 +88,7 @@ class ChargePoint(Messenger):
         keys = Configuration(self.model.keys, self.model.measurands, behaviour, NumberOfConnectors=count)
         super().__init__(world, station_id, keys, behaviour)
         self._features: Features | None = None
-        self.firmware = self.model.firmware
+        self.firmware = behaviour.version or self.model.firmware
         self._dialler = dialler
         self.connectors = tuple(Connector(self, number, outlet) for number, outlet in enumerate(outlets, 1))
         self.registration: RegistrationStatus | None = None
@@ -283,11 +283,11 @@ class ChargePoint(Messenger):
     def boot(self) -> None:
         """Send BootNotification ahead of everything else."""
         self.registration = None
-        model = self.model
+        model, vendor = self.model, self.behaviour.vendor or self.model.vendor
         request = BootNotificationRequest(
-            charge_point_vendor=model.vendor,
-            charge_point_model=model.name,
-            charge_point_serial_number=f"{model.vendor[:2].upper()}-{self.station_id}"[:25],
+            charge_point_vendor=vendor,
+            charge_point_model=self.behaviour.model or model.name,
+            charge_point_serial_number=f"{vendor[:2].upper()}-{self.station_id}"[:25],
             firmware_version=self.firmware,
             meter_type=model.meter_type,
         )

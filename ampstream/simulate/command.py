@@ -15,9 +15,10 @@ import click
 import msgspec
 
 from ampstream import loop
-from ampstream.simulate.behaviours import BEHAVIOURS, Behaviour, combined
+from ampstream.simulate.behaviours import Behaviour, combined
 from ampstream.simulate.fleet import Access, Fleet, Status, TooManyStations, allow_sockets
 from ampstream.simulate.ledger import Book, FileLedger, LedgerError, read
+from ampstream.simulate.makes import EVERYTHING
 from ampstream.simulate.models import BY_NAME, MODELS
 from ampstream.simulate.profiles import PROFILES, random_for
 from ampstream.simulate.websocket import Endpoint
@@ -57,14 +58,14 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def behaviour_of(self, station_id: str) -> Behaviour:
         """Choose how a station deviates: the same for the same seed."""
         return combined(
-            BEHAVIOURS[name]
+            EVERYTHING[name]
             for name, percent in self.behaviours
             if random_for(self.seed, station_id, "behaviour", name).random() * 100 < percent
         )
 
 
 _BEHAVIOURS_HELP: Final = "\b\nBehaviours:\n" + "\n".join(
-    f"  {name:<22}{behaviour.summary}" for name, behaviour in BEHAVIOURS.items()
+    f"  {name:<22}{behaviour.summary}" for name, behaviour in EVERYTHING.items()
 )
 
 
@@ -180,8 +181,8 @@ def _behaviours(given: Sequence[str]) -> tuple[tuple[str, float], ...]:
             percent = float(share) if separator else 100.0
         except ValueError:
             percent = -1.0
-        if name not in BEHAVIOURS:
-            raise click.BadParameter(f"{name!r} is none of {', '.join(BEHAVIOURS)}", param_hint="--behaviour")
+        if name not in EVERYTHING:
+            raise click.BadParameter(f"{name!r} is none of {', '.join(EVERYTHING)}", param_hint="--behaviour")
         if not 0 <= percent <= 100:
             raise click.BadParameter(f"{text!r}: the share is 0 to 100 per cent", param_hint="--behaviour")
         chosen.append((name, percent))

@@ -79,10 +79,17 @@ def _lower_case(payload: dict[str, Any]) -> None:
             payload[field] = payload[field].lower()
 
 
+def _main_meter(payload: dict[str, Any]) -> None:
+    if "meterValue" in payload:
+        payload["connectorId"] = 0
+        payload.pop("transactionId", None)
+
+
 _DISTORTIONS: Final[dict[Distortion, Distort]] = {
     "clock_1970": _clock_1970,
     "kwh_as_wh": _kwh_as_wh,
     "lower_case": _lower_case,
+    "main_meter": _main_meter,
     "no_zone": _no_zone,
     "tag_hex": _tag_hex,
     "tag_suffix": _tag_suffix,

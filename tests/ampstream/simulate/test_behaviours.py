@@ -7,6 +7,7 @@ import pytest
 
 from ampstream.simulate.behaviours import BEHAVIOURS, NEVER, PLAIN, Behaviour, combined
 from ampstream.simulate.keys import Key
+from ampstream.simulate.makes import MAKES
 from ampstream.simulate.models import MODELS
 from tests.ampstream.simulate.played import Played
 
@@ -44,6 +45,19 @@ def test_names() -> None:
         assert (behaviour.name, bool(behaviour.summary)) == (name, True)
         assert combined([behaviour]) != PLAIN
         assert f"`{name}`" in Path("docs/simulator.md").read_text()
+
+
+@pytest.mark.parametrize("name", MAKES)
+def test_makes(name: str) -> None:
+    """A make boots under its own names, which a BootNotification has room for, and is in the document."""
+    played = Played(model=MODELS[1], profile="commuter", behaviour=MAKES[name]).started()
+    played.run(1)
+    boot = played.of("BootNotification")[0].payload
+    make = MAKES[name]
+    assert (boot["chargePointVendor"], boot["chargePointModel"]) == (make.vendor, make.model)
+    assert boot["firmwareVersion"] == make.version
+    assert max(len(make.vendor), len(make.model)) <= 20
+    assert f"{name}`" in Path("docs/simulator.md").read_text()
 
 
 def test_combined() -> None:
@@ -344,7 +358,10 @@ def test_distortions() -> None:
         "unit": "Wh",
     }
     assert played.of("StatusNotification")[-1].payload["status"] == "charging"
-    played = playing("suffixed-tags", "clock-1970")
+    played = playing("suffixed-tags", "clock-1970", "main-meter")
     charge(played)
+    played.until(lambda: bool(played.of("MeterValues")))
+    reading = played.of("MeterValues")[0].payload
+    assert (reading["connectorId"], "transactionId" in reading) == (0, False)
     assert played.of("StartTransaction")[0].payload["idTag"] == "REMOTE_4711"
     assert played.of("StartTransaction")[0].payload["timestamp"].startswith("1970-")
