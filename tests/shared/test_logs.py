@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from shared import logs
+from shared import logs, tracing
 from shared.settings import Secret, SecretUrl
 
 
@@ -78,6 +78,38 @@ def test_an_exception_is_masked_too() -> None:
     (line,) = lines(out)
     assert "ConnectionError" in line["exception"]
     assert "hunter2" not in out.getvalue()
+
+
+def test_an_exception_does_not_quote_what_a_station_sent() -> None:
+    """Of exceptions that quote their data the traceback and the name are written, not the text; causes too."""
+    tag = "hunter" + str(2)  # A traceback shows lines of the source.
+    out = io.StringIO()
+    logs.configure(stream=out)
+    try:
+        try:
+            {}[tag]
+        except KeyError as error:
+            raise ValueError(tag) from error
+    except ValueError:
+        logs.get_logger("worker").exception("entry failed")
+    (line,) = lines(out)
+    assert tag not in out.getvalue()
+    assert "KeyError (text left out)" in line["exception"]
+    assert "ValueError (text left out)" in line["exception"]
+    assert "test_logs.py" in line["exception"]
+
+
+def test_our_own_exceptions_speak() -> None:
+    """What this project and the system raise keeps its text: it says what and where."""
+    out = io.StringIO()
+    logs.configure(stream=out)
+    for error in (tracing.Unavailable("install it"), OSError(98, "Address already in use")):
+        logs.get_logger("worker").error("failed", exc_info=error)
+    logs.get_logger("worker").error("no exception", exc_info=True)
+    first, second, third = lines(out)
+    assert first["exception"].endswith("Unavailable: install it")
+    assert "Address already in use" in second["exception"]
+    assert "exception" not in third
 
 
 def test_libraries_come_out_in_the_same_shape() -> None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-import structlog
-
 from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.envelopes import Kind, Uplink
+from shared.logs import get_logger
 from shared.records.queries.reading import replies
 from shared.records.requests import DropQuarantined
 from shared.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 AT_ONCE: Final = 500
 SHARE: Final = 0.9

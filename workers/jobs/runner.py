@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
-import structlog
 from arq.connections import ArqRedis
 from arq.cron import cron
 from arq.worker import Worker
@@ -18,9 +17,10 @@ from redis.exceptions import RedisError
 from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import Lane
+from shared.logs import get_logger
 from shared.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 MAX_CONNECTIONS: Final = 8
 RESTART_S: Final = 2.0

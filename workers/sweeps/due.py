@@ -10,19 +10,19 @@ from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
 import hiredis
-import structlog
 
 from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import REMOVE_DUE
 from shared.envelopes import Expired, Kind, Uplink, Wakeup
+from shared.logs import get_logger
 from shared.presence import ttl_ms
 from shared.records.packing import unpack
 from shared.records.queries.reading import replies
 from shared.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 AT_ONCE: Final = 500
 PAUSE_MS: Final = 5000

@@ -9,12 +9,12 @@ import asyncio
 from typing import Final
 
 import redis.asyncio
-import structlog
 from redis.exceptions import RedisError
 
 from shared.bus.lane import Address
+from shared.logs import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PREFIX: Final = b"s:{"
 SUFFIX: Final = b"}:presence"

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import hiredis
-import structlog
 
 from shared.bus import keys
 from shared.bus.lane import Lane, LaneLost
+from shared.logs import get_logger
 from shared.records.jobs import JobNow, JobResult
 from shared.records.packing import pack, unpack
 from shared.records.queries import jobs
@@ -30,7 +30,7 @@ from . import healing, places
 from .pace import Bucket, Pace
 from .places import Site
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 HOLD_MS: Final = 3000
 """Another worker takes over so long after the last beat of one that died."""
