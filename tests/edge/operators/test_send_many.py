@@ -1,13 +1,16 @@
 """`ampstream send` to many stations and `ampstream jobs`, run as a person runs them."""
 
 import asyncio
+import signal
+import sys
 from pathlib import Path
 
+from shared import metrics
 from shared.bus import keys
 from shared.records.jobs import JobResult
 from shared.records.packing import pack
 from tests.edge.operators.stage import T0, Stage
-from tests.edge.operators.test_commands import run
+from tests.edge.operators.test_commands import environment, run
 from tests.support import wait_until
 
 
@@ -98,3 +101,19 @@ async def test_a_job_is_waited_for(stage: Stage) -> None:
     assert (done.status, "1 station: 1 accepted" in done.out) == (0, True), done.err
     await stage.write(("HSET", keys.job(job["id"]), "n:accepted", 0, "n:timed_out", 1))
     assert (await run(stage, "jobs", "show", job["id"], "--wait", "--json")).status == 1
+
+
+async def test_who_stops_waiting_stops_nothing(stage: Stage) -> None:
+    """Ctrl-C ends the wait and says how to go on; the job is as it was."""
+    await stage.station("CP1")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ampstream", "send", "--all", "ClearCache", "--wait", env=environment(stage),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    asked = metrics.HTTP_SECONDS.labels("/api/v1/jobs/{job_id}", "GET", "200")
+    await wait_until(lambda: asked.count > 0, 20)
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    (job,) = await stage.all_of("/jobs")
+    assert f"the job goes on: `ampstream jobs show {job['id']}`" in err.decode().replace("\n", " ").replace("  ", " ")
+    assert (process.returncode, job["state"]) == (1, "running")
