@@ -82,12 +82,13 @@ def test_an_exception_is_masked_too() -> None:
 
 def test_an_exception_does_not_quote_what_a_station_sent() -> None:
     """Of exceptions that quote their data the traceback and the name are written, not the text; causes too."""
+    known: dict[str, int] = {}
     tag = "hunter" + str(2)  # A traceback shows lines of the source.
     out = io.StringIO()
     logs.configure(stream=out)
     try:
         try:
-            {}[tag]
+            known[tag] += 1
         except KeyError as error:
             raise ValueError(tag) from error
     except ValueError:
