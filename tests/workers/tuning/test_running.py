@@ -80,6 +80,19 @@ def test_a_refusal_is_recorded_and_not_repeated(status: str) -> None:
     assert "base/2/refused/CP1" in site.index()
 
 
+def test_a_refusal_hides_nothing_that_is_under_way() -> None:
+    """While a key is still to be set the template is pending, whatever was refused before."""
+    site = Site({"A": "1", "X": "1"}, readonly={"A"})
+    site.want(template(keys={"A": "2", "X": "2"}))
+    site.open()
+    site.call("BootNotification", BOOT)
+    site.advance(2)
+    site.settle_commands(1)
+    assert site.overall() == "pending"
+    site.settle_commands()
+    assert site.overall() == "refused"
+
+
 def test_a_key_that_the_station_calls_read_only_is_not_tried() -> None:
     """What can't be written is refused without a command."""
     site = Site({"X": "1"}, readonly={"X"})

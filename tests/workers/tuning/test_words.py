@@ -102,6 +102,8 @@ def test_every_status_has_a_meaning() -> None:
     assert outcome("timed_out") == outcome("expired") == outcome("cancelled") == "lost"
     assert outcome("error") == outcome("rejected", {"status": 1}) == outcome("rejected", []) == "refused"
     assert outcome("accepted", {"status": "accepted"}) == "set"
+    unable = CommandRecord(command_id="c", station_id="s", action="a", state="error", error="NotSupported: what?")
+    assert dialect.outcome(unable) == "unknown"
 
 
 def test_the_table_of_keys_is_consistent() -> None:

@@ -19,6 +19,7 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     ConfigurationStatus.NOT_SUPPORTED.lower(): "unknown",
     ConfigurationStatus.REJECTED.lower(): "refused",
 }
+_UNKNOWN: Final = ("NotImplemented", "NotSupported")
 _LOST: Final = frozenset({"timed_out", "expired", "cancelled"})
 
 
@@ -36,9 +37,14 @@ def _status(response: Any) -> str:
 
 
 def _outcome(command: CommandRecord) -> Outcome:
-    """A CALLERROR is a refusal: what a station finds wrong with a value it may say so."""
+    """A CALLERROR is a refusal: what a station finds wrong with a value it may say so.
+
+    But one that does not know the action takes no value at all.
+    """
     if command.state in _LOST:
         return "lost"
+    if command.error.startswith(_UNKNOWN):
+        return "unknown"
     return _OUTCOMES.get(_status(command.response).lower(), "refused")
 
 

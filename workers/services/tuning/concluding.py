@@ -13,7 +13,7 @@ from shared.records.events import StationTuned
 from shared.records.packing import pack
 from shared.records.stations import StationRecord
 from shared.records.templates import Template
-from shared.records.tuning import ALL, Applied, KeyMemory, ModelList, Tuned, index_member
+from shared.records.tuning import ALL, Applied, KeyMemory, ModelList, Tuned, TuningState, index_member
 from workers.store.draft import Draft
 from workers.store.wants import WantModelList
 
@@ -47,12 +47,13 @@ def refresh(draft: Draft, matching: Iterable[Template] | None = None) -> None:
     by_template: dict[str, list[KeyMemory]] = {name: [] for name in revisions}
     for memory in tuned.keys.values():
         by_template.setdefault(memory.template, []).append(memory)
+    if revisions:
+        revisions[ALL], by_template[ALL] = 0, list(tuned.keys.values())
+    running = tuned.run is not None
     made = {
-        name: _applied(tuned.templates.get(name), revision, by_template[name], draft.now)
+        name: _applied(tuned.templates.get(name), revision, _state(by_template[name], running=running), draft.now)
         for name, revision in revisions.items()
     }
-    if made:
-        made[ALL] = _applied(tuned.templates.get(ALL), 0, list(tuned.keys.values()), draft.now)
     _index(draft, tuned.templates, made)
     draft.put(change(tuned, templates=made))
 
@@ -117,8 +118,14 @@ def digest(station: StationRecord, key: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def _applied(before: Applied | None, revision: int, memories: list[KeyMemory], now: int) -> Applied:
-    state = worst(one.state for one in memories)
+def _state(memories: list[KeyMemory], *, running: bool) -> TuningState:
+    """Return the state of several keys together: the worst, but pending while any of them is still to be set."""
+    if running and any(one.state in ("pending", "differs") for one in memories):
+        return "pending"
+    return worst(one.state for one in memories)
+
+
+def _applied(before: Applied | None, revision: int, state: TuningState, now: int) -> Applied:
     if before is not None and (before.revision, before.state) == (revision, state):
         return before
     return Applied(revision, state, now)
