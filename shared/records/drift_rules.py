@@ -39,6 +39,7 @@ def masked(keys: Mapping[str, KeyValue], secrets: Iterable[str]) -> dict[str, Ke
     }
 
 
+@lru_cache(maxsize=16384)
 def matches(name: str, patterns: tuple[str, ...]) -> bool:
     """Tell whether a name fits one of the patterns (`*`, `?`), in any case."""
     lower = name.lower()

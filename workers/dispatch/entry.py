@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Self
@@ -15,6 +16,7 @@ from shared.ocpp.errors import BadEnvelope, FrameError, OcppError
 from shared.records import requests
 from shared.series import OTHER
 from shared.tracing import trace_id
+from workers.handlers import outgoing
 from workers.handlers.registry import Handler
 from workers.services import duplicates
 from workers.store.draft import Origin
@@ -151,7 +153,10 @@ class Entry:
 
 def _answer_wants(entry: Entry) -> tuple[Want, ...]:
     answer = entry.answer
-    return () if isinstance(answer, FrameError) else (WantCommand(answer.message_id),)
+    if isinstance(answer, FrameError):
+        return ()
+    more = [wants for marker, wants in outgoing.PREFETCHES.items() if marker in entry.uplink.frame]
+    return (WantCommand(answer.message_id), *itertools.chain.from_iterable(more))
 
 
 def _request_wants(entry: Entry) -> tuple[Want, ...]:

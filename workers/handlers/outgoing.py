@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 import msgspec
 
 from shared.ocpp.actions import Actions
 from shared.ocpp.messages import Response
 from workers.services import command_rules
+from workers.store.wants import Want
+
+PREFETCHES: Final[dict[bytes, tuple[Want, ...]]] = {}
+"""Bytes that tell an answer by its look -> what its decision will probably want: a guess that saves rounds."""
 
 
 def statuses(response: type[Response]) -> tuple[str, ...]:

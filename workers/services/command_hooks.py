@@ -9,7 +9,7 @@ from shared.records.commands import CommandRecord
 from workers.store.draft import Draft
 
 Told = Callable[[Draft, CommandRecord], None]
-Keeper = Callable[[Draft, Any], Any]
+Keeper = Callable[[Draft, CommandRecord, Any], Any]
 
 KEEPERS: Final[dict[str, Keeper]] = {}
 """Action -> what is kept of an answer's payload: whose answers hold secrets, handlers say."""

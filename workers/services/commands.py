@@ -289,7 +289,7 @@ def _end(
 def _kept(draft: Draft, record: CommandRecord, response: Any) -> Any:
     """Return what of an answer goes into its record."""
     keeper = command_hooks.KEEPERS.get(record.action)
-    return response if keeper is None or response is None else keeper(draft, response)
+    return response if keeper is None or response is None else keeper(draft, record, response)
 
 
 def _landed(draft: Draft, command_id: str) -> None:

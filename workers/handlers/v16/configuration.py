@@ -13,10 +13,12 @@ from shared.records.commands import CommandRecord
 from shared.records.configuration import KeyValue
 from shared.records.drift_rules import masked
 from shared.records.models import Capabilities
+from workers.handlers.outgoing import PREFETCHES
 from workers.services import commands
-from workers.services.configuration import coercion, expecting, rules
+from workers.services.configuration import coercion, expecting, reading, rules
 from workers.services.configuration.words import Answer, Words, speaks
 from workers.store.draft import Draft
+from workers.store.wants import WantDriftRules, WantSnapshot, WantTemplates
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -141,8 +143,10 @@ def _listed(found: Any, field: str) -> tuple[list[Any], list[str]]:
 
 
 @commands.keeps(GetConfigurationRequest.action)
-def _kept(draft: Draft, response: Any) -> Any:
-    """Keep no secret of an answer; what a read of ours found is in the snapshot."""
+def _kept(draft: Draft, command: CommandRecord, response: Any) -> Any:
+    """Keep no secret of an answer; what a read of ours found is kept as the station's configuration."""
+    if command.origin == reading.ORIGIN:
+        return {"kept": "as the station's configuration"}
     found = read(response)
     if found is None:
         return None
@@ -161,6 +165,7 @@ def _changed(draft: Draft, command: CommandRecord) -> None:
         expecting.expect(draft, str(payload.get("key", "")), str(payload.get("value", "")))
 
 
+PREFETCHES[b'"configurationKey"'] = (WantSnapshot(), WantDriftRules(), WantTemplates())
 speaks(
     OCPP16.subprotocol,
     Words(
