@@ -9,6 +9,7 @@ import hiredis
 import msgspec
 
 from edge.operators.call import Call
+from edge.operators.eventdata import FeedEvent
 from edge.operators.problems import ProblemError
 from shared.bus.lane import LaneLost
 from shared.ocpp import payloads
@@ -25,6 +26,14 @@ LOOK_S: Final = 2.0
 """The feed tells at once; where it lost an event (a gap, a lost Redis), the record itself is looked at so often."""
 _EVENT: Final = "command.changed"
 _decode = msgspec.json.Decoder(CommandRecord).decode
+
+
+class _Change(msgspec.Struct):
+    command_id: str = ""
+    state: str = ""
+
+
+_decode_change = msgspec.json.Decoder(_Change).decode
 
 
 def version_of(station: StationNow) -> Version:
@@ -69,15 +78,26 @@ async def outcome(call: Call[Any, Any], sent: CommandRecord, since: EventPositio
 
 
 async def _outcome(call: Call[Any, Any], sent: CommandRecord, since: EventPosition, wait_s: float) -> CommandRecord:
-    feed, record = call.parts.feed, sent
+    feed, record, changed = call.parts.feed, sent, False
     clock = asyncio.get_running_loop().time
     until = clock() + wait_s
     position = since
     while not feed.closed and record.state not in TERMINAL and (left := until - clock()) > 0:
         found = await feed.following(position, min(left, LOOK_S))
         position = found.position
-        mine = any(event.type == _EVENT and event.station_id == sent.station_id for event in found.events)
-        if mine or found.gap or not found.events:
-            # Another command of this station may have changed: the record tells.
-            record = await commands.command(call.lane, sent.station_id, sent.command_id) or record
+        states = [_state_of(event, sent) for event in found.events]
+        changed = changed or any(states)
+        if not TERMINAL.isdisjoint(states) or found.gap or not found.events:
+            record, changed = await commands.command(call.lane, sent.station_id, sent.command_id) or record, False
+    if changed:
+        # It went out, and did not come back in time.
+        record = await commands.command(call.lane, sent.station_id, sent.command_id) or record
     return record
+
+
+def _state_of(event: FeedEvent, sent: CommandRecord) -> str:
+    """Return the state that an event tells of this command; empty for any other event."""
+    if event.type != _EVENT or event.station_id != sent.station_id:
+        return ""
+    told = _decode_change(event.data)
+    return told.state if told.command_id == sent.command_id else ""
