@@ -14,14 +14,15 @@ import msgspec
 PASSWORD: Final = "@{}@"  # noqa: S105  # a placeholder
 """Stands in the file for the digest of a role's password; `start.sh` puts it in."""
 
-_CONNECTING: Final = "auth hello ping select client|setname client|setinfo"
+_CONNECTING: Final = "auth ping select client|setname client|setinfo"
 _SCRIPTS: Final = "script|load evalsha"
 _SERVER: Final = "time info config|get"
 """The clock, and what durability is checked by."""
 _READING: Final = (
-    "get exists pttl hget hgetall hmget hkeys hlen hvals hexists lrange scard sismember smembers smismember "
-    "xrange xrevrange xread xlen xinfo|stream zcard zlexcount zmscore zrange zrangebyscore zrevrange zscan zscore"
+    "get pttl hget hgetall hmget hkeys hlen hvals lrange scard smembers xrange xrevrange xinfo|stream "
+    "zcard zmscore zrange zscan zscore"
 )
+"""What `shared.records` and its queries read with."""
 
 
 class Role(msgspec.Struct, frozen=True):
@@ -42,8 +43,7 @@ class Role(msgspec.Struct, frozen=True):
 EDGE: Final = Role(
     "edge",
     "Reads everything; writes uplinks, sessions, presence; and tokens, tags, jobs, events of jobs: no station's state.",
-    f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} "
-    "set del unlink persist pexpire expire hset hdel hsetnx hincrby xadd xtrim zadd zrem zremrangebylex",
+    f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} set del unlink persist expire hset hdel xadd xread xtrim zadd zrem",
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
     "%R~* ~s:{*}:session ~s:{*}:presence ~s:{*}:txs ~s:{*}:cmds ~uplink:{*} ~downlink:{*} ~deadlines:{*} ~nodes "
     "~tokens ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~events ~drift:rules ~templates ~models:* ~meta:*",
@@ -52,14 +52,16 @@ WORKER: Final = Role(
     "worker",
     "Decides and writes everything; arq's jobs, and the expiry of presence keys. `ampstream doctor` runs as this user.",
     f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} "
-    "set setnx psetex del unlink persist pexpire expire incrby hset hdel hsetnx hincrby hstrlen lpush ltrim sadd srem "
+    "exists hexists smismember xlen zrangebyscore zrevrange "
+    "set del unlink persist pexpire expire incrby hset hdel hsetnx hincrby hstrlen lpush ltrim sadd srem "
     "xadd xdel xack xtrim xautoclaim xreadgroup xpending xgroup|create xgroup|delconsumer xinfo|groups xinfo|consumers "
-    "zadd zrem zremrangebyscore scan hscan sscan memory|usage "
+    "zadd zrem zremrangebyscore zlexcount scan hscan sscan memory|usage "
     # A replica barrier.
     "wait waitaof "
-    # arq: transactions of Redis's own kind, and a line in its log.
-    "multi exec discard watch unwatch dbsize "
-    "subscribe psubscribe unsubscribe punsubscribe "
+    # arq: transactions of Redis's own kind, locks that expire, and a line in its log.
+    "multi exec discard watch unwatch psetex dbsize "
+    # The expiry of presence keys.
+    "subscribe unsubscribe "
     # The doctor's look at what the server can do.
     "command eval",
     "~*",

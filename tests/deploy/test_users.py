@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,7 +17,7 @@ import pytest
 import redis
 
 from ampstream.up import valkey
-from deploy.roles import EDGE, WORKER
+from deploy.roles import EDGE, WORKER, Role
 from shared import durability
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.processes import ROOT, Lifeline, Process
@@ -25,6 +26,14 @@ from tests.deploy import users
 from tests.support import wait_until, wait_until_sync
 
 pytestmark = pytest.mark.xdist_group("deploy")
+
+PYTHON: Final = re.compile(r"""["']([A-Z]{3,}(?: [A-Z]+)?)["']""")
+LUA: Final = re.compile(r"""redis\.p?call\(["']([A-Za-z]+)["']""")
+
+
+def first_word(text: str) -> str:
+    """Return a command without its subcommand."""
+    return text.upper().split()[0]
 
 
 @pytest.fixture
@@ -93,18 +102,44 @@ def test_every_command_in_the_code_is_granted(system: System) -> None:
         client.set_response_callback("COMMAND", list)
         known = {name.decode().upper() for name in client.execute_command("COMMAND", "LIST")}
     granted = {command.upper().partition("|")[0] for role in (EDGE, WORKER) for command in role.commands.split()}
-    python = re.compile(r"""["']([A-Z]{3,})["']""")
-    lua = re.compile(r"""redis\.p?call\(["']([A-Za-z]+)["']""")
     missing = {
         f"{path.relative_to(ROOT)}: {found}"
         for package in ("edge", "shared/bus", "shared/records", "workers")
-        for pattern, suffix in ((python, "*.py"), (lua, "*.lua"))
+        for pattern, suffix in ((PYTHON, "*.py"), (LUA, "*.lua"))
         for path in (ROOT / package).rglob(suffix)
-        for found in map(str.upper, pattern.findall(path.read_text(encoding="utf-8")))
+        for found in map(first_word, pattern.findall(path.read_text(encoding="utf-8")))
         # The beginning of an error, not a command.
         if found in known - granted - {"READONLY"}
     }
     assert not missing
+
+
+LIBRARIES: Final = {
+    # redis-py, when it connects, pools, listens and sends transactions; arq's own; the doctor by redis-py's methods.
+    "worker": "auth ping select client|setinfo multi exec discard watch unwatch psetex dbsize subscribe unsubscribe "
+    "command eval",
+    # `ampstream token` and the health of a lane.
+    "edge": "auth ping select client|setinfo",
+}
+SENT_BY: Final = {"edge": ("edge", "shared"), "worker": ("workers", "shared")}
+
+
+@pytest.mark.parametrize("role", [EDGE, WORKER], ids=lambda role: str(role.name))
+def test_nothing_is_granted_that_nobody_sends(role: Role) -> None:
+    """Every granted command stands in the role's own code, in a script that it runs, or is a library's of it."""
+    files = [path for package in SENT_BY[role.name] for path in (ROOT / package).rglob("*.py")]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in files if path.name != "scripts.py")
+    sent = {found.split()[0] for found in PYTHON.findall(source)} | {"EVALSHA"}
+    for path in (ROOT / "shared" / "bus" / "lua").glob("*.lua"):
+        if re.search(rf"\b{path.stem.upper()}\b", source):
+            sent |= {found.upper() for found in LUA.findall(path.read_text(encoding="utf-8"))}
+    known = {*LIBRARIES[role.name].upper().split()}
+    spare = [
+        command
+        for command in role.commands.upper().split()
+        if command not in known and command.split("|")[0] not in sent
+    ]
+    assert not spare
 
 
 DENIED = [
