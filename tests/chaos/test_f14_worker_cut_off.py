@@ -43,6 +43,8 @@ async def _cut_off(system: System, ledger: LedgerFile) -> list[checks.Violation]
     await wait_until(lambda: client.info("commandstats")["cmdstat_evalsha"]["calls"] > calls)
     await system.ready(worker)
     found = await checks.everything(operator, ledger.book(), [charger], client)
+    # By the station's own list as well: a commit that nobody emits is in no list of the fleet.
+    found += await checks.listed(operator, ledger.book(), "CP1")
     found += await orders.audit(operator, ledger.journal)
     return found + await checks.bounds(client, nodes=1)
 

@@ -112,6 +112,15 @@ def _count(book: Book, stored: Sequence[Stored]) -> Iterator[Violation]:
             yield Violation("I2", station, f"{said}, {there[station]} transactions stored")
 
 
+async def listed(operator: Operator, book: Book, station_id: str) -> list[Violation]:
+    """Audit I2 of one station's own list, which needs nothing but the commits: as many transactions as starts."""
+    starts = [one for one in book.of_station(station_id) if START in one.sent]
+    found = await operator.items("/transactions", station_id=station_id)
+    if len(found) <= len(starts):
+        return []
+    return [Violation("I2", station_id, f"{len(starts)} starts sent, listed are {[one['id'] for one in found]}")]
+
+
 def _events(events: list[dict[str, Any]], stored: Iterable[Stored]) -> Iterator[Violation]:
     """Each transaction's own events: begin and end once, in the order of their times.
 
