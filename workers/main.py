@@ -164,6 +164,7 @@ class Worker:
             asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, leadership))),
             asyncio.create_task(self._supervised(lambda: self._showing(partitions))),
             asyncio.create_task(self._supervised(self._beating)),
+            asyncio.create_task(self._supervised(observe.watch_loop_lag)),
             asyncio.create_task(
                 self._supervised(lambda: runner.run(self._settings, self._sweep_lane, partitions, JOBS))
             ),
