@@ -80,7 +80,7 @@ _FRAMES: Final = Row(
             "Frames a minute by reason: poison is a defect of ours, the others are a firmware.",
             ((per_minute(metrics.QUARANTINE_ADDED, "reason"), "{{reason}}"),),
             unit="opm",
-            colours=(("poison", "red"),),
+            colours=(("poison", "red"), ("unreadable", "purple"), ("unknown_action", "yellow"), ("invalid", "orange")),
             runbooks=("QuarantineGrowing",),
         ),
         Panel(
@@ -185,6 +185,7 @@ _QUEUES: Final = Row(
             "How late each process's event loop wakes a timer; above 0.25 s it is blocked or has no CPU.",
             ((quantile(0.99, metrics.EVENT_LOOP_LAG_SECONDS, "job", "instance"), "{{job}} {{instance}}"),),
             unit="s",
+            log=True,
             steps=((0.25, "orange"),),
             runbooks=("EventLoopBlocked",),
         ),

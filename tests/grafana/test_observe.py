@@ -8,6 +8,7 @@ import promql_parser
 import pytest
 import yaml
 
+from shared import metrics
 from tests.observe import questions, scaling
 
 from .reading import ALERTS, ROOT, alerts, dashboards, panels, recorded, selectors, tool
@@ -100,6 +101,7 @@ def test_everything_is_asked() -> None:
     assert {label for _, _, label in questions.of_variables()} == {"job", "instance"}
 
 
-def test_exceptions_name_panels() -> None:
-    """What may be empty in health is still on a dashboard."""
+def test_exceptions_name_what_is_there() -> None:
+    """What may be empty in health is still on a dashboard, and what may stay 0 is still a metric."""
+    assert set(questions.STILL) <= set(metrics.REGISTRY.families)
     assert set(questions.EMPTY_IN_HEALTH) <= {each.asker for each in questions.of_dashboards()}

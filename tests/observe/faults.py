@@ -156,7 +156,10 @@ FAULTS: Final = (
         lambda _: (Sign("TargetDown", {"job": "redis"}), Sign("EdgeFailedClosed")),
         besides=(
             ("AckLatencyBudgetBurnFast", _STORM),
-            ("StreamLagHigh", "what waited meanwhile is older than 10 s at once, and its minute is four seconds here"),
+            (
+                "StreamLagHigh",
+                "the first sample shows what waited meanwhile; it stands for 5 s, and a minute is four here",
+            ),
             ("StationsOfflineMassEvent", "every station was sent away, and shows as offline until it is back"),
         ),
         resolved_s=90,

@@ -26,6 +26,8 @@ COMMANDS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("ChangeAvailability", {"connectorId": 0, "type": "Operative"}),
     ("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 1}),
     ("GetLocalListVersion", {}),
+    ("ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "45"}),
+    ("ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "90"}),
 )
 LOCKED: Final = [f"LOCKED-{number:02d}" for number in range(50)]
 """Stations that have a key."""
@@ -40,7 +42,7 @@ async def applied(stage: Stage) -> AsyncIterator[None]:
     """Let all of it happen for the length of the block."""
     for fleet in stage.fleets.values():
         fleet.start()
-    parts = (_operate, _look, _send_to_many, _deviate, _fall_silent, _twins, _knock, _be_mute)
+    parts = (_operate, _look, _send_to_many, _reserve, _deviate, _fall_silent, _twins, _knock, _be_mute)
     tasks = [asyncio.create_task(_again_and_again(part, stage)) for part in parts]
     try:
         yield
@@ -90,6 +92,17 @@ async def _send_to_many(stage: Stage) -> None:
     status, told = await stage.system.operator().request("POST", "/jobs", json=body)
     assert status < 300, told
     await asyncio.sleep(15)
+
+
+async def _reserve(stage: Stage) -> None:
+    """Keep a connector free for a while, for somebody who does not come."""
+    station_id = random.choice(stage.fleet_stations("NORTH"))
+    body = {"connector_id": 1, "id_tag": "NOBODY", "expires_in_s": 10}
+    status, told = await stage.system.operator().request(
+        "POST", f"/stations/{station_id}/reservations?wait=5s", json=body
+    )
+    assert status < 500, told
+    await asyncio.sleep(4)
 
 
 async def _deviate(stage: Stage) -> None:

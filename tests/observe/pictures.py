@@ -56,7 +56,7 @@ async def draw(prometheus: str, end: float, span_s: float, folder: Path = FOLDER
     boards = sorted(dashboards())
     await _draw(boards, prometheus, end, span_s, folder)
     if alarm_at:
-        await _draw(["ampstream-fleet"], prometheus, alarm_at, alarm_at - (end - span_s), folder, "--name", ALARM)
+        await _draw(["ampstream-fleet"], prometheus, alarm_at, alarm_at - (end - span_s), folder, f"--name={ALARM}")
 
 
 async def _draw(boards: Sequence[str], prometheus: str, end: float, span_s: float, folder: Path, *more: str) -> None:

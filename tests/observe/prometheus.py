@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 import aiohttp
 
+from shared import metrics
 from tests.observe import questions
 from tests.observe.questions import Question
 
@@ -102,6 +103,18 @@ async def unanswered(prometheus: Prometheus, *, healthy: bool, span_s: float = S
         if not await prometheus.ask(f"label/{label}/values", **{"match[]": selector}):
             empty.append(f"{asker}: {selector}")
     return empty
+
+
+async def still(prometheus: Prometheus, span_s: float) -> list[str]:
+    """Return the metrics that some job shows and that were 0 all the time: nobody counts there, or nothing happened."""
+    found = []
+    for name, family in metrics.REGISTRY.families.items():
+        series = f"{name}_count" if family.kind == "histogram" else name
+        query = f"max by (job) (max_over_time({series}[{span_s:.0f}s])) == 0"
+        jobs = [one["metric"]["job"] for one in (await prometheus.ask("query", query=query))["result"]]
+        if name not in questions.STILL:
+            found += [f"{name} of {job}" for job in jobs]
+    return found
 
 
 def count() -> int:

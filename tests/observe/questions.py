@@ -13,9 +13,17 @@ WINDOW: Final = "4s"
 _VARIABLE: Final = re.compile(r"label_values\((.+), (\w+)\)")
 EMPTY_IN_HEALTH: Final = {
     "Fleet: What fires, where, since when": "nothing fires",
-    "Fleet: Delay until shown offline": "an edge tells who leaves; only where it dies a presence runs out",
 }
 """Questions that a healthy system answers with nothing, and why that is right; asked again after the faults."""
+
+
+STILL: Final = {
+    "ampstream_edge_draining": "no edge is ended in order",
+    "ampstream_edge_send_queue_frames": "stations read what they are sent",
+    "ampstream_stream_deleted_pending_total": "must stay 0",
+    "ampstream_transactions_stuck": "takes a quarter of an hour",
+}
+"""Metrics that show nothing but 0 in a whole run, and why that is right."""
 
 
 class Question(NamedTuple):

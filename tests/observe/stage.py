@@ -28,6 +28,7 @@ SETTINGS: Final = {
     "PING_INTERVAL_S": "3",
     "CALL_TIMEOUT_S": "12",
     "LONE_ATTEMPTS": "1",
+    "CONFIGURATION_READ_S": "60",
 }
 """Where this differs from the crash tests' waits: calmer, and unanswered CALLs live to be counted as slow."""
 FLEETS: Final = {"NORTH": 180, "SOUTH": 120}

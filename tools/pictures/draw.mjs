@@ -5,7 +5,7 @@
 // Serves the built page and the dashboards on a port of its own, opens each in headless Chromium, and waits until every
 // panel is drawn. A panel without data is an error.
 import { createServer } from 'node:http';
-import { readFile, mkdir } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { extname, join, normalize, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import puppeteer from 'puppeteer-core';
@@ -16,7 +16,7 @@ const { values: given, positionals: boards } = parseArgs({
   options: {
     prometheus: { type: 'string' }, end: { type: 'string' }, span: { type: 'string' }, window: { type: 'string', default: '1m' },
     out: { type: 'string' }, type: { type: 'string', default: 'webp' }, name: { type: 'string', default: '' },
-    width: { type: 'string', default: '1500' }, quality: { type: 'string', default: '80' }, empty: { type: 'boolean', default: false },
+    width: { type: 'string', default: '1500' }, bytes: { type: 'string', default: '200000' }, empty: { type: 'boolean', default: false },
     chromium: { type: 'string', default: process.env.CHROMIUM ?? '/usr/bin/chromium' },
   },
 });
@@ -27,6 +27,16 @@ const ROOTS = [
   ['/public/', resolve(HERE, 'node_modules/@grafana/ui/dist/public')],
   ['/', resolve(HERE, 'dist')],
 ];
+
+// The best quality at which a picture is small enough for a page of documentation.
+async function small(element) {
+  let picture;
+  for (const quality of [85, 75, 65, 55, 45, 35]) {
+    picture = await element.screenshot({ type: 'webp', quality });
+    if (picture.length <= Number(given.bytes)) return picture;
+  }
+  throw new Error(`a picture of ${picture.length} bytes is more than ${given.bytes}`);
+}
 
 const server = createServer(async (request, response) => {
   const path = normalize(new URL(request.url, 'http://localhost').pathname);
@@ -61,7 +71,8 @@ try {
     failed += given.empty ? 0 : failures.length;
     const element = await page.$('#board');
     const path = join(given.out, `${board.replace('ampstream-', '')}${given.name}.${given.type}`);
-    await element.screenshot({ path, type: given.type, ...(given.type === 'webp' ? { quality: Number(given.quality) } : {}) });
+    if (given.type === 'webp') await writeFile(path, await small(element));
+    else await element.screenshot({ path, type: given.type });
     console.log(path);
     await page.close();
   }
