@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import msgspec
 
+from ampstream.bench import mixes
 from ampstream.bench.caller import Caller, Tally
-from ampstream.bench.load import Measured, us_per_call
+from ampstream.bench.load import Measured, measure, us_per_call
+from ampstream.bench.mixes import Meterstand
 from ampstream.bench.targets import Target, at_most
 from ampstream.bench.usage import usage_of, usages
 from shared.ocpp import frames
@@ -38,17 +40,25 @@ KEY: Final = "BenchKey"
 class Commands(msgspec.Struct, frozen=True, kw_only=True):
     """Round trips of commands: one after the other to one station, and to many at once."""
 
+    beat: Measured
+    """Heartbeats of the same one station right before: what a way through the system took just then."""
     one: Measured
     many: Measured
 
     @property
     def loads(self) -> dict[str, Measured]:
         """Rows of the table of loads."""
-        return {"command, one station": self.one, f"command, {self.many.stations} stations": self.many}
+        return {
+            "Heartbeat, one station": self.beat,
+            "command, one station": self.one,
+            f"command, {self.many.stations} stations": self.many,
+        }
 
     def lines(self) -> list[str]:
-        """Say nothing beyond the rows."""
-        return []
+        """Set a command beside a Heartbeat."""
+        if not self.beat.p50_ms:
+            return []
+        return [f"command: {self.one.p50_ms / self.beat.p50_ms:.1f} times a Heartbeat of the same station (p50)"]
 
     def targets(self) -> list[Target]:
         """Return what the figures have to reach."""
@@ -92,13 +102,21 @@ async def run(bench: Bench) -> None:
         bench.tell(f"commands: 1 station, then {many}, {size.seconds / 2:g} s each")
         stations = [Commanded(f"CMD-{n:05d}", tally) for n in range(many)]
         await bench.connect(running.system, stations, tally)
+        beat = await measure(
+            stations[:1],
+            lambda station: mixes.heartbeat(Meterstand(station.station_id), tally, running.claims),
+            tally,
+            running.system.pids,
+            seconds=size.seconds / 4,
+            warm_up_s=size.warm_up_s,
+        )
         operator = Operator(running.system, tally)
         async with operator.http:
             one = await operator.measure(stations[:1], size.seconds / 2, size.warm_up_s)
             busy = await operator.measure(stations, size.seconds / 2, size.warm_up_s)
             await asyncio.gather(*(operator.verify(station) for station in stations))
         await bench.hang_up(stations)
-    bench.outcome.commands = Commands(one=one, many=busy)
+    bench.outcome.commands = Commands(beat=beat, one=one, many=busy)
     bench.problems(tally.problems, tally.problem_count)
 
 

@@ -39,7 +39,9 @@ def outcome() -> Outcome:
         echo=measured(500, 20, echo=25),
         connections=Connections(stations=18_000, connect_s=50, edge_bytes_each=20_480, edge_rss_bytes=4 << 20),
         storm=Storm(stations=10_000, booted_s=42, refused=9000, cpu_s={"edge": 9.0}),
-        commands=Commands(one=measured(1, 9.5, edge=900), many=measured(50, 90, edge=400)),
+        commands=Commands(
+            beat=measured(1, 3.8, edge=90), one=measured(1, 9.5, edge=900), many=measured(50, 90, edge=400)
+        ),
         metering=Metering(
             stations=100, counted_us=[102, 104], uncounted_us=[100, 100], percent=3, quartiles=(2, 4), empty_call_ns=40
         ),
@@ -80,6 +82,7 @@ def test_table_and_json() -> None:
         "20.0 KiB each",
         "missed",
         "command, one station",
+        "2.5 times a Heartbeat",
         "+3.0 %",
         "9 transactions",
         "0 violations",
@@ -92,7 +95,7 @@ def test_a_run_adds_to_an_earlier_one() -> None:
     """Figures of scenarios that did not run stay, those of what ran are the newer, and verdicts add up."""
     newer = Outcome(
         throughput={"heartbeat": measured(500, 10, edge=30)},
-        commands=Commands(one=measured(1, 4, edge=700), many=measured(50, 40, edge=300)),
+        commands=Commands(beat=measured(1, 2, edge=90), one=measured(1, 4, edge=700), many=measured(50, 40, edge=300)),
         verdict=Verdict(transactions=1, energy_wh=2, stored_energy_wh=2, violations=[], violation_count=0),
         load_average={"commands": 0.5},
     )
