@@ -6,7 +6,7 @@ import math
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.records.packing import pack, unpack
@@ -58,6 +58,7 @@ def lists(draw: st.DrawFn) -> tuple[tuple[str, ...], set[str]]:
     return wanted, set(wanted) - refused
 
 
+@settings(deadline=None)
 @given(lists())
 def test_the_largest_list_within_the_bound(given_lists: tuple[tuple[str, ...], set[str]]) -> None:
     """All that is supported is set, in order, within 2 + 2·k·⌈log2 n⌉ calls; all else is named as refused."""
@@ -82,6 +83,7 @@ def test_every_set_of_refusals_of_short_lists(n: int) -> None:
         assert station.calls <= bound(n, n - len(supported))
 
 
+@settings(deadline=None)
 @given(lists(), st.integers(1, 24))
 def test_a_limit_that_the_station_tells(given_lists: tuple[tuple[str, ...], set[str]], limit: int) -> None:
     """The most important that fit are set within the same bound; no list is longer than the station says."""
@@ -94,6 +96,7 @@ def test_a_limit_that_the_station_tells(given_lists: tuple[tuple[str, ...], set[
     assert station.calls <= bound(len(wanted), len(wanted) - len(supported))
 
 
+@settings(deadline=None)
 @given(lists(), st.integers(1, 24))
 def test_a_limit_that_nobody_told(given_lists: tuple[tuple[str, ...], set[str]], limit: int) -> None:
     """A list that is full is told from items that are refused: as many as fit are set, for one search more."""
@@ -109,6 +112,7 @@ def test_a_limit_that_nobody_told(given_lists: tuple[tuple[str, ...], set[str]],
     assert len(set(found.bad) & supported) <= lost
 
 
+@settings(deadline=None)
 @given(lists())
 def test_what_a_model_is_known_to_refuse_takes_one_call(given_lists: tuple[tuple[str, ...], set[str]]) -> None:
     """The next station of a model is set by one call, or none where it takes nothing."""
@@ -120,6 +124,7 @@ def test_what_a_model_is_known_to_refuse_takes_one_call(given_lists: tuple[tuple
     assert set(found.good) == supported
 
 
+@settings(deadline=None)
 @given(lists(), st.sets(st.sampled_from(NAMES)))
 def test_false_knowledge_costs_one_call(given_lists: tuple[tuple[str, ...], set[str]], known: set[str]) -> None:
     """Where the model refuses more than is known the search begins anew, within the bound."""

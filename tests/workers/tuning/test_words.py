@@ -67,7 +67,7 @@ def test_what_a_whole_course_sends_is_valid() -> None:
     assert site.resets == ["Soft", "Hard"]
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.sampled_from(sorted(MEASURANDS)), min_size=1, max_size=22, unique=True),
     st.sets(st.sampled_from(sorted(MEASURANDS))),
