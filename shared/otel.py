@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Final, Self
@@ -26,7 +27,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFl
 from shared.tracing import Attribute, Kind
 
 PATH: Final = "/v1/traces"
-FLUSH_MS: Final = 2000
+CLOSE_S: Final = 2.0
 _KINDS: Final = {
     "internal": SpanKind.INTERNAL,
     "server": SpanKind.SERVER,
@@ -92,9 +93,11 @@ class OtelTracer:
         return OtelSpan(span)
 
     def close(self) -> None:
-        """Send what was not sent yet, for a bounded time."""
-        self._provider.force_flush(FLUSH_MS)
-        self._provider.shutdown()
+        """Send what was not sent yet, for at most `CLOSE_S`; blocks."""
+        # The exporter tries a collector that is away for ten seconds and more; a process that ends does not.
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
 
 
 def _parsed(traceparent: str) -> SpanContext:

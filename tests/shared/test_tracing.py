@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -64,9 +65,10 @@ def test_the_context_of_a_task() -> None:
 
 def test_a_share_is_followed() -> None:
     """Of many frames about the share that the setting names is followed; of none none, of all all."""
-    assert not any(Kept(0.0).wants() for _ in range(1000))
-    assert all(Kept(1.0).wants() for _ in range(1000))
-    assert 50 < sum(Kept(0.1).wants() for _ in range(1000)) < 200
+    none, some, every = Kept(0.0), Kept(0.1), Kept(1.0)
+    assert not any(none.wants() for _ in range(1000))
+    assert all(every.wants() for _ in range(1000))
+    assert 50 < sum(some.wants() for _ in range(1000)) < 200
 
 
 def test_traces_are_off_where_nothing_is_set() -> None:
@@ -96,6 +98,19 @@ def test_the_standard_path_is_added(monkeypatch: pytest.MonkeyPatch, given: str,
     monkeypatch.setattr(otel, "BatchSpanProcessor", lambda _exporter: Kept().exporter)
     otel.OtelTracer.to(given, 1.0, "s", "i")
     assert seen == [asked]
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_collector_that_is_away_holds_nobody_up() -> None:
+    """Neither a span nor the end of the process waits for a collector that takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        tracer = otel.OtelTracer.to(f"http://127.0.0.1:{silent.getsockname()[1]}", 1.0, "s", "i")
+        begun = time.perf_counter()
+        for _ in range(100):
+            tracer.start("frame").end()
+        assert time.perf_counter() - begun < 1
+        tracer.close()
+        assert time.perf_counter() - begun < otel.CLOSE_S + 1.5
 
 
 def test_without_opentelemetry_the_start_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
