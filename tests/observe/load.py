@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from ampstream.simulate.station import Refused, Station, StationError
+from ampstream.simulate.station import CsmsCall, Refused, Station, StationError
 from tests.e2e.field import Field, iso
 from tests.observe.stage import Stage
 
@@ -29,6 +29,7 @@ COMMANDS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "45"}),
     ("ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "90"}),
 )
+SAMPLED: Final = {"sampled": ["Energy.Active.Import.Register", "Power.Active.Import"], "sampled_interval_s": 60}
 LOCKED: Final = [f"LOCKED-{number:02d}" for number in range(50)]
 """Stations that have a key."""
 FIRMWARE: Final = ("Downloading", "Downloaded", "Installing", "Installed")
@@ -42,7 +43,7 @@ async def applied(stage: Stage) -> AsyncIterator[None]:
     """Let all of it happen for the length of the block."""
     for fleet in stage.fleets.values():
         fleet.start()
-    parts = (_operate, _look, _send_to_many, _reserve, _deviate, _fall_silent, _twins, _knock, _be_mute)
+    parts = (_operate, _look, _send_to_many, _reserve, _want, _drift, _deviate, _fall_silent, _twins, _knock, _be_mute)
     tasks = [asyncio.create_task(_again_and_again(part, stage)) for part in parts]
     try:
         yield
@@ -103,6 +104,33 @@ async def _reserve(stage: Stage) -> None:
     )
     assert status < 500, told
     await asyncio.sleep(4)
+
+
+async def _want(stage: Stage) -> None:
+    """Want another setting of one vendor's stations, again and again, and less power of a few."""
+    operator = stage.system.operator(1)
+    for value in itertools.cycle(("60", "120")):
+        template = {"match": {"vendor": "Nordwall"}, "keys": {"ConnectionTimeOut": value}, "meter_data": SAMPLED}
+        status, told = await operator.request("PUT", "/templates/observed", json=template)
+        assert status < 300, told
+        for station_id in stage.fleet_stations("NORTH")[20:30]:
+            await operator.request("POST", f"/stations/{station_id}/configuration/apply")
+            profile = {"profile": {"periods": [{"limit": 16}]}}
+            await operator.request("POST", f"/stations/{station_id}/charging-profiles", json=profile)
+        await asyncio.sleep(20)
+
+
+async def _drift(stage: Stage) -> None:
+    """Come back with another setting, which nobody has asked for."""
+    value = random.randrange(10, 100)
+
+    def answer(call: CsmsCall) -> dict[str, Any]:
+        key = {"key": "MeterValueSampleInterval", "readonly": False, "value": str(value)}
+        return {"configurationKey": [key]} if call.action == "GetConfiguration" else {"status": "Rejected"}
+
+    async with Field(stage.system, "DRIFT-1", on_call=answer) as field:
+        await field.boot()
+        await asyncio.sleep(8)
 
 
 async def _deviate(stage: Stage) -> None:
