@@ -20,7 +20,7 @@ _SERVER: Final = "time info config|get"
 """The clock, and what durability is checked by."""
 _READING: Final = (
     "get pttl hget hgetall hmget hkeys hlen hvals lrange scard smembers xrange xrevrange xinfo|stream "
-    "zcard zmscore zrange zscan zscore"
+    "zcard zlexcount zmscore zrange zscan zscore"
 )
 """What `shared.records` and its queries read with."""
 
@@ -55,7 +55,7 @@ WORKER: Final = Role(
     "exists hexists smismember xlen zrangebyscore zrevrange "
     "set del unlink persist pexpire expire incrby hset hdel hsetnx hincrby hstrlen lpush ltrim sadd srem "
     "xadd xdel xack xtrim xautoclaim xreadgroup xpending xgroup|create xgroup|delconsumer xinfo|groups xinfo|consumers "
-    "zadd zrem zremrangebyscore zlexcount scan hscan sscan memory|usage "
+    "zadd zrem zremrangebyscore scan hscan sscan memory|usage "
     # A replica barrier.
     "wait waitaof "
     # arq: transactions of Redis's own kind, locks that expire, and a line in its log.
