@@ -63,7 +63,7 @@ def test_a_station_that_is_away_when_it_is_due_is_asked_when_it_is_back() -> Non
     site.settle_down(3 * DAY)
     assert site.view.commands.queue == ()
     site.open()
-    site.settle_down(60)
+    site.settle_down(100)
     assert len(site.asked) == 2
     assert site.events_of(ConfigurationRead)[-1].trigger == "schedule"
 

@@ -40,6 +40,8 @@ UNREAD: Final = "configuration_unread"
 """Flag of a station whose configuration could not be read."""
 MAX_FAILURES: Final = 5
 RETRY_MS: Final = 60_000
+RETURN_MS: Final = 60_000
+"""Within so long a station is asked that was away when it was due."""
 CHUNK: Final = 20
 """Keys asked for at once of a station that did not say how many it takes."""
 NEVER: Final = "its model restarts when its configuration is read"
@@ -62,7 +64,8 @@ def begin(draft: Draft, trigger: str) -> str:
     if running is not None and running.command_id:
         waits = any(queued.command_id == running.command_id for queued in draft.commands.queue)
         if waits or trigger != BOOT:
-            _put(draft, WHOLE, msgspec.structs.replace(running, trigger=trigger))
+            if trigger != SCHEDULE:
+                _put(draft, WHOLE, msgspec.structs.replace(running, trigger=trigger))
             return ""
         # What was sent before the boot tells of the time before it.
     _ask(draft, WHOLE, KeyRead(trigger=trigger, began_at=draft.now))
@@ -83,12 +86,14 @@ def read_keys(draft: Draft, names: tuple[str, ...], origin: str) -> str:
 
 
 def returned(draft: Draft) -> None:
-    """Begin what fell due while an accepted station was away."""
+    """Begin what fell due while an accepted station was away; within a minute, for many may be back at once."""
     station, configured = draft.station, draft.configured
     if station is None or station.registration != "accepted" or not draft.policy.configuration_every_ms:
         return
     if configured.next_at <= draft.now and WHOLE not in configured.reads:
-        begin(draft, SCHEDULE)
+        draft.put(msgspec.structs.replace(configured, next_at=configured.next_at or draft.now))
+        spread_ms = min(RETURN_MS, draft.policy.configuration_every_ms // 20)
+        draft.wake(TIMER, SCHEDULE, draft.now + round(spread_ms * _share(draft)))
 
 
 @wakes(TIMER)
@@ -263,10 +268,14 @@ def schedule(draft: Draft) -> None:
     every = draft.policy.configuration_every_ms
     if not every:
         return
-    share = zlib.crc32(f"{draft.station_id}:{draft.now}".encode()) / 2**32
-    next_at = draft.now + round(every * (0.75 + share / 2))
+    next_at = draft.now + round(every * (0.75 + _share(draft) / 2))
     draft.put(msgspec.structs.replace(draft.configured, next_at=next_at))
     draft.wake(TIMER, SCHEDULE, next_at)
+
+
+def _share(draft: Draft) -> float:
+    """Return a number from 0 to 1, another for each station and time, the same for a redelivered entry."""
+    return zlib.crc32(f"{draft.station_id}:{draft.origin.received_at}".encode()) / 2**32
 
 
 def _put(draft: Draft, purpose: str, read: KeyRead) -> None:
