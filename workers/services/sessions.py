@@ -51,7 +51,9 @@ def opened(draft: Draft, body: SessionOpened) -> None:
         draft.put(msgspec.structs.replace(session, **known))
         if session.subprotocol != body.subprotocol and session.connection in _PRESENT:
             draft.effect("HSET", keys.ONLINE, draft.station_id, body.subprotocol)
-        configuration.returned(draft)  # A boot that came first did not know in which words to ask.
+        booted = draft.station is not None and draft.station.registration == "accepted" and session.boot_epoch == epoch
+        if booted and not session.subprotocol:  # A boot that came first did not know in which words to ask.
+            configuration.begin(draft, configuration.BOOT)
     _raise_profile(draft, session, body.security_profile)
     for note in body.notes:
         quirk, _, detail = note.partition(":")
