@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from functools import partial
 
 import msgspec
 
@@ -14,10 +14,7 @@ from shared.records.history import Fact
 from shared.records.packing import unpack
 
 from .cursors import Position
-from .reading import SCAN_BUDGET, newest, replies
-
-CHUNK: Final = 200
-"""Records read at once: decoding them holds the event loop, which may carry frames."""
+from .reading import CHUNK, page_of, replies, station_of, walk
 
 
 class CommandFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,39 +33,14 @@ async def page(
     lane: Lane, wanted: CommandFilter, after: Position | None, limit: int
 ) -> tuple[list[CommandRecord], Position | None]:
     """Return up to `limit` commands behind `after`, newest first, and where to go on; None at the end."""
-    kept: list[CommandRecord] = []
-    last, seen = after, 0
-    source = _of_station(lane, wanted.station_id, after) if wanted.station_id else _of_all(lane, after)
-    async for positions in source:
-        for at, record in zip(positions, await _load(lane, positions), strict=True):
-            if record is not None and wanted.takes(record):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(record)
-            last = at
-        seen += len(positions)
-        if seen >= SCAN_BUDGET:
-            return kept, last
-    return kept, None
+    source = _of_station(lane, wanted.station_id, after) if wanted.station_id else walk(lane, keys.COMMANDS, after)
+    return await page_of(source, partial(_load, lane), wanted.takes, after, limit)
 
 
 async def find(lane: Lane, command_id: str) -> CommandRecord | None:
     """Return a command by its id alone, or None. The id holds the time at which it stands in the index."""
-    at = made_at(command_id)
-    suffix = f"/{command_id}".encode()
-    around: list[bytes] = await lane.one("ZRANGE", keys.COMMANDS, at, at, "BYSCORE")
-    for found in around:
-        if found.endswith(suffix):
-            return await command(lane, found[: -len(suffix)].decode(), command_id)
-    return None
-
-
-async def _of_all(lane: Lane, after: Position | None) -> AsyncIterator[list[Position]]:
-    last, positions = after, [Position("")]
-    while positions:
-        if positions := await newest(lane, keys.COMMANDS, last, CHUNK):
-            yield positions
-            last = positions[-1]
+    station_id = await station_of(lane, keys.COMMANDS, command_id, made_at(command_id))
+    return None if station_id is None else await command(lane, station_id, command_id)
 
 
 async def _of_station(lane: Lane, station_id: str, after: Position | None) -> AsyncIterator[list[Position]]:

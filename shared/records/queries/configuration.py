@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from functools import partial
 
 import msgspec
 
@@ -17,9 +17,7 @@ from shared.records.drifts import Drift, DriftRules, DriftState
 from shared.records.packing import pack, unpack
 
 from .cursors import Position
-from .reading import SCAN_BUDGET, newest, replies
-
-CHUNK: Final = 200
+from .reading import page_of, replies, station_of, walk
 
 
 class ConfigurationNow(msgspec.Struct, frozen=True):
@@ -91,28 +89,15 @@ async def drifts(
 ) -> tuple[list[Drift], Position | None]:
     """Return up to `limit` drifts behind `after`, newest first, and where to go on; None at the end."""
     rules = secrets_of(await drift_rules(lane))
-    kept: list[Drift] = []
-    last, seen = after, 0
-    while positions := await newest(lane, keys.DRIFTS, last, CHUNK):
-        for at, drift in zip(positions, await _load(lane, positions), strict=True):
-            if drift is not None and wanted.takes(drift):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(msgspec.structs.replace(drift, changes=concealed(drift.changes, rules)))
-            last = at
-        seen += len(positions)
-        if seen >= SCAN_BUDGET:
-            return kept, last
-    return kept, None
+    found, following = await page_of(walk(lane, keys.DRIFTS, after), partial(_load, lane), wanted.takes, after, limit)
+    return [msgspec.structs.replace(one, changes=concealed(one.changes, rules)) for one in found], following
 
 
 async def drift(lane: Lane, drift_id: str) -> Drift | None:
     """Return a drift by its id alone, or None. The id holds the time at which it stands in the index."""
     at = made_at(drift_id)
-    around: list[bytes] = await lane.one("ZRANGE", keys.DRIFTS, at, at, "BYSCORE")
-    positions = [Position(name.decode(), at) for name in around if name.endswith(f"/{drift_id}".encode())]
-    found = await _load(lane, positions)
-    return found[0] if found else None
+    station_id = await station_of(lane, keys.DRIFTS, drift_id, at)
+    return None if station_id is None else (await _load(lane, [Position(f"{station_id}/{drift_id}", at)]))[0]
 
 
 async def drift_rules(lane: Lane) -> DriftRules:

@@ -15,7 +15,7 @@ from shared.records.jobs import OUTCOMES, PLACES, Job, JobNow, JobResult, JobSta
 from shared.records.packing import pack, unpack
 
 from .cursors import Position
-from .reading import SCAN_BUDGET, names, newest, replies
+from .reading import SCAN_BUDGET, names, page_of, replies, walk
 
 CHUNK: Final = 500
 MAX_ACTIVE: Final = 100
@@ -148,21 +148,12 @@ async def page(
     lane: Lane, state: JobState | None, after: Position | None, limit: int
 ) -> tuple[list[JobNow], Position | None]:
     """Return up to `limit` jobs behind `after`, the newest first, and where to go on; None at the end."""
-    kept: list[JobNow] = []
-    last, seen = after, 0
-    while True:
-        positions = await newest(lane, keys.BULK_JOBS, last, min(limit + 1, CHUNK))
-        for at, found in zip(positions, await jobs(lane, [at.member for at in positions]), strict=True):
-            if found is not None and (state is None or found.state == state):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(found)
-            last = at
-        seen += len(positions)
-        if len(positions) < min(limit + 1, CHUNK):
-            return kept, None
-        if seen >= SCAN_BUDGET:
-            return kept, last
+
+    async def load(positions: list[Position]) -> Sequence[JobNow | None]:
+        return await jobs(lane, [at.member for at in positions])
+
+    source = walk(lane, keys.BULK_JOBS, after, min(limit + 1, CHUNK))
+    return await page_of(source, load, lambda found: state is None or found.state == state, after, limit)
 
 
 async def results(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -13,9 +15,8 @@ from shared.records.packing import unpack
 from shared.records.quarantine import Quarantined
 
 from .cursors import Position
-from .reading import SCAN_BUDGET, newest, replies
+from .reading import CHUNK, SCAN_BUDGET, page_of, replies, walk
 
-CHUNK: Final = 200
 _ID: Final = re.compile(r"[0-9]{1,5}-([0-9]{1,15})-[0-9]{1,20}")
 
 
@@ -37,21 +38,7 @@ async def page(
     """Return up to `limit` frames behind `after`, newest first, and where to go on; None at the end."""
     if wanted.station_id:
         return await _of_station(lane, wanted, after, limit)
-    kept: list[Quarantined] = []
-    last, seen = after, 0
-    while True:
-        positions = await newest(lane, keys.QUARANTINE, last, CHUNK)
-        for at, frame in zip(positions, await _load(lane, [at.member for at in positions]), strict=True):
-            if frame is not None and wanted.takes(frame):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(frame)
-            last = at
-        seen += len(positions)
-        if len(positions) < CHUNK:
-            return kept, None
-        if seen >= SCAN_BUDGET:
-            return kept, last
+    return await page_of(walk(lane, keys.QUARANTINE, after), partial(_load, lane), wanted.takes, after, limit)
 
 
 async def frame(lane: Lane, quarantine_id: str) -> Quarantined | None:
@@ -63,7 +50,7 @@ async def frame(lane: Lane, quarantine_id: str) -> Quarantined | None:
     suffix = f"/{quarantine_id}".encode()
     around = await lane.one("ZRANGE", keys.QUARANTINE, received, received, "BYSCORE")
     found = [member for member in around if member.endswith(suffix)] or await _search(lane, suffix)
-    return (await _load(lane, [found[0].decode()]))[0] if found else None
+    return (await _load(lane, [Position(found[0].decode())]))[0] if found else None
 
 
 async def _search(lane: Lane, suffix: bytes) -> list[bytes]:
@@ -77,8 +64,8 @@ async def _search(lane: Lane, suffix: bytes) -> list[bytes]:
     return []
 
 
-async def _load(lane: Lane, members: list[str]) -> list[Quarantined | None]:
-    pairs = [member.rpartition("/") for member in members]
+async def _load(lane: Lane, positions: Sequence[Position]) -> list[Quarantined | None]:
+    pairs = [at.member.rpartition("/") for at in positions]
     found = await replies(lane, [("HGET", keys.quarantine(station), name) for station, _, name in pairs])
     return [unpack(record, Quarantined) if record is not None else None for record in found]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Final, TypeVar
 
 import hiredis
 
@@ -14,8 +14,11 @@ from .cursors import Position
 
 SCAN_BUDGET: Final = 4000
 """How many records one call looks at where it filters; the next call goes on behind them."""
+CHUNK: Final = 200
+"""Records read at once: decoding them holds the event loop, which may carry frames."""
 HIGHEST: Final = "+inf"
 LOWEST: Final = "-inf"
+R = TypeVar("R")
 
 
 async def replies(lane: Lane, commands: Sequence[Command]) -> list[Any]:
@@ -42,3 +45,46 @@ async def newest(
     at = [after.score, after.member] if after else ["", ""]
     found = await lane.one(*PAGE_INDEX.command(keys=[index], args=[high, low, count, *at]))
     return [Position(found[n].decode(), int(float(found[n + 1]))) for n in range(0, len(found), 2)]
+
+
+async def walk(lane: Lane, index: str, after: Position | None, chunk: int = CHUNK) -> AsyncIterator[list[Position]]:
+    """Yield the members of an index by score, highest first, behind `after`, some at a time."""
+    last = after
+    while positions := await newest(lane, index, last, chunk):
+        yield positions
+        if len(positions) < chunk:
+            return
+        last = positions[-1]
+
+
+async def page_of(
+    source: AsyncIterable[list[Position]],
+    load: Callable[[list[Position]], Awaitable[Sequence[R | None]]],
+    takes: Callable[[R], bool],
+    after: Position | None,
+    limit: int,
+) -> tuple[list[R], Position | None]:
+    """Return up to `limit` of the records at `source` that are there and wanted, and where to go on; None at the end.
+
+    `after` is where `source` begins. A page may be short, or empty, and still go on: see `SCAN_BUDGET`.
+    """
+    kept: list[R] = []
+    last, seen = after, 0
+    async for positions in source:
+        for at, record in zip(positions, await load(positions), strict=True):
+            if record is not None and takes(record):
+                if len(kept) == limit:
+                    return kept, last
+                kept.append(record)
+            last = at
+        seen += len(positions)
+        if seen >= SCAN_BUDGET:
+            return kept, last
+    return kept, None
+
+
+async def station_of(lane: Lane, index: str, name: str, at: int | str) -> str | None:
+    """Return the station of `<station>/<name>`, a member of an index at the score that the name tells, or None."""
+    suffix = f"/{name}".encode()
+    around: list[bytes] = await lane.one("ZRANGE", index, at, at, "BYSCORE")
+    return next((member[: -len(suffix)].decode() for member in around if member.endswith(suffix)), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
+from functools import partial
 
 import msgspec
 
@@ -14,10 +14,7 @@ from shared.records.packing import unpack
 from shared.records.reservations import Reservation, Reservations, ReservationState
 
 from .cursors import Position
-from .reading import SCAN_BUDGET, newest, replies
-
-CHUNK: Final = 200
-"""Records read at once: decoding them holds the event loop, which may carry frames."""
+from .reading import CHUNK, page_of, replies, station_of, walk
 
 
 class ReservationFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,36 +23,23 @@ class ReservationFilter(msgspec.Struct, frozen=True, kw_only=True):
     station_id: str = ""
     state: ReservationState | None = None
 
+    def takes(self, record: Reservation) -> bool:
+        """Tell whether a reservation is wanted."""
+        return self.state in (None, record.state)
+
 
 async def page(
     lane: Lane, wanted: ReservationFilter, after: Position | None, limit: int
 ) -> tuple[list[Reservation], Position | None]:
     """Return up to `limit` reservations behind `after`, newest first, and where to go on; None at the end."""
-    kept: list[Reservation] = []
-    last, seen = after, 0
-    source = _of_station(lane, wanted.station_id, after) if wanted.station_id else _of_all(lane, after)
-    async for positions in source:
-        for at, record in zip(positions, await _load(lane, positions), strict=True):
-            if record is not None and wanted.state in (None, record.state):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(record)
-            last = at
-        seen += len(positions)
-        if seen >= SCAN_BUDGET:
-            return kept, last
-    return kept, None
+    source = _of_station(lane, wanted.station_id, after) if wanted.station_id else walk(lane, keys.RESERVATIONS, after)
+    return await page_of(source, partial(_load, lane), wanted.takes, after, limit)
 
 
 async def find(lane: Lane, reservation_id: str) -> Reservation | None:
     """Return a reservation by its id alone, or None. The id holds the time at which it stands in the index."""
-    at = made_at(reservation_id)
-    suffix = f"/{reservation_id}".encode()
-    around: list[bytes] = await lane.one("ZRANGE", keys.RESERVATIONS, at, at, "BYSCORE")
-    for found in around:
-        if found.endswith(suffix):
-            return await reservation(lane, found[: -len(suffix)].decode(), reservation_id)
-    return None
+    station_id = await station_of(lane, keys.RESERVATIONS, reservation_id, made_at(reservation_id))
+    return None if station_id is None else await reservation(lane, station_id, reservation_id)
 
 
 async def reservation(lane: Lane, station_id: str, reservation_id: str) -> Reservation | None:
@@ -72,13 +56,6 @@ async def numbers(lane: Lane, station_id: str) -> frozenset[int]:
 async def _section(lane: Lane, station_id: str) -> Reservations:
     section = await lane.one("HGET", keys.state(station_id), "rs")
     return unpack(section, Reservations) if section is not None else Reservations()
-
-
-async def _of_all(lane: Lane, after: Position | None) -> AsyncIterator[list[Position]]:
-    last = after
-    while positions := await newest(lane, keys.RESERVATIONS, last, CHUNK):
-        yield positions
-        last = positions[-1]
 
 
 async def _of_station(lane: Lane, station_id: str, after: Position | None) -> AsyncIterator[list[Position]]:
