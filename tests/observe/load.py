@@ -121,7 +121,7 @@ async def _want(stage: Stage) -> None:
 
 
 async def _drift(stage: Stage) -> None:
-    """Come back with another setting, which nobody has asked for."""
+    """Come back with another setting, which nobody has asked for; somebody looks at it."""
     value = random.randrange(10, 100)
 
     def answer(call: CsmsCall) -> dict[str, Any]:
@@ -131,6 +131,9 @@ async def _drift(stage: Stage) -> None:
     async with Field(stage.system, "DRIFT-1", on_call=answer) as field:
         await field.boot()
         await asyncio.sleep(8)
+        for drift in await field.operator.items("/drifts", state="open"):
+            await field.operator.request("POST", f"/drifts/{drift['id']}/acknowledge", json={"note": "seen"})
+        await asyncio.sleep(12)
 
 
 async def _deviate(stage: Stage) -> None:

@@ -27,7 +27,6 @@ SETTINGS: Final = {
     "HEARTBEAT_INTERVAL_S": "5",
     "PING_INTERVAL_S": "3",
     "CALL_TIMEOUT_S": "12",
-    "LONE_ATTEMPTS": "1",
     "CONFIGURATION_READ_S": "60",
 }
 """Where this differs from the crash tests' waits: calmer, and unanswered CALLs live to be counted as slow."""
@@ -49,9 +48,7 @@ class Stage:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.system = System(
-            directory / "system", edges=2, workers=2, worker_guards=["poison", "defect"], settings=SETTINGS
-        )
+        self.system = System(directory / "system", edges=2, workers=2, worker_guards=["defect"], settings=SETTINGS)
         self._lifeline = Lifeline()
         exporter, prometheus, alertmanager = free_port(), free_port(), free_port()
         self.hook_port = free_port()
