@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Final, Literal
+from importlib import import_module
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -18,6 +19,11 @@ from shared.records.stations import StationRecord
 
 MAX_TEMPLATES: Final = 200
 MAX_KEYS: Final = 200
+MAX_REPEATS: Final = 3
+"""Repetitions without a bound in a pattern: each more multiplies the time that a text of 255 characters may take."""
+MANY: Final = 16
+"""A repetition of more than so many counts as one without a bound."""
+_parser: Final[Any] = import_module("re._parser")
 RebootRule = Literal["when_idle", "never"]
 """What is done about a key that takes effect after a reboot: a reboot when nobody charges, or nothing."""
 
@@ -117,6 +123,58 @@ class Desired(msgspec.Struct, frozen=True):
     templates: tuple[Template, ...] = ()
     """Those that match, the strongest first."""
     conflicts: tuple[Conflict, ...] = ()
+
+
+def pattern_problem(pattern: str) -> str:
+    """Return what is wrong with a pattern; empty: nothing.
+
+    Stations choose the texts that it is held against, so one that may try for ever is wrong too: what repeats without
+    a bound must hold neither repetitions nor alternatives, and there are no more than `MAX_REPEATS` of them.
+    """
+    try:
+        tree = _parser.parse(pattern, re.IGNORECASE | re.DOTALL)
+        re.compile(pattern)
+        found = list(_repeats(tree))
+    except (re.error, RecursionError, OverflowError) as error:
+        return f"is no regular expression: {error}"
+    if any(nested for nested in found):
+        return "repeats what repeats, or has alternatives: it might take for ever to match"
+    return f"has more than {MAX_REPEATS} repetitions such as `.*`" if len(found) > MAX_REPEATS else ""
+
+
+def _repeats(tree: Iterable[Any]) -> Iterator[bool]:
+    """Yield for each repetition without a bound whether it holds what may match in several ways."""
+    for operation, argument in tree:
+        name = str(operation)
+        if name.endswith("_REPEAT"):
+            inner = list(_repeats(argument[2]))
+            if argument[1] <= MANY:
+                yield from inner
+            else:
+                yield bool(inner) or _has_branch(argument[2])
+        else:
+            for part in _parts(name, argument):
+                yield from _repeats(part)
+
+
+def _has_branch(tree: Iterable[Any]) -> bool:
+    return any(
+        str(operation) == "BRANCH" or any(_has_branch(part) for part in _parts(str(operation), argument))
+        for operation, argument in tree
+    )
+
+
+def _parts(name: str, argument: Any) -> list[Any]:
+    """Return the patterns inside one part of a pattern."""
+    if name == "BRANCH":
+        return list(argument[1])
+    if name.endswith("_REPEAT"):
+        return [argument[2]]
+    if name in ("SUBPATTERN", "ASSERT", "ASSERT_NOT"):
+        return [argument[-1]]
+    if name == "GROUPREF_EXISTS":
+        return [part for part in argument[1:] if part is not None]
+    return [argument] if name == "ATOMIC_GROUP" else []
 
 
 @lru_cache(maxsize=1024)

@@ -29,7 +29,7 @@ from shared.ocpp.standard_keys import (
 )
 from shared.records import templates as records
 from shared.records.queries import templates
-from shared.records.templates import MAX_KEYS, MAX_TEMPLATES, Match, MeterData, RebootRule
+from shared.records.templates import MAX_KEYS, MAX_TEMPLATES, Match, MeterData, RebootRule, pattern_problem
 from shared.records.tuning import TuningState
 
 TABLE: Final = Table("templates")
@@ -184,10 +184,8 @@ def _too_many() -> ProblemError:
 
 def _pattern_errors(match: TemplateMatch) -> Iterator[FieldError]:
     for field in _PATTERNS:
-        try:
-            re.compile(getattr(match, field))
-        except (re.error, RecursionError, OverflowError) as error:
-            yield FieldError("body", f"match.{field}", f"is no regular expression: {error}")
+        if problem := pattern_problem(getattr(match, field)):
+            yield FieldError("body", f"match.{field}", problem)
 
 
 def _key_errors(keys: dict[str, str]) -> Iterator[FieldError]:

@@ -67,6 +67,7 @@ async def test_two_operators_at_once_lose_nothing(stage: Stage) -> None:
     ("body", "field", "words"),
     [
         ({"match": {"model": "("}}, "match.model", "no regular expression"),
+        ({"match": {"vendor": "(a+)+"}}, "match.vendor", "for ever"),
         ({"keys": {"NumberOfConnectors": "2"}}, "keys.NumberOfConnectors", "read-only"),
         ({"keys": {"HeartbeatInterval": "soon"}}, "keys.HeartbeatInterval", "whole number (s)"),
         ({"keys": {"LocalPreAuthorize": "yes"}}, "keys.LocalPreAuthorize", "`true` or `false`"),
