@@ -229,7 +229,7 @@ async def test_the_first_token_is_made_once(stage: Stage, tmp_path: Path) -> Non
 def test_every_event_has_words(name: str) -> None:
     """`tail` knows each type of the list, with any field at its default."""
     kind = EVENT_TYPES[name]
-    samples: dict[Any, Any] = {int: 1, str: "x", bool: True}
+    samples: dict[Any, Any] = {int: 1, float: 1.5, str: "x", bool: True}
     given = {field.name: samples.get(field.type, "x") for field in msgspec.structs.fields(kind) if field.required}
     if name == "transaction.ended":
         given["meter_stop_wh"] = None
