@@ -24,6 +24,7 @@ from ampstream.bench.caller import Caller, Tally
 from ampstream.bench.load import Measured, measure
 from ampstream.bench.mixes import Meterstand
 from ampstream.bench.targets import Target, at_most
+from shared.series import DURATION_BUCKETS, PREFIX, Histogram
 
 if TYPE_CHECKING:
     from ampstream.bench.scenarios import Bench, Running
@@ -46,6 +47,10 @@ class Metering(msgspec.Struct, frozen=True, kw_only=True):
     """What counting adds to the CPU time of edge, worker and Redis together, median of the pairs; may be below 0."""
     quartiles: tuple[float, float]
     """Between these percentages half of the pairs are: how sure the median is."""
+    operations: float
+    """Observations and increments a call, over both processes, as their own exposition counts them."""
+    operations_us: float
+    """What so many take on a quiet processor, the least of many tries: sure where the machine is busy."""
     empty_call_ns: float
     """What is still paid where nothing is counted: one call of a method that does nothing."""
 
@@ -56,7 +61,10 @@ class Metering(msgspec.Struct, frozen=True, kw_only=True):
         with_, without = statistics.median(self.counted_us), statistics.median(self.uncounted_us)
         low, high = self.quartiles
         pairs = f"median of {len(self.counted_us)} alternating pairs, half of them {low:+.1f} to {high:+.1f} %"
-        return [f"metrics: {with_:.0f} µs a call with them, {without:.0f} µs without, {self.percent:+.1f} % ({pairs})"]
+        return [
+            f"metrics: {with_:.0f} µs a call with them, {without:.0f} µs without, {self.percent:+.1f} % ({pairs})",
+            f"metrics: {self.operations:.0f} observations and increments a call, {self.operations_us:.1f} µs together",
+        ]
 
     def targets(self) -> list[Target]:
         """Return what the figure has to reach."""
@@ -88,12 +96,15 @@ async def run(bench: Bench) -> None:
     percents = (
         [round((cut - 1) * 100, 1) for cut in statistics.quantiles(ratios, n=4)] if len(ratios) > 1 else [0.0] * 3
     )
+    operations = sides["counted"].operations()
     bench.outcome.metering = Metering(
         stations=stations,
         counted_us=found["counted"],
         uncounted_us=found["uncounted"],
         percent=percents[1],
         quartiles=(percents[0], percents[2]),
+        operations=round(operations, 1),
+        operations_us=round(operations * _operation_ns() / 1000, 2),
         empty_call_ns=_empty_call_ns(),
     )
 
@@ -106,6 +117,7 @@ class _Side:
         self.callers = callers
         self.tally = tally
         self._stands = {caller.station_id: Meterstand(caller.station_id) for caller in callers}
+        self._counted: list[tuple[float, int]] = []
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
 
     async def window(self, seconds: float, warm_up_s: float) -> Measured:
@@ -125,9 +137,16 @@ class _Side:
 
     async def _scrape(self, after_s: float) -> None:
         await asyncio.sleep(after_s)
+        operations = 0.0
         for url in self.running.system.metrics_urls:
             async with self._http.get(url) as answer:
-                await answer.read()
+                operations += counted(await answer.text())
+        self._counted.append((operations, self.tally.answered))
+
+    def operations(self) -> float:
+        """Return how often something was counted a call, between the first scrape and the last."""
+        (first, before), (last, after) = self._counted[0], self._counted[-1]
+        return (last - first) / (after - before) if after > before else 0.0
 
     async def close(self) -> None:
         """End the connections of the scrapes."""
@@ -145,6 +164,24 @@ async def _side(bench: Bench, system: AbstractAsyncContextManager[Running], stat
             yield side
         finally:
             await side.close()
+
+
+def counted(exposition: str) -> float:
+    """Return how often counters and histograms of Ampstream's own were told something, as far as they tell themselves.
+
+    Each observation is in its histogram's `_count`; counters rise by one, but for the one of joules.
+    """
+    operations = 0.0
+    for line in exposition.splitlines():
+        name = line.partition(" ")[0].partition("{")[0]
+        if name.startswith(PREFIX) and name.endswith(("_count", "_total")) and "joules" not in name:
+            operations += float(line.rpartition(" ")[2])
+    return operations
+
+
+def _operation_ns() -> float:
+    child, number = Histogram(DURATION_BUCKETS), 20_000
+    return min(timeit.repeat(lambda: child.observe(0.003), number=number, repeat=25)) / number * 1e9
 
 
 def _empty_call_ns() -> float:

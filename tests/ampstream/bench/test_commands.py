@@ -13,7 +13,9 @@ import pytest
 
 from ampstream.bench.caller import Tally
 from ampstream.bench.commands import KEY, Commanded, Operator
+from ampstream.bench.metering import counted
 from ampstream.bench.system import System
+from shared import series
 from shared.ocpp import frames
 
 PAYLOAD = {"key": [f"{KEY}1"]}
@@ -72,6 +74,18 @@ async def test_a_command_that_comes_twice_is_found(operator: Operator) -> None:
     assert isinstance(own, frames.Call)
     assert b"NotImplemented" in station.reply_to(own)
     assert operator._tally.problem_count == 1
+
+
+def test_operations_are_read_from_an_exposition() -> None:
+    """Observations and increments count, gauges, sums, buckets, joules and other people's families do not."""
+    registry = series.Registry()
+    seconds, total = registry.histogram("a_seconds", "a").labels(), registry.counter("b_total", "b").labels()
+    registry.gauge("c", "c").labels().set(7)
+    registry.counter("energy_joules_total", "d").labels().inc(3600)
+    for _ in range(3):
+        seconds.observe(0.1)
+    total.inc()
+    assert counted(registry.render() + "python_gc_collections_total 9\n") == 4
 
 
 def test_the_other_side_counts_nothing() -> None:

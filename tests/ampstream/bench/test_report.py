@@ -43,7 +43,14 @@ def outcome() -> Outcome:
             beat=measured(1, 3.8, edge=90), one=measured(1, 9.5, edge=900), many=measured(50, 90, edge=400)
         ),
         metering=Metering(
-            stations=100, counted_us=[102, 104], uncounted_us=[100, 100], percent=3, quartiles=(2, 4), empty_call_ns=40
+            stations=100,
+            counted_us=[102, 104],
+            uncounted_us=[100, 100],
+            percent=3,
+            quartiles=(2, 4),
+            operations=20,
+            operations_us=3.5,
+            empty_call_ns=40,
         ),
         verdict=Verdict(transactions=9, energy_wh=5, stored_energy_wh=5, violations=[], violation_count=0),
     )
