@@ -21,6 +21,7 @@ from ampstream.simulate.profiles import PROFILES
 from ampstream.simulate.websocket import Endpoint
 from ampstream.simulate.wheel import LoopWheel
 from ampstream.simulate.world import World
+from shared.bus import keys as redis_keys
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
 from tests.e2e.field import Field, scrape
@@ -34,6 +35,13 @@ vendor = "Field"
 model = "Fragile"
 why = "it restarts when it is read"
 rules = { read_configuration = "never" }
+
+[[profile]]
+vendor = "Field"
+model = "Odd.*"
+firmware = '2\\..*'
+why = "counts in kWh, adds its reader's number to tags, answers no ping"
+rules = { samples_in = "kwh", meter_in = "kwh", id_tag = "strip_suffix", ping = "off" }
 """
 
 
@@ -155,6 +163,20 @@ async def test_a_model_of_the_operators_profile_is_never_read(system: System) ->
         assert (status, body["detail"]) == (409, "its model restarts when its configuration is read")
         found = await field.operator.get(f"/stations/{field.id}/configuration")
         assert (found["reading"], found["version"]) == (False, 0)
+
+
+async def test_a_profile_makes_sense_of_a_model(system: System) -> None:
+    """Rules of a file count by vendor, model and firmware, for what a station reports and for its next connection."""
+    async with Field(system, "CFG-ODD") as field:
+        await field.boot(chargePointModel="Odd One", firmwareVersion="2.1")
+        number = await field.start(idTag="ODD_77", meterStart=1)
+        await field.stop(number, 3)
+        found = await field.transaction(number)
+        assert (found["energy_wh"], found["id_tag"]) == (2000, "ODD")
+        assert system.valkey.client().hget(redis_keys.door(field.id), "quiet") == b"1"
+        await field.again()
+        await field.boot(chargePointModel="Odd One", firmwareVersion="3.0")
+        assert system.valkey.client().hget(redis_keys.door(field.id), "quiet") == b""
 
 
 async def test_operators_overrule_a_model(system: System) -> None:
