@@ -21,7 +21,7 @@ _KINDS: Final = (
 CONFIGURATION_READS: Final = REGISTRY.counter(
     "configuration_reads_total",
     "Reads of a station's whole configuration that ended; failed: it did not answer, or held no key, time after time.",
-    {"trigger": ("boot", "schedule", "operator"), "result": ("ok", "failed")},
+    {"trigger": ("boot", "schedule", "operator", "job"), "result": ("ok", "failed")},
 )
 CONFIGURATION_DRIFTS: Final = REGISTRY.counter(
     "configuration_drifts_total",

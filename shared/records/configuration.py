@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from .jobs import JobKind
+
 MASK = "***"
 """Stands for the value of a key that holds a secret: it is neither stored nor shown."""
 
@@ -88,7 +90,7 @@ class KeyRead(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A read that is under way."""
 
     trigger: str = ""
-    """Why: `boot`, `schedule` or `operator`; for keys that somebody asked for, who."""
+    """Why: `boot`, `schedule`, `operator` or `job`; for keys that somebody asked for, who."""
     began_at: int = 0
     command_id: str = ""
     """The command that is queued or sent; empty: it waits for `retry_at`."""
@@ -98,6 +100,8 @@ class KeyRead(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Keys yet to be asked for; without any, all keys are asked for at once."""
     chunk: int = 0
     """How many of them one command asks for."""
+    expires_at: int = 0
+    """Its commands are not sent after this; 0: the policy's."""
     found: dict[str, KeyValue] = {}
     unknown: tuple[str, ...] = ()
 
@@ -144,3 +148,5 @@ class Configured(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Whether its door says that it answers no ping."""
     drifts: tuple[str, ...] = ()
     """Drifts that nobody has acknowledged."""
+    jobs: dict[str, JobKind] = {}
+    """Jobs over many stations that wait for the end: of the read, or of what templates set after it."""

@@ -19,11 +19,14 @@ import msgspec
 from .commands import made_at, make_id
 
 JobState = Literal["running", "paused", "cancelled", "done"]
-JobKind = Literal["command"]
+JobKind = Literal["command", "read_configuration", "apply_templates"]
 """What a job does: each kind brings how a station is begun and looked at (see `workers.jobs.bulk.kinds`)."""
 Place = Literal["waiting", "offline", "active", "queued"]
 Outcome = Literal["accepted", "rejected", "error", "timed_out", "expired", "cancelled", "refused"]
-"""How it ended for one station: the terminal state of its command, or `refused`: it was never queued."""
+"""How it ended for one station: the terminal state of its command, or `refused`: it was never queued.
+
+A configuration that was read is `accepted`, and a station that is in line with its templates; else it is `rejected`.
+"""
 
 PLACES: Final[tuple[Place, ...]] = ("waiting", "offline", "active", "queued")
 OUTCOMES: Final[tuple[Outcome, ...]] = (
@@ -44,8 +47,9 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     name: str = ""
     """For people."""
     action: str = ""
+    """Of kind `command`."""
     payload: str = "{}"
-    """JSON text as it goes on the wire."""
+    """JSON text as it goes on the wire; of `apply_templates`: whether to `retry`."""
     named: bool = False
     """Whether the stations were named; else `filter` found them."""
     filter: dict[str, str] = {}

@@ -85,6 +85,10 @@ class ApplyTemplates(Request, frozen=True, tag="apply_templates"):
 
     retry: bool = False
     """Also what it refused, or kept going back on."""
+    job: str = ""
+    """The job that wants it: nobody waits for a reply then."""
+    expires_in_ms: int = 0
+    """The read is not sent after so long; 0: the policy's."""
 
 
 class CancelCommand(Request, frozen=True, tag="cancel_command"):
@@ -95,6 +99,17 @@ class CancelCommand(Request, frozen=True, tag="cancel_command"):
 
 class ReadConfiguration(Request, frozen=True, tag="read_configuration"):
     """Read the station's whole configuration; 409 where it may not be asked, or has never connected."""
+
+    job: str = ""
+    """The job that wants it: nobody waits for a reply then."""
+    expires_in_ms: int = 0
+    """It is not sent after so long; 0: the policy's."""
+
+
+class LeaveJob(Request, frozen=True, tag="leave_job"):
+    """End a job's part at a station whose configuration it wants, unless a command is on the way; nobody waits."""
+
+    job: str
 
 
 class AcknowledgeDrift(Request, frozen=True, tag="acknowledge_drift"):
@@ -144,6 +159,7 @@ AnyRequest = (
     | AssignProfile
     | ClearProfile
     | ReadConfiguration
+    | LeaveJob
     | AcknowledgeDrift
     | ReplayQuarantined
     | DropQuarantined

@@ -1,5 +1,7 @@
 """A station's part in jobs over many stations: its command is queued, and how it ended is left for the job.
 
+What jobs of other kinds ask is begun where that belongs: `configuration.asked`, `tuning.asking`.
+
 Each result goes out with the decision that made it, so it is as durable as the command's own end; the runner
 (`workers.jobs.bulk`) counts it. The command's id follows from job and station: it is queued once, however often asked.
 """
@@ -12,7 +14,7 @@ from shared.bus import keys
 from shared.records.commands import CommandRecord
 from shared.records.jobs import DETAIL_CHARACTERS, ORIGIN, JobResult, Outcome, job_of
 from shared.records.packing import pack
-from shared.records.requests import Request, SendCommand
+from shared.records.requests import LeaveJob, Request, SendCommand
 from workers.store.draft import Draft
 
 from . import commands, watching
@@ -45,8 +47,16 @@ def begin(draft: Draft, request: SendCommand) -> bool:
 
 def given_up(draft: Draft, request: Request) -> None:
     """Tell a job that its request to this station could not be decided."""
-    if isinstance(request, SendCommand) and request.job:
-        report(draft, request.job, "error", request.command_id, "the request could not be decided")
+    job_id = wanted_by(request)
+    if job_id and not isinstance(request, LeaveJob):
+        command = request.command_id if isinstance(request, SendCommand) else ""
+        report(draft, job_id, "error", command, "the request could not be decided")
+
+
+def wanted_by(request: Request) -> str:
+    """Return the job that a request is for; empty where an operator waits for its reply."""
+    found: str = getattr(request, "job", "")
+    return found
 
 
 @commands.when_ended(ORIGIN)

@@ -19,7 +19,7 @@ from shared.records.stations import Registration, StationRecord
 from workers.store.draft import Draft
 
 from . import closing, commands, flags, reservations
-from .configuration import drifts
+from .configuration import drifts, waiting
 from .refusals import Refused
 from .tuning import concluding
 
@@ -97,6 +97,7 @@ def delete(draft: Draft, request: DeleteStation) -> dict[str, Any]:
         raise Refused(409, "the station has an open transaction; `force` closes it with its last known meter value")
     for transaction in list(draft.charging.open.values()):
         closing.assume_over(draft, transaction, "reconciled", flags.ESTIMATED, "its station was deleted")
+    waiting.tell(draft, "cancelled", "the station was deleted")
     commands.cancel_all(draft, "the station was deleted")
     reservations.forget(draft)
     session = draft.session

@@ -28,6 +28,7 @@ from shared.records.requests import (
     DeleteStation,
     Disconnect,
     DropQuarantined,
+    LeaveJob,
     ReadConfiguration,
     Request,
     SendCommand,
@@ -50,8 +51,8 @@ body = _encode_json
 
 def serve(draft: Draft, request: Request) -> None:
     """Decide a request and deliver its reply to the node that asked."""
-    if isinstance(request, SendCommand) and request.job:
-        if bulk.begin(draft, request):
+    if bulk.wanted_by(request):
+        if _FOR_JOBS[type(request)](draft, request):
             _note(draft, request)
         return
     if repeated(draft, request):
@@ -159,3 +160,10 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     AcknowledgeDrift: (200, asked.acknowledge),
 }
 """Request -> status of the reply where it succeeds, and who serves it."""
+_FOR_JOBS: Final[dict[type[Request], Callable[[Draft, Any], bool]]] = {
+    SendCommand: bulk.begin,
+    ReadConfiguration: asked.join,
+    ApplyTemplates: asking.join,
+    LeaveJob: asked.leave,
+}
+"""What a job asks -> who serves it, and tells whether anything came of it. Nobody waits for a reply."""

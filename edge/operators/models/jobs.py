@@ -22,7 +22,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     active: int
     """Begun, and counted against the job's stations at a time."""
     queued: int
-    """Begun, and their command waits in their own queue: they left, or are not accepted. They count no more."""
+    """Begun, and their command waits: they left, are not accepted, or did not answer yet. They count no more."""
 
 
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,7 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     """The job's time was over before the station had it."""
     cancelled: int
     refused: int
-    """Never queued: the station is no more, or its queue was full."""
+    """Never queued: the station is no more, its queue was full, or its configuration may not be read."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     kind: JobKind
     name: str | None
     action: str
+    """Empty where the job sends no command."""
     payload: Any
     filter: dict[str, str] | None
     """How its stations were found when it was made; null where they were named."""
@@ -103,7 +104,7 @@ class JobStation(msgspec.Struct, frozen=True, kw_only=True):
     """Its outcome; for one that has not ended: `waiting`, `offline`, `active` or `queued`."""
     command_id: str | None
     detail: str | None
-    """The status that it answered, or why it failed."""
+    """The status that it answered, how it stands to its templates, or why it failed."""
     ended_at: Instant | None
 
     @classmethod

@@ -11,6 +11,7 @@ from shared.records import history
 from shared.records.commands import CommandRecord, CommandState
 from shared.records.configuration import MASK
 from shared.records.drift_rules import SHIPPED, matches
+from shared.records.jobs import job_of
 from shared.records.quarantine import Quarantined
 from shared.records.tokens import Scope, Token
 
@@ -26,6 +27,8 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     response: Any
     """What the station answered, even where that came after the command had timed out."""
     error: str | None
+    job: str | None
+    """The job over many stations that sent it."""
     created_at: Instant | None
     sent_at: Instant | None
     ended_at: Instant | None
@@ -42,6 +45,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
             state=record.state,
             response=record.response if record.late_response is None else record.late_response,
             error=record.error or None,
+            job=job_of(record.origin) or None,
             created_at=iso(record.created_at),
             sent_at=iso(record.sent_at),
             ended_at=iso(record.ended_at),

@@ -53,6 +53,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     flag: Annotated[Text, Meta(description="A flag, or its part before the colon.")] = ""
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The payload of a job that applies templates."""
+
+    retry: bool = False
+
+
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to do at which stations, and how fast; `stations` or `filter` says where."""
 
@@ -100,7 +106,11 @@ class ResultList(JobPath, frozen=True, kw_only=True):
     errors=("conflict",),
 )  # fmt: skip
 async def create_job(call: Call[Any, NewJob]) -> Answer:
-    """Send a command to many stations, a few at a time. The stations are fixed now. 200: the same was asked before."""
+    """Send a command to many stations, or read and tune them, a few at a time. They are fixed now. 200: asked before.
+
+    `kind` `command` takes `action` and `payload`; `read_configuration` takes neither; `apply_templates` takes a payload
+    of `{"retry": true}`: also what stations refused, or kept going back on.
+    """
     body, settings = call.body, call.parts.settings
     digest = hashlib.blake2b(request_id(call).encode(), digest_size=16, person=b"job").hexdigest()
     if before := await jobs.made_by(call.lane, digest):
@@ -155,10 +165,12 @@ async def show_job(call: Call[JobPath, None]) -> models.Job:
 async def list_results(call: Call[ResultList, None]) -> Page[JobStation]:
     """Return a job's stations by id with their outcomes, or those with one outcome; where the others are."""
     params = call.params
-    await _known(call.lane, params.job_id)
+    known = await _known(call.lane, params.job_id)
     query = ("job results", params.job_id, params.outcome)
     after = member(params.cursor, *query)
-    found, after = await jobs.results(call.lane, params.job_id, params.outcome, after, params.limit)
+    found, after = await jobs.results(
+        call.lane, params.job_id, params.outcome, after, params.limit, kind=known.job.kind
+    )
     return page(await shown(found, JobStation.of), after, *query)
 
 
@@ -220,7 +232,32 @@ def _check_command(version: Version, body: NewJob) -> str:
     return sending.checked(version, body.action, body.payload)
 
 
-CHECKS: Final[dict[JobKind, Callable[[Version, NewJob], str]]] = {"command": _check_command}
+def _check_read(_version: Version, body: NewJob) -> str:
+    _check_no_action(body)
+    if body.payload:
+        raise ProblemError.of_field("bad_body", "body", "payload", "is for jobs that send a command")
+    return "{}"
+
+
+def _check_apply(_version: Version, body: NewJob) -> str:
+    _check_no_action(body)
+    try:
+        return msgspec.json.encode(msgspec.convert(body.payload, Retry)).decode()
+    except msgspec.ValidationError:
+        message = 'may be `{"retry": true}` where templates are applied, and nothing else'
+        raise ProblemError.of_field("bad_body", "body", "payload", message) from None
+
+
+def _check_no_action(body: NewJob) -> None:
+    if body.action:
+        raise ProblemError.of_field("bad_body", "body", "action", "is for jobs that send a command")
+
+
+CHECKS: Final[dict[JobKind, Callable[[Version, NewJob], str]]] = {
+    "command": _check_command,
+    "read_configuration": _check_read,
+    "apply_templates": _check_apply,
+}
 """Kind of a job -> its check for stations of a version: returns the payload as workers get it, or raises."""
 
 

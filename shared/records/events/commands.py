@@ -21,9 +21,11 @@ class JobCreated(Event, tag="job.created"):
 
     job_id: str
     action: str
+    """Of a job that sends commands."""
     total: int
     state: str
     by: str = ""
+    kind: str = "command"
 
 
 class JobChanged(Event, tag="job.changed"):

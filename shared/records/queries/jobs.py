@@ -11,7 +11,19 @@ from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import CHANGE_JOB, CREATE_JOB
 from shared.records.events import Event, JobChanged, JobCreated
-from shared.records.jobs import OUTCOMES, PLACES, Job, JobNow, JobResult, JobState, Outcome, Place, command_id, turn_of
+from shared.records.jobs import (
+    OUTCOMES,
+    PLACES,
+    Job,
+    JobKind,
+    JobNow,
+    JobResult,
+    JobState,
+    Outcome,
+    Place,
+    command_id,
+    turn_of,
+)
 from shared.records.packing import pack, unpack
 
 from .cursors import Position
@@ -63,6 +75,7 @@ async def create(lane: Lane, job: Job, stations: Sequence[str], *, state: JobSta
         id=f"job:{job.job_id}:created",
         job_id=job.job_id,
         action=job.action,
+        kind=job.kind,
         total=job.total,
         state=state,
         by=job.created_by,
@@ -157,14 +170,14 @@ async def page(
 
 
 async def results(
-    lane: Lane, job_id: str, outcome: Outcome | Place | None, after: str, limit: int
+    lane: Lane, job_id: str, outcome: Outcome | Place | None, after: str, limit: int, *, kind: JobKind = "command"
 ) -> tuple[list[StationResult], str]:
     """Return up to `limit` stations of a job by id behind `after`, and the id to go on behind; empty at the end."""
     kept: list[StationResult] = []
     last, seen = after, 0
     while True:
         ids = await names(lane, keys.job_stations(job_id), "", last, CHUNK)
-        for one in await _results(lane, job_id, ids):
+        for one in await _results(lane, job_id, ids, kind):
             if outcome is None or outcome == (one.result.outcome if one.result else one.place):
                 if len(kept) == limit:
                     return kept, last
@@ -177,7 +190,7 @@ async def results(
             return kept, last
 
 
-async def _results(lane: Lane, job_id: str, ids: Sequence[str]) -> list[StationResult]:
+async def _results(lane: Lane, job_id: str, ids: Sequence[str], kind: JobKind) -> list[StationResult]:
     if not ids:
         return []
     commands: list[Command] = [("ZMSCORE", keys.job_place(job_id, place), *ids) for place in PLACES]
@@ -189,7 +202,7 @@ async def _results(lane: Lane, job_id: str, ids: Sequence[str]) -> list[StationR
         packed = counted[n] or ended[n]
         place = next((place for place, scores in zip(PLACES, places, strict=True) if scores[n] is not None), None)
         result = unpack(packed, JobResult) if packed is not None else None
-        begun = command_id(job_id, station_id) if place in BEGUN and not result else ""
+        begun = command_id(job_id, station_id) if kind == "command" and place in BEGUN and not result else ""
         found.append(
             StationResult(station_id, None if result else place, result, result.command_id if result else begun)
         )

@@ -96,6 +96,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"filter": {}, "jitter_s": 1e9}, "jitter_s"),
     ({"filter": {}, "expires_in_s": 0}, "expires_in_s"),
     ({"filter": {}, "kind": "dance"}, "kind"),
+    ({"filter": {}, "kind": "read_configuration"}, "action"),
+    ({"filter": {}, "kind": "read_configuration", "action": ""}, "payload"),
+    ({"filter": {}, "kind": "apply_templates", "payload": {}}, "action"),
+    ({"filter": {}, "kind": "apply_templates", "action": ""}, "payload"),
+    ({"filter": {}, "kind": "apply_templates", "action": "", "payload": {"retry": 1}}, "payload"),
 ]
 
 
@@ -135,6 +140,20 @@ async def test_pause_resume_cancel(stage: Stage) -> None:
     assert await stage.lane.one("XLEN", keys.EVENTS) == 4
     assert [one["id"] for one in await stage.all_of("/jobs", state="cancelled")] == [job["id"]]
     assert await stage.all_of("/jobs", state="done") == []
+
+
+async def test_jobs_that_send_no_command(stage: Stage) -> None:
+    """Kind and payload are the job's; a station that was begun has no command of the job's id."""
+    await stage.station("CP1")
+    read = await make(stage, filter={}, kind="read_configuration", action="", payload={})
+    assert (read["kind"], read["action"], read["payload"]) == ("read_configuration", "", {})
+    applied = await make(stage, filter={}, kind="apply_templates", action="", payload={"retry": True})
+    assert (applied["kind"], applied["payload"]) == ("apply_templates", {"retry": True})
+    await stage.write(
+        ("ZREM", keys.job_place(read["id"], "waiting"), "CP1"), ("ZADD", keys.job_place(read["id"], "active"), 0, "CP1")
+    )
+    (one,) = await stage.all_of(f"/jobs/{read['id']}/results")
+    assert (one["outcome"], one["command_id"]) == ("active", None)
 
 
 async def test_results_by_outcome(stage: Stage) -> None:

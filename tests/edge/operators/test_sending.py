@@ -60,8 +60,8 @@ async def test_a_command_is_queued(stage: Stage) -> None:
     status, body = await stage.ask("POST", "/stations/CP1/commands", json={**RESET, "expires_in_s": 60})
     assert status == 202
     assert list(body) == [
-        "id", "station_id", "action", "payload", "state", "response", "error", "created_at", "sent_at", "ended_at",
-        "expires_at",
+        "id", "station_id", "action", "payload", "state", "response", "error", "job", "created_at", "sent_at",
+        "ended_at", "expires_at",
     ]  # fmt: skip
     assert (body["state"], body["payload"], body["sent_at"]) == ("queued", {"type": "Soft"}, None)
     ((station_id, asked),) = stage.node.asked
@@ -218,6 +218,14 @@ async def test_a_late_answer_is_shown_and_a_password_is_not(stage: Stage) -> Non
     found = await stage.get(f"/commands/{made.command_id}")
     assert (found["state"], found["response"]) == ("timed_out", {"status": "Accepted"})
     assert found["payload"] == {"key": "AuthorizationKey", "value": "***"}
+
+
+async def test_a_command_names_its_job(stage: Stage) -> None:
+    """One that a job over many stations sent; null for all others."""
+    for number, (origin, job) in enumerate((("job:0199a3c2", "0199a3c2"), ("operator", None))):
+        made = record(number, origin=origin)
+        await keep(stage, made)
+        assert (await stage.get(f"/commands/{made.command_id}"))["job"] == job
 
 
 async def test_ids_tell_when_a_command_was_made() -> None:

@@ -31,6 +31,7 @@ from workers.services import registration
 PARTITIONS = 2
 DAY_MS = 24 * 3600 * 1000
 BEAT_S = 0.25
+RESET = {"action": "Reset", "payload": '{"type":"Soft"}'}
 Answers = Callable[[str], Any]
 """(station) -> its payload, or None: it does not answer."""
 
@@ -74,12 +75,10 @@ class Place:
         now = await self.time()
         job = Job(
             job_id=make_job_id(now, str(next(self._numbers))),
-            action="Reset",
-            payload='{"type":"Soft"}',
             total=len(stations),
             created_at=now,
             created_by="test",
-            **{"concurrency": 100, "rate_per_s": 1000.0, "expires_at": now + DAY_MS, **fields},
+            **{**RESET, "concurrency": 100, "rate_per_s": 1000.0, "expires_at": now + DAY_MS, **fields},
         )
         return await jobs.create(self.lane, job, stations, state=state, digest=job.job_id)
 

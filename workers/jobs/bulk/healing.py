@@ -41,7 +41,7 @@ async def look(site: Site, job: Job, place: Place, now: int, hold_ms: int) -> in
 
 async def _look(site: Site, job: Job, place: Place, begun: Sequence[tuple[str, int]], now: int, hold_ms: int) -> int:
     names = [name for name, _ in begun]
-    seen = await KINDS[job.kind].look(site.lane, job, names)
+    seen = await KINDS[job.kind].look(site.lane, job, begun, now)
     online, _, _ = await sort_out(site.lane, names)
     present = set(online)
     aside = [

@@ -4,6 +4,8 @@
     coercion.py      texts and booleans out of whatever a station sent (quirk 23); secrets masked
     reading.py       when a configuration is read, by which commands, and what happens where a station does not answer
     hooks.py         who is told of what was read
+    asked.py         what operators ask, of one station or as a job over many
+    waiting.py       jobs over many stations are told how it ended
     comparing.py     a snapshot out of what was read, its difference from the last, the history
     firmware.py      what a firmware has shown: error codes, vendor error codes, measurands
     drifts.py        which differences are significant; their records; their acknowledgement
@@ -18,7 +20,7 @@ What is under way is in section `cf`, and timers look again: a worker that dies 
 
 from __future__ import annotations
 
-from . import capabilities
+from . import capabilities, waiting
 from .hooks import when_keys_read, when_read, when_unread
 from .reading import BOOT, OPERATOR, begin, read_keys, returned
 
@@ -29,6 +31,7 @@ __all__ = [
     "capabilities",
     "read_keys",
     "returned",
+    "waiting",
     "when_keys_read",
     "when_read",
     "when_unread",

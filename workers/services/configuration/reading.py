@@ -19,12 +19,13 @@ import msgspec
 from shared.records.commands import CommandRecord
 from shared.records.configuration import Configured, KeyRead
 from shared.records.drift_rules import masked
+from shared.records.jobs import Outcome
 from workers.services import commands
 from workers.services.quirks import quirks_of
 from workers.services.wakeups import wakes
 from workers.store.draft import Draft
 
-from . import comparing, hooks, rules
+from . import comparing, hooks, rules, waiting
 from .coercion import number
 from .words import WORDS, Answer, Words
 
@@ -34,6 +35,8 @@ WHOLE: Final = "whole"
 SCHEDULE: Final = "schedule"
 BOOT: Final = "boot"
 OPERATOR: Final = "operator"
+JOB: Final = "job"
+"""Somebody who joins such a read makes it another's: it is not taken back with the job."""
 ODD: Final = "configuration"
 """Flag of a station whose answer was not as the standard has it, with what was odd."""
 UNREAD: Final = "configuration_unread"
@@ -51,8 +54,11 @@ NO_WORDS: Final = "it has not connected yet"
 # ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def begin(draft: Draft, trigger: str) -> str:
-    """Begin to read the whole configuration, unless that is under way; return why not, empty where it is."""
+def begin(draft: Draft, trigger: str, expires_at: int = 0) -> str:
+    """Begin to read the whole configuration, unless that is under way; return why not, empty where it is.
+
+    `expires_at`: nothing is sent for it after this; 0: the policy's. One that is under way keeps its own.
+    """
     if trigger == BOOT and not draft.policy.configuration_every_ms:
         return ""
     if why := _refusal(draft):
@@ -61,6 +67,8 @@ def begin(draft: Draft, trigger: str) -> str:
                 hook(draft, trigger, why)
         return why
     running = draft.configured.reads.get(WHOLE)
+    if running is not None and trigger == JOB:
+        trigger = running.trigger
     if running is not None and running.command_id:
         waits = any(queued.command_id == running.command_id for queued in draft.commands.queue)
         if waits or trigger != BOOT:
@@ -68,7 +76,7 @@ def begin(draft: Draft, trigger: str) -> str:
                 _put(draft, WHOLE, msgspec.structs.replace(running, trigger=trigger))
             return ""
         # What was sent before the boot tells of the time before it.
-    _ask(draft, WHOLE, KeyRead(trigger=trigger, began_at=draft.now))
+    _ask(draft, WHOLE, KeyRead(trigger=trigger, began_at=draft.now, expires_at=expires_at))
     return ""
 
 
@@ -135,7 +143,7 @@ def _refusal(draft: Draft) -> str:
 def _ask(draft: Draft, purpose: str, read: KeyRead) -> None:
     words = WORDS[draft.session.subprotocol]
     names = read.left[: read.chunk]
-    command_id = commands.enqueue(draft, words.action, words.payload(names), ORIGIN)
+    command_id = commands.enqueue(draft, words.action, words.payload(names), ORIGIN, expires_at=read.expires_at)
     _put(draft, purpose, msgspec.structs.replace(read, command_id=command_id, retry_at=0))
 
 
@@ -148,7 +156,8 @@ def answered(draft: Draft, command: CommandRecord) -> None:
     if read is None:
         return  # A newer read has taken its place.
     if words is None or command.state in ("expired", "cancelled"):
-        _abandon(draft, purpose, read, f"the command was {command.state}")
+        outcome: Outcome = "cancelled" if command.state == "cancelled" else "expired"
+        _abandon(draft, purpose, read, f"the command was {command.state}", outcome)
         return
     answer = None if command.response is None else words.read(command.response)
     if answer is None or not (read.left or answer.keys):
@@ -182,7 +191,7 @@ def _failed(draft: Draft, purpose: str, read: KeyRead, words: Words, command: Co
         if purpose == WHOLE and read.found:
             _finish(draft, purpose, read, words)
         else:
-            _give_up(draft, purpose, read, why)
+            _give_up(draft, purpose, read, why, "timed_out" if silent else "error")
         return
     read = _otherwise(draft, read, words, silent)
     if read.chunk and not read.left:
@@ -231,9 +240,10 @@ def _finish(draft: Draft, purpose: str, read: KeyRead, words: Words) -> None:
     )
     schedule(draft)
     comparing.took(draft, read)
+    waiting.tell(draft, "accepted", f"{len(read.found)} keys", kind="read_configuration")
 
 
-def _give_up(draft: Draft, purpose: str, read: KeyRead, why: str) -> None:
+def _give_up(draft: Draft, purpose: str, read: KeyRead, why: str, outcome: Outcome) -> None:
     _drop(draft, purpose)
     if purpose != WHOLE:
         _tell(draft, purpose, read, why)
@@ -244,14 +254,28 @@ def _give_up(draft: Draft, purpose: str, read: KeyRead, why: str) -> None:
     schedule(draft)
     for hook in hooks.UNREAD:
         hook(draft, read.trigger, why)
+    waiting.tell(draft, outcome, why)
 
 
-def _abandon(draft: Draft, purpose: str, read: KeyRead, why: str) -> None:
+def take_back(draft: Draft) -> None:
+    """End a read that was begun for jobs that are gone, and whose command was not sent."""
+    read = draft.configured.reads.get(WHOLE)
+    if read is None or read.trigger != JOB:
+        return
+    if not read.command_id:
+        _abandon(draft, WHOLE, read, "the job was cancelled", "cancelled")
+    else:
+        commands.cancel(draft, read.command_id)
+
+
+def _abandon(draft: Draft, purpose: str, read: KeyRead, why: str, outcome: Outcome = "timed_out") -> None:
     """End a read that has not failed: it is due when the station is back, or in its time where it is there."""
     _drop(draft, purpose)
     if purpose != WHOLE:
         _tell(draft, purpose, read, why)
-    elif draft.session.connection == "open":
+        return
+    waiting.tell(draft, outcome, why)
+    if draft.session.connection == "open":
         schedule(draft)
     else:
         draft.put(msgspec.structs.replace(draft.configured, next_at=draft.now))

@@ -10,10 +10,12 @@ import msgspec
 
 from shared.bus import keys
 from shared.records.events import StationTuned
+from shared.records.jobs import Outcome
 from shared.records.packing import pack
 from shared.records.stations import StationRecord
 from shared.records.templates import Template
-from shared.records.tuning import ALL, Applied, KeyMemory, ModelList, Tuned, TuningState, index_member
+from shared.records.tuning import ALL, STATES, Applied, KeyMemory, ModelList, Tuned, TuningState, index_member
+from workers.services import configuration
 from workers.store.draft import Draft
 from workers.store.wants import WantModelList
 
@@ -84,6 +86,27 @@ def announce(draft: Draft, since: int, done: Iterable[str] = ()) -> None:
             reverting=ended["reverting"],
         )
     )
+
+
+def tell_jobs(draft: Draft) -> None:
+    """Tell the jobs that had templates applied what came of it, once nothing is being set."""
+    if draft.tuned.run is None and draft.configured.jobs:
+        configuration.waiting.tell(draft, *outcome(draft.tuned), kind="apply_templates")
+
+
+def outcome(tuned: Tuned) -> tuple[Outcome, str]:
+    """Return what a station's tuning means for a job, and why: what waits for a reboot was taken."""
+    overall = tuned.templates.get(ALL)
+    if overall is None:
+        return "accepted", "no template matches"
+    if overall.state in ("in_line", "pending"):
+        return "accepted", "in line" if overall.state == "in_line" else "taken; a reboot, or the next read, is awaited"
+    words = (
+        f"{one.key} {one.state}" + (f" ({one.answer})" if one.answer else "")
+        for one in sorted(tuned.keys.values(), key=lambda one: (STATES.index(one.state), one.key))
+        if one.state in ("refused", "reverting", "differs")
+    )
+    return "rejected", ", ".join(words)
 
 
 def learn(draft: Draft, memory: KeyMemory, limit: int = 0) -> None:

@@ -51,6 +51,7 @@ def look(draft: Draft, snapshot: Snapshot, _previous: Snapshot | None, _changes:
         return
     wanted = _wanted(draft, dialect)
     if not wanted.templates and not before.templates:
+        concluding.tell_jobs(draft)
         return
     told = rules.spelt(snapshot.keys)
     fresh = _remembered(draft, wanted)
@@ -73,6 +74,7 @@ def look(draft: Draft, snapshot: Snapshot, _previous: Snapshot | None, _changes:
     if draft.tuned.run is None:
         concluding.announce(draft, draft.now, before.run.done if before.run is not None else ())
     rebooting.consider(draft)
+    concluding.tell_jobs(draft)
 
 
 def _wanted(draft: Draft, dialect: Dialect) -> Desired:
@@ -237,6 +239,8 @@ def _lost(draft: Draft, run: Run) -> None:
     _put_run(draft, run)
     if run.losses < MAX_LOSSES:
         draft.wake(TIMER, "", draft.now + RESUME_MS * run.losses)
+    else:
+        _tell_lost(draft, "no answer to what was set")
     concluding.refresh(draft)
 
 
@@ -249,6 +253,13 @@ def woken(draft: Draft, _subject: str) -> None:
     if draft.session.connection == "open":
         _go_on(draft, dialect)
         concluding.refresh(draft)
+    else:
+        _tell_lost(draft, "the station left while it was set")
+
+
+def _tell_lost(draft: Draft, why: str) -> None:
+    """Tell jobs that the run waits for the next look."""
+    configuration.waiting.tell(draft, "timed_out", why, kind="apply_templates")
 
 
 # ── reading back ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -287,6 +298,7 @@ def _finish(draft: Draft, run: Run) -> None:
     concluding.refresh(draft)
     concluding.announce(draft, run.began_at, run.done)
     rebooting.consider(draft)
+    concluding.tell_jobs(draft)
 
 
 def _put_run(draft: Draft, run: Run) -> None:
