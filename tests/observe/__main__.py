@@ -111,6 +111,7 @@ async def _with_faults(stage: Stage, names: list[str], wrong: list[str]) -> floa
             _tell(verdict, say)
             wrong += [f"{verdict.fault}: {each}" for each in verdict.wrong]
             alarm_at = verdict.seen_at
+    wrong += [f"after the faults, {each}" for each in await judge.quiet()]
     return alarm_at
 
 

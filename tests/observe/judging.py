@@ -48,12 +48,12 @@ class Judge:
         self._watch: Watch = stage.watch
         self._say = say
 
-    async def _quiet(self) -> list[str]:
+    async def quiet(self) -> list[str]:
         """Wait until nothing critical fires; return what still does when its windows must have passed."""
         try:
             await wait_until(lambda: not self._critical(), _QUIET_S, 0.2)
         except AssertionError:
-            return [f"{each} still fires before it" for each in self._critical()]
+            return [f"{each} does not end" for each in self._critical()]
         return []
 
     def _critical(self) -> list[str]:
@@ -61,7 +61,7 @@ class Judge:
 
     async def judge(self, fault: Fault) -> Verdict:
         """Inject a fault, mend it, and return what happened; a sign that does not come, or stays, is a wrong."""
-        wrong = await self._quiet()
+        wrong = await self.quiet()
         signs = fault.signs(self._stage)
         self._say(f"fault: {fault.name}")
         begin = time.monotonic()

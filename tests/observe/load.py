@@ -114,7 +114,7 @@ async def _want(stage: Stage) -> None:
         status, told = await operator.request("PUT", "/templates/observed", json=template)
         assert status < 300, told
         for station_id in stage.fleet_stations("NORTH")[20:30]:
-            await operator.request("POST", f"/stations/{station_id}/configuration/apply")
+            await operator.request("POST", f"/stations/{station_id}/configuration/apply", json={})
             profile = {"profile": {"periods": [{"limit": 16}]}}
             await operator.request("POST", f"/stations/{station_id}/charging-profiles", json=profile)
         await asyncio.sleep(20)
