@@ -124,6 +124,8 @@ class Tuned(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """By template; `ALL`: the worst of them. What stands here stands in the index `keys.TUNING`."""
     run: Run | None = None
     reboot: Reboot | None = None
+    retry: bool = False
+    """An operator wants all of it tried again: what is known of the model counts for nothing in the next run."""
     read_at: int = 0
     """The configuration that it was last held against."""
 

@@ -6,9 +6,11 @@ import pytest
 
 from shared.ocpp.timestamps import format_time
 from shared.records.events import DataIncomplete, StationFlagged, StationTuned
+from shared.records.models import Overrides
 from shared.records.packing import unpack
 from shared.records.requests import ApplyTemplates, DeleteStation
 from shared.records.transactions import Transaction
+from workers.services.tuning import running
 
 from .site import ALL_MEASURANDS, BOOT, SAMPLED, Site, template
 
@@ -246,6 +248,25 @@ def test_the_largest_list_is_set_and_remembered_for_the_model() -> None:
     assert other.held[SAMPLED] == site.held[SAMPLED]
 
 
+def test_a_retry_doubts_what_is_known_of_the_model() -> None:
+    """What a model is wrongly known to refuse is tried again, and known better from then on."""
+    site = Site(supported={"Voltage"})
+    site.want(template(meter_data={"sampled": ("Voltage", "SoC")}))
+    site.boot()
+    other = Site()
+    other.memory = site.memory
+    other.boot()
+    assert other.held[SAMPLED] == "Voltage"
+    other.request(ApplyTemplates(request_id="retry", retry=True))
+    other.settle_commands()
+    assert (other.held[SAMPLED], other.overall()) == ("Voltage,SoC", "in_line")
+    assert other.view.tuned.retry is False
+    third = Site()
+    third.memory = site.memory
+    third.boot()
+    assert third.changes(SAMPLED) == ["Voltage,SoC"]
+
+
 def test_the_stations_own_limit_is_respected() -> None:
     """No list is longer than its MaxLength key says; what has no room is told apart from what is refused."""
     site = Site({f"{SAMPLED}MaxLength": "2"}, readonly={f"{SAMPLED}MaxLength"}, longest=2)
@@ -254,6 +275,17 @@ def test_the_stations_own_limit_is_respected() -> None:
     assert site.changes(SAMPLED) == [",".join(ALL_MEASURANDS[:2])]
     memory = site.view.tuned.keys[SAMPLED.lower()]
     assert (memory.refused, memory.no_room) == ((), ALL_MEASURANDS[2:])
+
+
+def test_operators_know_better_how_long_a_list_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they say of the model counts, whatever the station tells."""
+    said = Overrides(limits={f"{SAMPLED}MaxLength": 1})
+    monkeypatch.setattr(running, "overrides_of", lambda *_: said)
+    site = Site({f"{SAMPLED}MaxLength": "2"})
+    site.want(template(meter_data={"sampled": ALL_MEASURANDS}))
+    site.boot()
+    assert site.changes(SAMPLED) == [ALL_MEASURANDS[0]]
+    assert site.view.tuned.keys[SAMPLED.lower()].no_room == ALL_MEASURANDS[1:]
 
 
 def test_a_station_that_drops_what_it_does_not_support_is_found_out() -> None:

@@ -44,4 +44,4 @@ def _forget(draft: Draft) -> None:
     """Forget what the station refused and kept going back on."""
     tuned: Tuned = draft.tuned
     left = {name: one for name, one in tuned.keys.items() if one.state not in ("refused", "reverting")}
-    draft.put(change(tuned, keys=left))
+    draft.put(change(tuned, keys=left, retry=True))

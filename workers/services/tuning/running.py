@@ -20,6 +20,7 @@ from shared.records.configuration import Change, KeyValue, Snapshot
 from shared.records.templates import Desired, Templates, desired
 from shared.records.tuning import KeyMemory, Run, Search, Tuned
 from workers.services import commands, configuration
+from workers.services.quirks import overrides_of
 from workers.services.wakeups import wakes
 from workers.store.draft import Draft
 from workers.store.wants import WantTemplates
@@ -112,9 +113,10 @@ def _begin(draft: Draft, dialect: Dialect, before: Tuned, told: Mapping[str, Key
     tuned = draft.tuned
     todo = rules.plan(tuned.keys.values())
     if not todo:
+        draft.put(change(tuned, retry=False))
         return
     lists = [name for name in todo if tuned.keys[name].measurands]
-    limits = {name: limit for name in lists if (limit := _limit(dialect, tuned.keys[name].key, told))}
+    limits = {name: limit for name in lists if (limit := _limit(draft, dialect, tuned.keys[name].key, told))}
     search, key = _resumed(before, tuned, todo)
     if search is not None:
         todo = tuple(name for name in todo if name != key)
@@ -122,12 +124,17 @@ def _begin(draft: Draft, dialect: Dialect, before: Tuned, told: Mapping[str, Key
     _go_on(draft, dialect)
 
 
-def _limit(dialect: Dialect, key: str, told: Mapping[str, KeyValue]) -> int:
-    """Return how many items a list may have, as the station tells (OCPP 1.6 section 5.3); 0: it does not.
+def _limit(draft: Draft, dialect: Dialect, key: str, told: Mapping[str, KeyValue]) -> int:
+    """Return how many items a list may have, as operators say of its model, or the station (OCPP 1.6 section 5.3).
 
-    The standard has 1 assumed then; a longer list that is refused costs nothing, so it is tried.
+    0: nobody does. The standard has 1 assumed then; a longer list that is refused costs nothing, so it is tried.
     """
-    found = told.get(dialect.limit_key(key).lower())
+    assert draft.station is not None
+    name = dialect.limit_key(key)
+    said = overrides_of(draft.station.vendor, draft.station.model, draft.station.firmware).limits.get(name, 0)
+    if said:
+        return said
+    found = told.get(name.lower())
     text = (found.value or "").strip() if found is not None else ""
     return int(text) if text.isdecimal() and len(text) < 5 else 0
 
@@ -175,7 +182,7 @@ def _send(draft: Draft, dialect: Dialect, run: Run, key: str, value: str) -> Non
 
 
 def _search(draft: Draft, run: Run, memory: KeyMemory) -> Search:
-    known = concluding.known(draft, memory.key)
+    known = None if draft.tuned.retry else concluding.known(draft, memory.key)
     refused = (*memory.refused, *(known.refused if known is not None else ()))
     limit = run.limits.get(run.key, 0) or (known.limit if known is not None else 0)
     return searching.begin(memory.measurands or (), limit, refused)
@@ -294,7 +301,7 @@ def read_back(draft: Draft, found: Mapping[str, KeyValue], _unknown: tuple[str, 
 
 
 def _finish(draft: Draft, run: Run) -> None:
-    draft.put(change(draft.tuned, run=None))
+    draft.put(change(draft.tuned, run=None, retry=False))
     concluding.refresh(draft)
     concluding.announce(draft, run.began_at, run.done)
     rebooting.consider(draft)
