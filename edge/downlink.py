@@ -108,17 +108,22 @@ class Downlink:
                 await asyncio.sleep(RETRY_S)
 
     async def _read_once(self) -> None:
-        command = ("XREAD", "COUNT", READ_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", self.key, _text(self._last))
-        (reply,) = await self._lane.execute([command], timeout_s=BLOCK_MS / 1000 + self._lane.timeout_s)
+        read = ("XREAD", "COUNT", READ_ENTRIES, "BLOCK", BLOCK_MS, "STREAMS", self.key, _text(self._last))
+        (reply,) = await self._lane.execute([read], timeout_s=BLOCK_MS / 1000 + self._lane.timeout_s)
         if isinstance(reply, hiredis.ReplyError):
             raise reply
         if not reply:
             return
+        # Commands last: after a pause the close of a session may stand right behind a command to it, which is then
+        # not written at all, rather than carried out on a socket that the station has left.
+        commands: list[Command] = []
         for entry_id, fields in reply[0][1]:
             self._last = _parse(entry_id)
-            self._deliver(fields[1])
+            self._deliver(fields[1], commands)
+        for command in commands:
+            self._node.sink.command(command)
 
-    def _deliver(self, data: bytes) -> None:
+    def _deliver(self, data: bytes, commands: list[Command]) -> None:
         node = self._node
         try:
             items = envelopes.decode_downlink(data)
@@ -136,7 +141,7 @@ class Downlink:
             elif isinstance(item, Reply):
                 node.replied(item)
             elif isinstance(item, Command):
-                sink.command(item)
+                commands.append(item)
             elif isinstance(item, Close):
                 sink.close(item)
             else:

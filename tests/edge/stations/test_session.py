@@ -299,6 +299,21 @@ async def test_a_command_for_another_epoch_or_too_late_is_reported(rig: Rig) -> 
     assert bodies == {"old": "no session", "late": "deadline", "nobody": "no session"}
 
 
+async def test_a_command_before_its_sessions_close_is_not_written(rig: Rig) -> None:
+    """Where both are read at once, as after a pause of the edge, that socket is not commanded any more."""
+    socket = await rig.dial()
+    (opened,) = await rig.worker.wait_for(Kind.OPENED)
+    later = rig.node.pulse.redis_ms() + 9999
+    await rig.worker.send(
+        rig.node.name,
+        Command("CP1", opened.epoch, "x", frames.encode_call("x", "ClearCache"), later),
+        Close("CP1", opened.epoch, 1012, "superseded"),
+    )
+    (entry,) = await rig.worker.wait_for(Kind.NOT_WRITTEN)
+    assert msgspec.msgpack.decode(entry.frame, type=NotWritten) == NotWritten("x", "no session")
+    assert await closed(socket) == 1012
+
+
 async def test_a_close_item_closes_that_epoch_only(rig: Rig) -> None:
     """A close of an older epoch does nothing, one of this epoch closes with its code."""
     socket = await rig.dial()
