@@ -10,7 +10,7 @@ import msgspec
 
 from ampstream.operator.api import segment
 from ampstream.operator.fields import FieldsError, payload
-from ampstream.operator.jobs import many, send_many, target
+from ampstream.operator.jobs import many, only_one, send_many, target
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, facts, moment, plural, table, when
 from shared.ocpp import v16
@@ -58,8 +58,7 @@ async def send(
     if stations is not None:
         await send_many(session, {**body, **stations}, options, key=idempotency_key, wait=wait)
         return
-    if how := [name for name, value in options.items() if value is not None and value is not False]:
-        raise click.UsageError(f"{', '.join(how)}: only for many stations (--stations, --group, --filter, --all)")
+    only_one(options)
     item = await session.api.ask(
         "POST",
         f"/stations/{segment(station_id)}/commands" + (f"?wait={wait_s}s" if wait else ""),
@@ -156,7 +155,7 @@ def _shown(session: Session, item: dict[str, Any]) -> None:
         session.emit(item)
         return
     times = [(name.removesuffix("_at"), moment(item[name])) for name in item if name.endswith("_at")]
-    pairs = [(name, item[name]) for name in ("id", "station_id", "action", "state", "error")]
+    pairs = [(name, item[name]) for name in ("id", "station_id", "action", "state", "error", "job")]
     words = [
         (name, msgspec.json.encode(item[name]).decode()) for name in ("payload", "response") if item[name] is not None
     ]

@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.jobs import many, one_or_many, send_many
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, facts, moment, plural, table, when
 from ampstream.operator.templates import apply, wanted
@@ -49,12 +50,22 @@ async def show(session: Session, station_id: str, pattern: str) -> None:
 
 
 @config.command()
-@click.argument("station_id")
-@click.option("--wait", is_flag=True, help="Wait for the answer and show it; exit status 1 where none comes.")
-@click.option("--wait-s", type=click.IntRange(1, 600), default=60, show_default=True, help="How long.")
+@click.argument("station_id", required=False)
+@click.option("--wait", is_flag=True, help="Wait for the answer and show it; exit status 1 where none comes, from all.")
+@click.option("--wait-s", type=click.IntRange(1, 600), default=60, show_default=True, help="How long, for one station.")
+@many
 @operator
-async def read(session: Session, station_id: str, *, wait: bool, wait_s: int) -> None:
-    """Have a station's configuration read now, or when it is back."""
+async def read(session: Session, station_id: str | None, *, wait: bool, wait_s: int, **options: Any) -> None:
+    """Have configurations read now, or when their stations are back.
+
+    In place of STATION_ID --stations, --group, --filter or --all say of which: a job reads them, a few at a time.
+    `ampstream jobs` shows, pauses and cancels it; with --wait this command shows how far it is until its end.
+    """
+    stations = one_or_many(station_id, options)
+    if stations is not None:
+        await send_many(session, {"kind": "read_configuration", **stations}, options, wait=wait)
+        return
+    assert station_id is not None, "one_or_many says so"
     before = await _configuration(session, station_id)
     item = await session.api.ask("POST", f"/stations/{segment(station_id)}/configuration/read")
     if not wait:

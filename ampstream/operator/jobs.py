@@ -1,4 +1,4 @@
-"""`ampstream jobs`, and what `ampstream send` does for many stations."""
+"""`ampstream jobs`, and what `ampstream send` and `ampstream config` do for many stations."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ LIMIT: Final = click.IntRange(min=0)
 STATES: Final = click.Choice(list(get_args(JobState)))
 ANY_OUTCOME: Final = click.Choice([*OUTCOMES, *PLACES])
 LOOK_S: Final = 0.5
+TITLES: Final = {"read_configuration": "reading configurations", "apply_templates": "applying templates"}
+"""Kind of a job that sends no command of its own -> words."""
 
 
 @click.group()
@@ -38,7 +40,7 @@ async def list_jobs(session: Session, *, state: str | None, limit: int) -> None:
             session.emit(item)
         return
     rows = [
-        (one["id"], when(one["created_at"]), one["name"] or one["action"], one["state"], one["total"], one["ended"],
+        (one["id"], when(one["created_at"]), one["name"] or _title(one), one["state"], one["total"], one["ended"],
          _outcomes(one))
         async for one in items
     ]  # fmt: skip
@@ -110,28 +112,28 @@ async def cancel(session: Session, job_id: str) -> None:
     session.done(f"cancelled; {item['ended']} of {plural(item['total'], 'station')} had ended", item)
 
 
-# ── ampstream send, to many ──────────────────────────────────────────────────────────────────────────────────────────
+# ── ampstream send and config, to many ───────────────────────────────────────────────────────────────────────────────
 
 
 def many(command: Any) -> Any:
-    """Add the options of `ampstream send` that choose many stations, and how fast they are sent to."""
+    """Add the options that choose many stations, and how fast they have their turn; `target` reads the first."""
     for option in (
         click.option("--paused", is_flag=True, help="Many: make the job, and begin with `ampstream jobs resume`."),
         click.option("--name", help="Many: what people call the job."),
         click.option("--jitter", "jitter_s", type=click.FloatRange(0), help="Many: each up to so many s later."),
         click.option("--rate", "rate_per_s", type=click.FloatRange(0, min_open=True), help="Many: begun per second."),
         click.option("--concurrency", type=click.IntRange(1), help="Many: stations at a time."),
-        click.option("--all", "everywhere", is_flag=True, help="To every station."),
+        click.option("--all", "everywhere", is_flag=True, help="Every station."),
         click.option(
             "--filter",
             "filters",
             multiple=True,
             metavar="NAME=VALUE",
-            help="To stations with this vendor, model, firmware, group, state, registration or flag, "
+            help="Stations with this vendor, model, firmware, group, state, registration or flag, "
             "or ids that begin with q; may be repeated.",
         ),
-        click.option("--group", help="To the stations of this group."),
-        click.option("--stations", metavar="A,B", help="To these; @FILE: one a line."),
+        click.option("--group", help="The stations of this group."),
+        click.option("--stations", metavar="A,B", help="These stations; @FILE: one a line."),
     ):
         command = option(command)
     return command
@@ -154,8 +156,29 @@ def target(options: dict[str, Any]) -> dict[str, Any] | None:
     return {"stations": _names(named)} if named is not None else {"filter": found}
 
 
+def one_or_many(station_id: str | None, options: dict[str, Any]) -> dict[str, Any] | None:
+    """Return which stations the options name, as `target`; None where it is the one of the argument.
+
+    Raises `click.UsageError` where both are named or neither is, or where a job's options are given for one station.
+    """
+    stations = target(options)
+    if stations is None:
+        only_one(options)
+        if station_id is None:
+            raise click.UsageError("say which station, or which: --stations, --group, --filter, --all")
+    elif station_id is not None:
+        raise click.UsageError("give a station, or --stations, --group, --filter, --all; not both")
+    return stations
+
+
+def only_one(options: dict[str, Any]) -> None:
+    """Refuse options of a job where there is one station; raises `click.UsageError`."""
+    if how := [name for name, value in options.items() if value is not None and value is not False]:
+        raise click.UsageError(f"{', '.join(how)}: only for many stations (--stations, --group, --filter, --all)")
+
+
 async def send_many(
-    session: Session, body: dict[str, Any], options: dict[str, Any], *, key: str | None, wait: bool
+    session: Session, body: dict[str, Any], options: dict[str, Any], *, key: str | None = None, wait: bool
 ) -> None:
     """Make a job, and wait for its end where that is wanted; `options` are those of `many` that say how."""
     given = {name: value for name, value in options.items() if value is not None and value is not False}
@@ -167,7 +190,8 @@ async def send_many(
         session.emit(job)
     else:
         pace = f"at most {job['concurrency']} at a time, {job['rate_per_s']:g} a second"
-        session.out.print(f"{cell(job['action'])} to {plural(job['total'], 'station')}, {pace}: {cell(job['state'])}")
+        what = f"{_title(job)} {'to' if job['action'] else 'at'} {plural(job['total'], 'station')}"
+        session.out.print(f"{cell(what)}, {pace}: {cell(job['state'])}")
         session.out.print(f"[dim]ampstream jobs show {job['id']}[/]")
 
 
@@ -193,7 +217,7 @@ async def _follow(session: Session, job_id: str) -> dict[str, Any]:
         while True:
             job: dict[str, Any] = await session.api.ask("GET", f"/jobs/{segment(job_id)}")
             places = ", ".join(f"{count} {name}" for name, count in job["progress"].items() if count)
-            words = f"{job['action']}, {job['state']}" + (f": {places}" if places else "")
+            words = f"{_title(job)}, {job['state']}" + (f": {places}" if places else "")
             progress.update(bar, total=job["total"], completed=job["ended"], description=words)
             if job["ended_at"] is not None:
                 return job
@@ -218,6 +242,10 @@ def _names(text: str) -> list[str]:
     return [name for name in (line.strip() for line in lines) if name]
 
 
+def _title(job: dict[str, Any]) -> str:
+    return str(job["action"] or TITLES.get(job["kind"], job["kind"]))
+
+
 def _outcomes(job: dict[str, Any]) -> str:
     return ", ".join(f"{count} {name}" for name, count in job["outcomes"].items() if count) or "none ended"
 
@@ -235,7 +263,7 @@ def _facts(job: dict[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("job", job["id"]),
         ("name", job["name"]),
-        ("action", job["action"]),
+        ("action", _title(job)),
         ("payload", msgspec.json.encode(job["payload"]).decode()),
         ("stations", "named" if filters is None else filters or "every one"),
         ("state", job["state"]),

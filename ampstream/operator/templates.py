@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.jobs import many, one_or_many, send_many
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import facts, moment, plural, table, when
 
@@ -116,11 +117,26 @@ async def status(session: Session, name: str, limit: int, state: str | None) -> 
 
 
 @click.command()
-@click.argument("station_id")
+@click.argument("station_id", required=False)
 @click.option("--retry", is_flag=True, help="Also what the station refused, or kept going back on.")
+@click.option("--wait", is_flag=True, help="Wait for the outcome; exit status 1 unless it is in line, or all are.")
+@many
 @operator
-async def apply(session: Session, station_id: str, *, retry: bool) -> None:
-    """Bring a station in line with its templates now, or when it is back."""
+async def apply(session: Session, station_id: str | None, *, retry: bool, wait: bool, **options: Any) -> None:
+    """Bring stations in line with their templates now, or when they are back.
+
+    In place of STATION_ID --stations, --group, --filter or --all say which: a job does it, a few at a time.
+    `ampstream jobs` shows, pauses and cancels it; with --wait, also for one station, this command shows how far it is
+    until its end.
+    """
+    stations = one_or_many(station_id, options)
+    if wait and stations is None:
+        stations = {"stations": [station_id]}
+    if stations is not None:
+        body = {"kind": "apply_templates", "payload": {"retry": retry}, **stations}
+        await send_many(session, body, options, wait=wait)
+        return
+    assert station_id is not None, "one_or_many says so"
     item = await session.api.ask("POST", f"/stations/{segment(station_id)}/configuration/apply", json={"retry": retry})
     session.done(item["detail"], item)
 

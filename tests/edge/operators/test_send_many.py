@@ -60,6 +60,49 @@ async def test_what_goes_wrong_is_said(stage: Stage) -> None:
         assert one.status in (1, 2)
 
 
+async def test_configurations_of_many(stage: Stage) -> None:
+    """`config read` and `config apply` take the same options, and make jobs of their kinds."""
+    await stage.station("CP1", group="north")
+    await stage.station("CP2", group="north")
+    read, applied, told, alone = await asyncio.gather(
+        run(stage, "config", "read", "--group", "north", "--rate", "0.5", "--paused", "--json"),
+        run(stage, "config", "apply", "--stations", "CP1,CP2", "--retry", "--json"),
+        run(stage, "config", "read", "--all"),
+        run(stage, "config", "apply", "--filter", "q=CP1"),
+    )
+    (job,) = read.lines
+    assert (job["kind"], job["total"], job["state"], job["rate_per_s"]) == ("read_configuration", 2, "paused", 0.5)
+    (job,) = applied.lines
+    assert (job["kind"], job["payload"]) == ("apply_templates", {"retry": True})
+    assert "reading configurations at 2 stations, at most 50 at a time, 10 a second: running" in told.out
+    assert "applying templates at 1 station" in alone.out
+    listed, shown, none, both, how = await asyncio.gather(
+        run(stage, "jobs", "list"),
+        run(stage, "jobs", "show", job["id"]),
+        run(stage, "config", "read"),
+        run(stage, "config", "apply", "CP1", "--all"),
+        run(stage, "config", "apply", "CP1", "--rate", "3"),
+    )
+    assert "reading configurations" in listed.out
+    assert "applying templates" in shown.out
+    for done, words in ((none, "say which station"), (both, "not both"), (how, "only for many stations")):
+        assert words in done.err
+        assert done.status == 2
+
+
+async def test_one_station_is_waited_for(stage: Stage) -> None:
+    """`config apply CP1 --wait` is a job of one station; the exit status tells whether it is in line."""
+    await stage.station("CP1")
+    waiting = asyncio.create_task(run(stage, "config", "apply", "CP1", "--wait"))
+    (job,) = await wait_until(lambda: stage.all_of("/jobs"), 20, 0.1)
+    assert (job["kind"], job["total"], job["filter"]) == ("apply_templates", 1, None)
+    await stage.write(
+        ("ZREM", keys.job_place(job["id"], "waiting"), "CP1"),
+        ("HSET", keys.job(job["id"]), "n:rejected", 1, "ended_at", T0, "state", "done"),
+    )
+    assert (await waiting).status == 1
+
+
 async def test_jobs_are_listed_shown_and_changed(stage: Stage) -> None:
     """As tables and as JSON; pause, resume and cancel say what is left."""
     await stage.station("CP1")
