@@ -91,7 +91,7 @@ class Stage:
     def _fleet(self, name: str, count: int) -> Process:
         urls = [word for url in self.system.station_urls for word in ("--url", url)]
         line = [sys.executable, "-m", "ampstream", "simulate", "--stations", str(count), "--prefix", f"{name}-", *urls]
-        line += ["--speed", str(SPEED), "--seed", name, "--id-tags", ",".join(TAGS), "--connect-rate", "100", "--json"]
+        line += ["--speed", str(SPEED), "--seed", name, "--id-tags", ",".join(TAGS), "--connect-rate", "20", "--json"]
         return Process(f"fleet-{name}", line, self.system.environ, self.directory / f"{name}.log", self._lifeline)
 
     def fleet_stations(self, name: str) -> list[str]:
