@@ -85,7 +85,7 @@ async def cli(system: System, *arguments: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ampstream", "reservations", *arguments),
         stdout=asyncio.subprocess.PIPE,
-        env=os.environ | {"AMPSTREAM_API_URL": operator.url, "AMPSTREAM_API_TOKEN": token},
+        env=os.environ | {"AMPSTREAM_API_URL": operator.url, "AMPSTREAM_API_TOKEN": token, "COLUMNS": "200"},
     )
     out, _ = await asyncio.wait_for(process.communicate(), 30)
     return process.returncode or 0, out.decode()
