@@ -81,7 +81,7 @@ def targets(outcome: Outcome, *, quick: bool) -> list[Target]:
     """Return the issue's targets beside the figures; a quick run decides nothing."""
     found: list[Target] = []
 
-    def add(name: str, value: float, unit: str, wanted: str, met: bool) -> None:
+    def add(name: str, value: float, unit: str, wanted: str, met: bool | None) -> None:
         found.append(Target(name=name, value=value, unit=unit, wanted=wanted, met=None if quick else met))
 
     transaction = outcome.throughput.get("transaction")
@@ -106,7 +106,7 @@ def targets(outcome: Outcome, *, quick: bool) -> list[Target]:
         add(name, outcome.storm.booted_s, "s", f"{STORM:,} ≤ {MAX_STORM_S:g}", big and within)
     for part in outcome.parts:
         for one in part.targets():
-            add(one.name, one.value, one.unit, one.wanted, bool(one.met))
+            add(one.name, one.value, one.unit, one.wanted, one.met)
     return found
 
 
