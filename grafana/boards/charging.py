@@ -114,6 +114,14 @@ _TRANSACTIONS: Final = Row(
             colours=(("used", "green"), ("made", "blue"), ("expired", "yellow"), ("refused", "red")),
             width=12,
         ),
+        Panel(
+            "Charging profiles",
+            "A minute, by the state that they came into; differs and refused: models that do as they like.",
+            ((per_minute(metrics.CHARGING_PROFILES, "state"), "{{state}}"),),
+            unit="opm",
+            colours=(("verified", "green"), ("wanted", "blue"), ("differs", "orange"), ("refused", "red")),
+            width=24,
+        ),
     ),
 )
 _STATIONS: Final = Row(
