@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from ampstream.simulate.station import CsmsCall, Station, StationError
+from tests.chaos.harness.checks import Violation
 from tests.chaos.harness.system import System
 
 ACTION: Final = "ClearCache"
@@ -54,6 +55,9 @@ async def reboot(member: Member, call: CsmsCall) -> None:
 class Member:
     """One station; `executed` holds the message ids of the job's commands that it was sent."""
 
+    actions = frozenset({ACTION})
+    """What its manner answers; it does anything else without a word."""
+
     def __init__(self, system: System, name: str, manner: Manner) -> None:
         self.station = Station(system.station_url(sum(name.encode()) % len(system.edges)), name, timeout_s=20)
         self.name = name
@@ -85,10 +89,45 @@ class Member:
         while True:
             call = await self.station.next_call(600)
             with contextlib.suppress(StationError):
-                if call.action == ACTION:
+                if call.action in self.actions:
                     await self.manner(self, call)
                 else:
                     self.station.answer(call, {})
+
+
+class Keyed(Member):
+    """One with configuration keys `held`; those in `refused` it does not change."""
+
+    actions = frozenset({"GetConfiguration", "ChangeConfiguration"})
+
+    def __init__(self, system: System, name: str, held: dict[str, str], refused: Sequence[str] = ()) -> None:
+        super().__init__(system, name, configure)
+        self.held = held
+        self.refused = refused
+
+
+async def configure(member: Member, call: CsmsCall) -> None:
+    """Tell or change configuration keys; one without any has no such thing."""
+    assert isinstance(member, Keyed)
+    if not member.held:
+        await fail(member, call)
+    elif call.action == "GetConfiguration":
+        told = [{"key": key, "readonly": False, "value": value} for key, value in member.held.items()]
+        member.station.answer(call, {"configurationKey": told})
+    elif call.payload["key"] in member.refused:
+        await reject(member, call)
+    else:
+        member.held[call.payload["key"]] = call.payload["value"]
+        await accept(member, call)
+
+
+def audit(members: Sequence[Member]) -> list[Violation]:
+    """Audit I8 of a job: no station was commanded more than once."""
+    return [
+        Violation("I8", member.name, f"commanded {len(member.executed)} times by one job")
+        for member in members
+        if len(member.executed) > 1
+    ]
 
 
 @contextlib.asynccontextmanager

@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from ampstream.simulate.station import CsmsCall
 from shared.bus import keys
+from tests.chaos.harness import checks
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System, running
 from tests.e2e import crowd as behaviour
-from tests.e2e.crowd import ACTION, Member, crowd
+from tests.e2e.crowd import ACTION, Keyed, Member, audit, crowd
 from tests.support import lasting, wait_until
 
 FAST = {"rate_per_s": 100, "jitter_s": 0}
@@ -125,23 +127,63 @@ async def test_pause_resume_and_cancel(system: System) -> None:
 async def test_from_the_command_line(system: System) -> None:
     """`ampstream send` to many with --wait: the outcome as JSON, and as the exit status."""
     members = [Member(system, f"CLI-{n}", behaviour.accept) for n in range(3)]
-    words = ("send", "--filter", "q=CLI-", ACTION, "--rate", "50", "--jitter", "0", "--wait", "--json")
     async with crowd(system, members):
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ampstream", *words, "--api", system.api_url(1), "--token", system.token,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), 30)
-        assert process.returncode == 0, err
-        job = msgspec.json.decode(out)
-        assert (job["state"], job["outcomes"]["accepted"]) == ("done", 3)
+        status, job = await run(system, "send", "--filter", "q=CLI-", ACTION)
+        assert (status, job["state"], job["outcomes"]["accepted"]) == (0, "done", 3)
+        (command, *_) = await system.operator().items("/commands", station_id="CLI-0")
+        assert command["job"] == job["id"]
         for member in members:
             member.manner = behaviour.reject
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "ampstream", *words, "--api", system.api_url(), "--token", system.token,
-            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        assert await asyncio.wait_for(process.wait(), 30) == 1
+        status, job = await run(system, "send", "--filter", "q=CLI-", ACTION)
+        assert (status, job["outcomes"]["rejected"]) == (1, 3)
+
+
+async def run(system: System, *words: str) -> tuple[int | None, dict[str, Any]]:
+    """Run a command for many stations to the job's end; returns its exit status and the job."""
+    options = ("--rate", "50", "--jitter", "0", "--wait", "--json", "--api", system.api_url(1), "--token", system.token)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ampstream", *words, *options,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert out, err
+    return process.returncode, msgspec.json.decode(out)
+
+
+async def test_configurations_are_read(system: System) -> None:
+    """One that tells, and one that knows no such thing: the job has both, and the exit status says so."""
+    operator = system.operator()
+    async with crowd(system, [Keyed(system, "READ-GOOD", {"A": "1"}), Keyed(system, "READ-NO", {})]):
+        status, job = await run(system, "config", "read", "--filter", "q=READ-")
+    assert (status, job["kind"], job["state"]) == (1, "read_configuration", "done")
+    assert await results(operator, job["id"]) == {"READ-GOOD": "accepted", "READ-NO": "error"}
+    found = await operator.get("/stations/READ-GOOD/configuration")
+    assert [(one["key"], one["value"]) for one in found["keys"]] == [("A", "1")]
+
+
+async def test_templates_are_applied(system: System) -> None:
+    """One that takes what is wanted, one that does not, and one that is away and is brought in line when it is back."""
+    operator = system.operator()
+    body = {"match": {"vendor": "Crowd"}, "keys": {"X": "2"}}
+    made, answer = await operator.request("PUT", "/templates/crowd", json=body)
+    assert made == 201, answer
+    good, bad, away = (Keyed(system, f"TUNE-{name}", {"X": "1"}) for name in ("GOOD", "NO", "AWAY"))
+    bad.refused = ["X"]
+    async with crowd(system, [away]):
+        pass
+    async with crowd(system, [good, bad]):
+        status, job = await run(system, "config", "apply", "--stations", "TUNE-GOOD,TUNE-NO")
+        assert (status, good.held, bad.held) == (1, {"X": "2"}, {"X": "1"})
+        listed = await operator.items(f"/jobs/{job['id']}/results")
+        assert [(one["outcome"], one["detail"]) for one in listed] == [
+            ("accepted", "in line"),
+            ("rejected", "X refused (Rejected)"),
+        ]
+        job_id = await make(operator, kind="apply_templates", action="", filter={"q": "TUNE-"})
+        await until(operator, job_id, ended=2)
+        async with crowd(system, [away]):
+            found = await until(operator, job_id)
+    assert (found["outcomes"]["accepted"], away.held) == (2, {"X": "2"})
 
 
 @pytest.mark.chaos
@@ -159,6 +201,7 @@ async def test_workers_are_killed_in_the_middle(tmp_path: Path) -> None:
             found = await until(operator, job_id, timeout_s=60)
             assert killed == 2
             assert (found["state"], found["outcomes"]["accepted"]) == ("done", 30), await results(operator, job_id)
+            checks.sound(audit(members))
             assert Counter(len(member.executed) for member in members) == {1: 30}
             done = [one for one in operator.events(repeated=True) if one["type"] == "job.done"]
             assert len(done) == 1
@@ -174,3 +217,48 @@ async def kill_runner(system: System) -> int:
     await system.restart(worker)
     assert time.monotonic() - begun < 20
     return 1
+
+
+async def begun_twice(directory: Path, *guards: str) -> list[checks.Violation]:
+    """Kill who advances a job between a station's request and its move: another one begins it again; audit that."""
+    answering = asyncio.Event()
+
+    async def answer(member: Member, call: CsmsCall) -> None:
+        await answering.wait()  # Until then nothing tells the job that the station has the command.
+        await behaviour.accept(member, call)
+
+    settings = {"COMMAND_TIMEOUT_S": "15"}
+    async with running(directory, edges=1, workers=2, worker_guards=guards, settings=settings) as system:
+        operator, members = system.operator(), [Member(system, "TWICE", answer)]
+        async with crowd(system, members):
+            system.arm("between_steps", "kill", "TWICE")
+            job_id = await make(operator, stations=["TWICE"])
+            await system.reached("between_steps")
+            await wait_until(lambda: is_active(operator, job_id), 10)
+            answering.set()
+            found = await until(operator, job_id)
+            assert found["outcomes"]["accepted"] == 1
+
+            async def quiet() -> bool:
+                every = await operator.items("/commands", station_id="TWICE")
+                return all(one["ended_at"] for one in every)
+
+            await wait_until(quiet, 10)
+            return audit(members)
+
+
+async def is_active(operator: Operator, job_id: str) -> bool:
+    """Tell whether the job's only station was begun."""
+    return (await results(operator, job_id)) == {"TWICE": "active"}
+
+
+@pytest.mark.chaos
+async def test_a_station_that_is_begun_twice_is_commanded_once(tmp_path: Path) -> None:
+    """Even where a station was begun and not taken from its place, the command's id tells that it is the same."""
+    checks.sound(await begun_twice(tmp_path / "system", "no_single_step"))
+
+
+@pytest.mark.chaos
+async def test_control_without_derived_ids(tmp_path: Path) -> None:
+    """Control: where the id does not follow from job and station either, the station is commanded twice (I8)."""
+    assert checks.broken(await begun_twice(tmp_path / "system", "no_single_step", "no_derived_ids")) == {"I8"}

@@ -15,11 +15,13 @@ do any of this.
     no_unsent_limit    (edge) the kernel takes megabytes that no station reads
     no_business_keys   (worker) a repeated start is not recognised
     no_claims          (worker) entries of dead workers are left alone
+    no_derived_ids     (worker) a job's command to a station has a new id each time that it is asked for
     no_emission        (worker) a duplicate's stored outcome is not sent out
     no_fence           (worker) the commit does not look at the fence
     no_token           (worker) the commit does not look at the version token
     no_epochs          (worker) an old socket's end counts as the station's
     no_hold            (worker) deadlines that passed while nobody could speak are believed
+    no_single_step     (worker) a job appends a station's request before it takes the station from its place
     short_pause        (worker) what no setting scales: how late a sweep notices that it was paused
     no_sweep           (worker) passed presence deadlines are not looked at
     no_quarantine      (worker) a poison entry is tried for ever
