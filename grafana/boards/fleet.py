@@ -112,6 +112,14 @@ _PRESENCE: Final = Row(
             unit="ops",
             width=12,
             beside=True,
+            colours=(
+                ("online: connect", "green"),
+                ("reconnecting: close", "blue"),
+                ("offline: close", "yellow"),
+                ("offline: expiry", "orange"),
+                ("offline: sweep", "red"),
+                ("offline: node", "purple"),
+            ),
             runbooks=("ExpiryEventsLost",),
         ),
         Panel(
