@@ -95,7 +95,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     read_at: Instant
     trigger: str
-    """Why it was read: `boot`, `schedule`, `operator`, or who read some keys back."""
+    """Why it was read: `boot`, `schedule`, `operator`, `job`, or who read some keys back."""
     firmware: str
     keys: int
     changes: list[Change]
