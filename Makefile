@@ -72,4 +72,4 @@ lock: ## resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile -q pyproject.toml --extra dev --extra otel --universal --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade --custom-compile-command 'make lock' -o requirements.lock
 
 clean: ## remove caches and .venv (never ./data)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info tools/pictures/node_modules tools/pictures/dist
