@@ -1,4 +1,7 @@
-"""Reads under any order of answers, silence, refusals, boots, disconnects and cancellations: none is ever stuck."""
+"""Reads under any order of answers, silence, refusals, boots, disconnects and cancellations: none is ever stuck.
+
+Nor is a job that wants one.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from shared.records.events import ConfigurationRead
-from shared.records.requests import CancelCommand
+from shared.records.requests import CancelCommand, LeaveJob
 from workers.services.configuration.reading import MAX_FAILURES, TIMER, WHOLE
 
 from .station import DAY, Configurable
+from .test_jobs import ask, asked, outcome
 
 KEYS = {"GetConfigurationMaxKeys": "9", "HeartbeatInterval": "60", "Vendor.Thing": "1"}
 
@@ -26,7 +30,7 @@ class Reading(RuleBasedStateMachine):
         """Boot once."""
         self.site = Configurable(dict(KEYS))
         self.site.answerer = lambda _: None
-        self.read = 0
+        self.jobs: list[str] = []
 
     def serve(self, answerer: Any) -> None:
         """Answer one outstanding command, if there is one."""
@@ -98,6 +102,25 @@ class Reading(RuleBasedStateMachine):
         for queued in self.site.view.commands.queue:
             self.site.request(CancelCommand(request_id=f"x{queued.command_id}", command_id=queued.command_id))
 
+    @rule()
+    def job_asks(self) -> None:
+        """A job wants it read."""
+        self.jobs.append(f"job-{len(self.jobs)}")
+        ask(self.site, asked(self.jobs[-1]))
+
+    @rule()
+    def job_is_cancelled(self) -> None:
+        """The last job is cancelled."""
+        if self.jobs:
+            ask(self.site, LeaveJob(request_id=f"l{self.jobs[-1]}", job=self.jobs[-1]))
+
+    @invariant()
+    def jobs_wait_or_know(self) -> None:
+        """A job that asked waits for a read that is under way, or has its one result."""
+        waiting = set(self.site.configured.jobs)
+        assert not waiting or WHOLE in self.site.configured.reads
+        assert [job for job in self.jobs if (job in waiting) == bool(outcome(self.site, job))] == []
+
     @invariant()
     def never_stuck(self) -> None:
         """A read waits for a command that is queued or sent, or for a timer; without one the next is timed."""
@@ -134,6 +157,7 @@ class Reading(RuleBasedStateMachine):
         site.settle_down(3 * DAY)
         assert site.configured.reads == {}
         assert site.configured.failed_at == 0
+        assert all(outcome(site, job) for job in self.jobs)
         assert {name: one.value for name, one in site.snapshot.keys.items()} == KEYS
 
 
