@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import random
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Final, Self
 from urllib.parse import urlsplit
@@ -28,6 +28,7 @@ from shared.tracing import Attribute, Kind
 
 PATH: Final = "/v1/traces"
 CLOSE_S: Final = 2.0
+GIVE_UP_S: Final = 0.5
 _KINDS: Final = {
     "internal": SpanKind.INTERNAL,
     "server": SpanKind.SERVER,
@@ -67,12 +68,17 @@ class OtelTracer:
         self._tracer = self._provider.get_tracer("ampstream", version("ampstream"))
         self._ratio = ratio
         self._random = random.random
+        self._give_up: Callable[[], object] = _nothing
 
     @classmethod
     def to(cls, endpoint: str, ratio: float, service: str, instance: str) -> Self:
         """Return a tracer that sends to an OTLP/HTTP endpoint; a URL without a path gets the standard's."""
         url = endpoint if urlsplit(endpoint).path.strip("/") else endpoint.rstrip("/") + PATH
-        return cls(BatchSpanProcessor(OTLPSpanExporter(endpoint=url)), ratio, service, instance)
+        exporter = OTLPSpanExporter(endpoint=url)
+        tracer = cls(BatchSpanProcessor(exporter), ratio, service, instance)
+        # It goes on trying otherwise, in a thread of its own.
+        tracer._give_up = lambda: exporter.shutdown()
+        return tracer
 
     def wants(self) -> bool:
         """Tell whether a frame that begins now is to be followed."""
@@ -98,6 +104,13 @@ class OtelTracer:
         closing = threading.Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(CLOSE_S)
+        if closing.is_alive():
+            self._give_up()
+            closing.join(GIVE_UP_S)
+
+
+def _nothing() -> None:
+    """Give up nothing: what is not sent over a network ends by itself."""
 
 
 def _parsed(traceparent: str) -> SpanContext:

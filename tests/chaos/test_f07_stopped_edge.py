@@ -77,9 +77,15 @@ async def test_what_is_late_changes_nothing(tmp_path: Path, ledger: LedgerFile) 
 
 
 async def test_control_without_deadlines(tmp_path: Path, ledger: LedgerFile) -> None:
-    """F7, control: without deadlines the late command is executed on the superseded socket (I8)."""
-    async with _system(tmp_path, edge=("no_deadline",)) as system:
+    """F7, control: without deadlines, and written in its turn, the late command reaches the superseded socket (I8)."""
+    async with _system(tmp_path, edge=("no_deadline", "no_order")) as system:
         assert "I8" in checks.broken(await _goes_on(system, ledger))
+
+
+async def test_the_order_holds_without_deadlines(tmp_path: Path, ledger: LedgerFile) -> None:
+    """F7: a close that is read with a late command keeps it off the socket whatever its deadline says (I8)."""
+    async with _system(tmp_path, edge=("no_deadline",)) as system:
+        checks.sound(await _goes_on(system, ledger))
 
 
 async def test_control_without_epochs(tmp_path: Path, ledger: LedgerFile) -> None:

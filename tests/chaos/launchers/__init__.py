@@ -10,6 +10,7 @@ do any of this.
     no_superseding (edge) a station's older socket is left open
     no_gate        (edge) sockets stay open whoever answers or does not
     no_deadline    (edge) a command is written however late it is
+    no_order       (edge) a command is written before what came with it is known
     no_return      (edge) a close is not said to be Ampstream's own
     no_write_limit     (edge) a station may take nothing for ever
     no_unsent_limit    (edge) the kernel takes megabytes that no station reads
