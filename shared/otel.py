@@ -77,7 +77,7 @@ class OtelTracer:
         exporter = OTLPSpanExporter(endpoint=url)
         tracer = cls(BatchSpanProcessor(exporter), ratio, service, instance)
         # It goes on trying otherwise, in a thread of its own.
-        tracer._give_up = lambda: exporter.shutdown()
+        tracer._give_up = lambda: exporter.shutdown()  # type: ignore[no-untyped-call]
         return tracer
 
     def wants(self) -> bool:
