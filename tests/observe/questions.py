@@ -21,9 +21,11 @@ STILL: Final = {
     "ampstream_edge_draining": "no edge is ended in order",
     "ampstream_edge_send_queue_frames": "stations read what they are sent",
     "ampstream_stream_deleted_pending_total": "must stay 0",
+    "ampstream_stream_lag_seconds": "workers keep up, where the machine has nothing else to do",
     "ampstream_transactions_stuck": "takes a quarter of an hour",
+    "ampstream_worker_fenced_total": "no worker that was given up comes back: that is F6's test",
 }
-"""Metrics that show nothing but 0 in a whole run, and why that is right."""
+"""Metrics that may show nothing but 0 in a whole run, and why that is right."""
 
 
 class Question(NamedTuple):
