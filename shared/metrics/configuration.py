@@ -1,23 +1,11 @@
 """Stations' configurations: reads, and what drifted."""
 
-from typing import Final
+from typing import Final, get_args
 
 from shared.metrics.base import REGISTRY
+from shared.records.configuration import ChangeKind
 
-_KINDS: Final = (
-    "added",
-    "removed",
-    "changed",
-    "made_readonly",
-    "made_writable",
-    "firmware",
-    "error_code_new",
-    "error_code_gone",
-    "vendor_error_code_new",
-    "vendor_error_code_gone",
-    "measurand_new",
-    "measurand_gone",
-)
+_KINDS: Final = get_args(ChangeKind)
 CONFIGURATION_READS: Final = REGISTRY.counter(
     "configuration_reads_total",
     "Reads of a station's whole configuration that ended; failed: it did not answer, or held no key, time after time.",

@@ -68,6 +68,22 @@ class Supply(msgspec.Struct, frozen=True):
         factor = self.voltage * (phases or self.phases)
         return limit * factor if wanted == "W" else limit // factor
 
+    def in_unit(self, profile: Profile, wanted: Unit) -> Profile:
+        """Return a profile with its amounts in the `wanted` unit."""
+        if profile.unit == wanted:
+            return profile
+        periods = tuple(
+            msgspec.structs.replace(period, limit=self.convert(period.limit, profile.unit, wanted, period.phases))
+            for period in profile.periods
+        )
+        rate = profile.min_rate
+        min_rate = None if rate is None else self.convert(rate, profile.unit, wanted)
+        return msgspec.structs.replace(profile, unit=wanted, periods=periods, min_rate=min_rate)
+
+
+MAINS: Final = Supply(230)
+"""What a comparison across units assumes where nobody said."""
+
 
 class LibraryProfile(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A profile of the library: key `p:{name}:profile`; where it goes is said when it is assigned."""

@@ -119,14 +119,9 @@ def _held(profiles: Sequence[Profile], situation: Situation) -> list[Profile]:
 def _in_unit(profile: Profile, situation: Situation) -> Profile:
     if profile.unit == situation.unit:
         return profile
-    supply = situation.supply
-    if supply is None:
+    if situation.supply is None:
         raise MixedUnits
-    periods = tuple(
-        msgspec.structs.replace(period, limit=supply.convert(period.limit, profile.unit, situation.unit, period.phases))
-        for period in profile.periods
-    )
-    return msgspec.structs.replace(profile, unit=situation.unit, periods=periods)
+    return situation.supply.in_unit(profile, situation.unit)
 
 
 # ── what holds at a moment ───────────────────────────────────────────────────────────────────────────────────────────

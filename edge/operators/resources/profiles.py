@@ -247,22 +247,9 @@ async def _wanted(call: Call[StationPath, Assignment]) -> tuple[Profile, str, in
         stack_level=profile.stack_level if body.stack_level is None else body.stack_level,
         transaction_id=body.transaction_id or 0,
     )
-    return (profile if body.convert is None else _converted(profile, body.convert)), name, version
-
-
-def _converted(profile: Profile, convert: Conversion) -> Profile:
-    supply = Supply(convert.voltage, convert.phases)
-    periods = tuple(
-        msgspec.structs.replace(period, limit=supply.convert(period.limit, profile.unit, convert.unit, period.phases))
-        for period in profile.periods
-    )
-    rate = profile.min_rate
-    return msgspec.structs.replace(
-        profile,
-        unit=convert.unit,
-        periods=periods,
-        min_rate=None if rate is None else supply.convert(rate, profile.unit, convert.unit),
-    )
+    if (convert := body.convert) is not None:
+        profile = Supply(convert.voltage, convert.phases).in_unit(profile, convert.unit)
+    return profile, name, version
 
 
 def _refuse(wrong: list[Fault], prefix: str) -> None:

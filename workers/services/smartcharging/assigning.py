@@ -16,7 +16,7 @@ import msgspec
 
 from shared.records.commands import CommandRecord
 from shared.records.events import ProfileChanged
-from shared.records.profiles import Assigned, AssignedState, Limits, Profile, Supply, slot_of
+from shared.records.profiles import MAINS, Assigned, AssignedState, Limits, Profile, slot_of
 from shared.records.requests import AssignProfile, ClearProfile
 from shared.records.transactions import Transaction
 from shared.smartcharging.comparing import excess
@@ -35,8 +35,6 @@ CHECKED_S: Final = 3600
 LONGEST_CHECK_S: Final = 24 * 3600
 MAX_PROFILES: Final = 50
 """Of one station: more than any holds."""
-MAINS: Final = Supply(230)
-"""What a comparison across units assumes."""
 
 
 def assign(draft: Draft, request: AssignProfile) -> Assigned:

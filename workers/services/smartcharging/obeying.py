@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from shared.records.events import LimitExceeded
-from shared.records.profiles import Assigned, Limits, Profile, Supply, Unit
+from shared.records.profiles import MAINS, Assigned, Limits, Profile, Unit
 from shared.records.transactions import Reading, Sample, Transaction
 from shared.smartcharging.composite import Limit, Situation, limit_at
 from workers.store.draft import Draft
@@ -52,7 +52,7 @@ def _allowed(profiles: list[Profile], transaction: Transaction, at: int, unit: U
         unit=unit,
         transaction_id=transaction.transaction_id,
         charging_since=transaction.started_at,
-        supply=Supply(230),
+        supply=MAINS,
     )
     limits = [limit_at(profiles, situation, moment) for moment in (at - GRACE_MS, at)]
     known = [limit for limit in limits if limit is not None]
