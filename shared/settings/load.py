@@ -152,6 +152,14 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("AMPSTREAM_CANARY_INTERVAL_S must be below AMPSTREAM_SILENCE_CLOSE_S, else every pause closes")
     if settings.proxy_protocol == "trusted" and not settings.trusted_proxies.strip():
         found.append("AMPSTREAM_PROXY_PROTOCOL=trusted needs AMPSTREAM_TRUSTED_PROXIES: nobody's PROXY header is read")
+    if settings.tls_only and not settings.tls_certificates.strip():
+        found.append("AMPSTREAM_TLS_ONLY needs AMPSTREAM_TLS_CERTIFICATES: nobody could dial in")
+    if settings.certificate_authority == "builtin" and not settings.ca_passphrase:
+        found.append(
+            "AMPSTREAM_CERTIFICATE_AUTHORITY=builtin needs AMPSTREAM_CA_PASSPHRASE: its key is never kept plain"
+        )
+    if settings.certificate_authority == "http" and not settings.ca_url:
+        found.append("AMPSTREAM_CERTIFICATE_AUTHORITY=http needs AMPSTREAM_CA_URL")
     same_host = settings.station_host == settings.operator_host
     if same_host and settings.station_port == settings.http_port != 0:
         found.append("AMPSTREAM_STATION_PORT and AMPSTREAM_HTTP_PORT are the same port of the same address")

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from shared.settings.secret import SecretUrl
+from shared.settings.files import FileSettings
+from shared.settings.secret import Secret, SecretUrl
 
 
 def _about(group: str, text: str, unit: str = "", **bounds: Any) -> msgspec.Meta:
@@ -20,6 +21,7 @@ def _about(group: str, text: str, unit: str = "", **bounds: Any) -> msgspec.Meta
 _redis = partial(_about, "Redis")
 _listen = partial(_about, "Listeners")
 _policy = partial(_about, "Policy")
+_security = partial(_about, "Security of stations")
 _socket = partial(_about, "Connections")
 _closed = partial(_about, "Failing closed")
 _presence = partial(_about, "Presence")
@@ -31,7 +33,7 @@ _log = partial(_about, "Logs")
 _trace = partial(_about, "Traces")
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
+class Settings(FileSettings, frozen=True, kw_only=True):
     """The effective configuration of one process; see `shared.settings.load` for where it comes from."""
 
     redis_url: Annotated[SecretUrl, _redis("Where Redis or Valkey answers; may hold user and password.")] = SecretUrl(
@@ -102,6 +104,48 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 60
     boot_retry_s: Annotated[
         int, _policy("Wait told to a station that is pending or rejected before it boots again.", "s", ge=1, le=86400)
+    ] = 30
+
+    tls_certificates: Annotated[
+        str,
+        _security(
+            "PEM files with a certificate's chain and its key, comma separated, one of each kind (RSA, ECDSA), or "
+            "CHAIN:KEY; they turn the TLS listener on.",
+        ),
+    ] = ""
+    tls_port: Annotated[int, _security("Port of the stations' TLS listener.", ge=0, le=65535)] = 9443
+    tls_only: Annotated[bool, _security("Serve stations over TLS alone: the port without it stays shut.")] = False
+    tls_min_version: Annotated[Literal["1.2", "1.3"], _security("Oldest TLS version that is spoken.")] = "1.2"
+    tls_ca_file: Annotated[
+        str,
+        _security("PEM file with the authorities that may sign stations' certificates, beside the built-in one."),
+    ] = ""
+    tls_crl_file: Annotated[
+        str, _security("PEM file with their revocation lists; a certificate on one is refused.")
+    ] = ""
+    tls_reload_s: Annotated[
+        float, _security("How often these files are looked at; SIGHUP does so at once.", "s", gt=0, le=3600)
+    ] = 10.0
+    operator_name: Annotated[
+        str, _security("Organisation (O) that stations' certificates must name, and are made for; empty: any.")
+    ] = ""
+    certificate_authority: Annotated[
+        Literal["off", "builtin", "http"],
+        _security("Who signs stations' certificates: nobody, Ampstream itself, or whoever answers at ca_url."),
+    ] = "off"
+    ca_passphrase: Annotated[Secret, _security("Encrypts the key of the built-in authority in Redis.")] = Secret("")
+    ca_key_type: Annotated[
+        Literal["ecdsa", "rsa"], _security("Kind of key that the built-in authority makes for itself, once.")
+    ] = "ecdsa"
+    ca_url: Annotated[
+        str,
+        _security("Where an external authority takes requests (docs/security.md).", pattern=r"^(https?://[^@\s]+)?$"),
+    ] = ""
+    ca_token: Annotated[Secret, _security("Bearer token for ca_url.")] = Secret("")
+    ca_timeout_s: Annotated[float, _security("Limit for its answer.", "s", gt=0, le=300)] = 10.0
+    certificate_days: Annotated[int, _security("How long a certificate counts that is made.", "d", ge=1, le=3650)] = 365
+    certificate_renew_days: Annotated[
+        int, _security("A station is asked for a new one so long before its certificate ends.", "d", ge=0, le=365)
     ] = 30
 
     max_connections: Annotated[int, _socket("Stations that one edge holds; more are answered 503.", ge=1)] = 20000
