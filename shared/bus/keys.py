@@ -25,6 +25,8 @@ Keys of one job over many stations carry its id:
     j:{<id>}:stations    zset, scores 0: its stations       j:{<id>}:at:<place>  zset: those that have not ended
     j:{<id>}:results     hash: station -> its result        j:{<id>}:ended       hash: results not yet counted
 
+Keys of firmware and of files are in `firmware_keys`.
+
 Fleet-wide keys are indexes, streams and counters: derived, and rebuilt by `ampstream doctor --rebuild`.
 """
 
@@ -56,6 +58,12 @@ WORKER_SCHEMAS: Final = "workers:schema"
 """Hash: worker incarnation -> the schema that its code knows (see `schema`)."""
 TOKENS: Final = "tokens"
 """Hash: digest of an operator's token -> its record."""
+TOKENS_USED: Final = "tokens:used"
+"""Hash: id of an operator's token -> when and from where it was used last."""
+AUDIT: Final = "audit"
+"""Stream `<at>-<seq>`: the audit log; see `shared.records.audit`."""
+SECURITY: Final = "security"
+"""Sorted set of security events (JSON) by receipt (ms)."""
 STATIONS: Final = "idx:stations"
 """Sorted set, all scores 0: every known station id, in order."""
 ONLINE: Final = "idx:online"
@@ -100,6 +108,13 @@ COMMANDS: Final = "idx:commands"
 """Sorted set of `<station>/<id>` of the commands that are kept, by the time in their ids (ms)."""
 RESERVATIONS: Final = "idx:reservations"
 """Sorted set of `<station>/<id>` of the reservations that are kept, by the time in their ids (ms)."""
+
+SITES: Final = "idx:sites"
+"""Sorted set, all scores 0: every site, in order."""
+SITE_STATIONS: Final = "idx:sites:stations"
+"""Hash: station id -> the site that it is in."""
+SITE_ROUNDS: Final = "idx:sites:rounds"
+"""Hash: site -> when its allocator last ended a round (Redis ms)."""
 
 BULK_JOBS: Final = "idx:jobs"
 """Sorted set: jobs over many stations by their creation (ms)."""
@@ -249,6 +264,36 @@ def profile(name: str) -> str:
 def holders(id_tag: str) -> str:
     """Name the hash of transactions that an id tag holds at the moment (`station/start key` -> since ms)."""
     return f"t:{{{id_tag}}}:holders"
+
+
+def site(name: str) -> str:
+    """Name the document of a site."""
+    return f"site:{{{name}}}:doc"
+
+
+def site_state(name: str) -> str:
+    """Name what a site's allocator last saw and did, for readers."""
+    return f"site:{{{name}}}:state"
+
+
+def site_run(name: str) -> str:
+    """Name what a site's allocator knows from round to round."""
+    return f"site:{{{name}}}:run"
+
+
+def site_loads(name: str) -> str:
+    """Name the hash of base loads that were measured, by circuit."""
+    return f"site:{{{name}}}:loads"
+
+
+def site_history(name: str) -> str:
+    """Name the stream of a site's minutes."""
+    return f"site:{{{name}}}:history"
+
+
+def site_lease(name: str) -> str:
+    """Name the key that says which worker allocates for a site."""
+    return f"site:{{{name}}}:lease"
 
 
 def job(job_id: str) -> str:
