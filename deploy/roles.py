@@ -42,11 +42,12 @@ class Role(msgspec.Struct, frozen=True):
 
 EDGE: Final = Role(
     "edge",
-    "Reads everything; writes uplinks, sessions, presence; and tokens, tags, jobs, events of jobs: no station's state.",
-    f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} set del unlink persist expire hset hdel xadd xread xtrim zadd zrem",
+    "Reads everything; writes uplinks, sessions, presence; and tokens, tags, jobs, campaigns, files, their events: no station's state.",
+    f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} set del unlink persist expire hset hdel hincrby exists "
+    "xadd xread xtrim zadd zrem",
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
     "%R~* ~s:{*}:session ~s:{*}:presence ~s:{*}:txs ~s:{*}:cmds ~uplink:{*} ~downlink:{*} ~deadlines:{*} ~nodes "
-    "~tokens ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~events ~drift:rules ~templates ~models:* ~meta:*",
+    "~tokens ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~w:* ~x:* ~events ~drift:rules ~templates ~models:* ~meta:*",
 )
 WORKER: Final = Role(
     "worker",

@@ -1,6 +1,7 @@
 """How Ampstream is configured: `AMPSTREAM_*` variables, read once, frozen, checked as a whole.
 
 - `model`: the `Settings` struct; a field's name, type, bounds, unit and meaning are declared there and nowhere else
+- `files`: the part of it that is about files and firmware
 - `secret`: text that masks itself wherever it is shown
 - `networks`: a list of addresses and networks
 - `load`: environment -> `Settings`, or a `SettingsError` that names every wrong variable
