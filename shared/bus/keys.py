@@ -2,7 +2,7 @@
 
 Keys of one station carry its id as hash tag, so that one script may touch them all, on a cluster too:
 
-    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu rs sc`, fences `f:<epoch>`,
+    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu rs sc ll`, fences `f:<epoch>`,
                          outbox `o:<epoch|entry>`
     s:{CP1}:session      hash: the newest epoch, the node that holds it (written by `register_session` alone)
     s:{CP1}:door         hash: what an edge must know before the upgrade (key hash, subprotocol, heartbeat interval)
@@ -26,6 +26,11 @@ Keys of one job over many stations carry its id:
     j:{<id>}:results     hash: station -> its result        j:{<id>}:ended       hash: results not yet counted
 
 Keys of firmware and of files are in `firmware_keys`.
+
+Keys of a local authorization list carry the name of its policy:
+
+    l:{<policy>}:head    string: its version               l:{<policy>}:items  zset: its tags by their last change
+    l:{<policy>}:at      hash: tag -> its member there
 
 Fleet-wide keys are indexes, streams and counters: derived, and rebuilt by `ampstream doctor --rebuild`.
 """
@@ -64,6 +69,18 @@ AUDIT: Final = "audit"
 """Stream `<at>-<seq>`: the audit log; see `shared.records.audit`."""
 SECURITY: Final = "security"
 """Sorted set of security events (JSON) by receipt (ms)."""
+SECURITY_POLICIES: Final = "security:policies"
+"""Hash: group (in lower case; `*`: every station) -> the least security profile."""
+REVOKED: Final = "certificates:revoked"
+"""Hash: id of a certificate (`<serial>/<issuer>`) -> what operators said when they revoked it."""
+AUTHORITY: Final = "certificates:authority"
+"""Hash: the built-in authority's `certificate` (PEM) and its `key`, encrypted."""
+CERTIFICATES: Final = "idx:certificates"
+"""Sorted set of `<station>/<serial>` of the certificates that stations have, by when they end (ms)."""
+CERTIFICATE_REQUESTS: Final = "certificates:requests"
+"""Hash: `<station>/<id>` -> a request for a certificate that nobody has signed yet."""
+AUTHORITY_HOLDER: Final = "lock:authority"
+"""Which worker signs at the moment."""
 STATIONS: Final = "idx:stations"
 """Sorted set, all scores 0: every known station id, in order."""
 ONLINE: Final = "idx:online"
@@ -115,6 +132,15 @@ SITE_STATIONS: Final = "idx:sites:stations"
 """Hash: station id -> the site that it is in."""
 SITE_ROUNDS: Final = "idx:sites:rounds"
 """Hash: site -> when its allocator last ended a round (Redis ms)."""
+
+AUTHORIZATION: Final = "authorization"
+"""String: every authorization policy, one record (see `shared.records.authorization`)."""
+TAGS_CHANGED: Final = "idx:tags:changed"
+"""String: another text whenever a tag was written or deleted."""
+LOCAL_LISTS: Final = "idx:local_lists"
+"""Sorted set, all scores 0, of `<policy>/<state>/<version>/<station>`: how stations hold their local lists."""
+LOCAL_LISTS_RUNNER: Final = "lock:local_lists"
+"""Which worker derives local lists at the moment."""
 
 BULK_JOBS: Final = "idx:jobs"
 """Sorted set: jobs over many stations by their creation (ms)."""
@@ -259,6 +285,26 @@ def tag(id_tag: str) -> str:
 def profile(name: str) -> str:
     """Name the library's record of a charging profile."""
     return f"p:{{{name}}}:profile"
+
+
+def verdict(id_tag: str) -> str:
+    """Name what the external authorizer said last of an id tag."""
+    return f"t:{{{id_tag}}}:verdict"
+
+
+def list_head(policy: str) -> str:
+    """Name what a policy's local list is at the moment."""
+    return f"l:{{{policy}}}:head"
+
+
+def list_items(policy: str) -> str:
+    """Name the sorted set of a local list's items in the order of their changes."""
+    return f"l:{{{policy}}}:items"
+
+
+def list_places(policy: str) -> str:
+    """Name the hash that says where in a local list each tag is."""
+    return f"l:{{{policy}}}:at"
 
 
 def holders(id_tag: str) -> str:

@@ -15,6 +15,8 @@
     tuning.py        section `tu`: how a station stands to that, and what is under way
     tags.py          IdTag records
     tokens.py        operators' tokens: digest and scope
+    audit.py         the audit log: its entries and their chain
+    security_events.py  what stations and Ampstream noticed of attacks, and how severe it is
     quarantine.py    frames that nobody understood
     history.py       facts beside the current state: late ones, security events, firmware statuses
     events/          the versioned list of event types, and how they stand in the event stream

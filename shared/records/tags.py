@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from .authorization_hours import Hours
+
 TagStatus = Literal["accepted", "blocked", "expired", "invalid"]
 
 
@@ -22,3 +24,25 @@ class IdTag(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How many transactions it may hold at a time; 0: no limit."""
     note: str = ""
     updated_at: int = 0
+    sites: tuple[str, ...] = ()
+    """Names of the sites, or of groups of stations, where it may charge, in any case; empty: everywhere."""
+    hours: tuple[Hours, ...] = ()
+    """When it may begin to charge; empty: always."""
+    time_zone: str = ""
+    """IANA name that `hours` are in; empty: the station's own."""
+
+    def is_for(self, places: frozenset[str]) -> bool:
+        """Tell whether it may charge at a station of these sites and groups (names in lower case)."""
+        return not self.sites or any(name.lower() in places for name in self.sites)
+
+
+class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What the external authorizer said of a tag: key `t:{id}:verdict`, as long as it may be used."""
+
+    status: str
+    """As it is told to stations: `Accepted`, `Blocked`, `Expired`, `Invalid`, `ConcurrentTx`."""
+    at: int
+    """When it was given (Redis ms)."""
+    expires_at: int = 0
+    """The tag's own expiry; 0: never."""
+    parent: str = ""

@@ -15,6 +15,7 @@ from shared.records.commands import CommandRecord, Commands
 from shared.records.configuration import Configured
 from shared.records.events import Event, StationFlagged
 from shared.records.history import Fact
+from shared.records.local_lists import LocalList
 from shared.records.packing import pack
 from shared.records.profiles import Limits
 from shared.records.reservations import Reservations
@@ -27,7 +28,18 @@ from .view import StationView
 from .wants import Want
 
 Argument = str | int | bytes
-Section = StationRecord | SessionRecord | Connectors | Charging | Commands | Configured | Tuned | Reservations | Limits
+Section = (
+    StationRecord
+    | SessionRecord
+    | Connectors
+    | Charging
+    | Commands
+    | Configured
+    | Tuned
+    | Reservations
+    | Limits
+    | LocalList
+)
 
 
 class Origin(msgspec.Struct, frozen=True):
@@ -51,7 +63,7 @@ class Draft:
 
     __slots__ = (
         "_events", "answer", "changed", "charging", "commands", "configured", "connectors", "counts", "deliveries",
-        "effects", "flags", "limits", "now", "origin", "policy", "releases", "reserved", "result", "session",
+        "effects", "flags", "limits", "listed", "now", "origin", "policy", "releases", "reserved", "result", "session",
         "station", "station_id", "timers", "tuned", "view", "writes",
     )  # fmt: skip
 
@@ -64,6 +76,7 @@ class Draft:
     tuned: Tuned
     limits: Limits
     reserved: Reservations
+    listed: LocalList
 
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
         self.view = view
@@ -205,6 +218,7 @@ _PLACES: Final[dict[type, tuple[str, str]]] = {
     Tuned: ("tu", "tuned"),
     Limits: ("sc", "limits"),
     Reservations: ("rs", "reserved"),
+    LocalList: ("ll", "listed"),
 }
 """Section -> field of the state hash, attribute of a draft."""
 _SECTIONS: Final = frozenset(name for _, name in _PLACES.values())

@@ -13,12 +13,14 @@ from shared.bus import keys
 from shared.bus.barrier import Barrier
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import ACQUIRE_SLOT
+from shared.records import local_lists
+from shared.records.authorization import Policies
 from shared.records.commands import CommandRecord
 from shared.records.configuration import Snapshot
 from shared.records.drifts import Drift, DriftRules
 from shared.records.packing import unpack
 from shared.records.quarantine import Quarantined
-from shared.records.tags import IdTag
+from shared.records.tags import IdTag, Verdict
 from shared.records.templates import Templates
 from shared.records.transactions import Reading, Transaction
 from shared.records.tuning import ModelList
@@ -142,12 +144,28 @@ def _read_readings(station: str, want: wants.WantReadings) -> tuple[Command, Par
     return newest, lambda entries: _readings(entries[::-1])
 
 
+@lru_cache(maxsize=2)
+def _policies(reply: bytes | None) -> Policies | None:
+    return None if reply is None else unpack(reply, Policies)
+
+
+def _read_items(_: str, want: wants.WantListItems) -> tuple[Command, Parser]:
+    begin, end = f"({want.cursor}" if want.cursor else "-", f"({want.upto + 1:0{local_lists.DIGITS}}/"
+    asked = ("ZRANGE", keys.list_items(want.policy), begin, end, "BYLEX", "LIMIT", 0, want.count)
+    return asked, lambda members: tuple(map(local_lists.read, members))
+
+
 def _read_slot(_: str, want: wants.WantSlot) -> tuple[Command, Parser]:
     return ACQUIRE_SLOT.command([keys.holders(want.id_tag)], [want.holder, want.limit]), lambda reply: bool(reply == 1)
 
 
 _READS: Final[dict[type[msgspec.Struct], Callable[[str, Any], tuple[Command, Parser]]]] = {
     wants.WantTag: lambda _, want: (("GET", keys.tag(want.id_tag)), _as(IdTag)),
+    wants.WantVerdict: lambda _, want: (("GET", keys.verdict(want.id_tag)), _as(Verdict)),
+    wants.WantSite: lambda s, _: (("HGET", keys.SITE_STATIONS, s), lambda reply: reply.decode() if reply else ""),
+    wants.WantPolicies: lambda _, __: (("GET", keys.AUTHORIZATION), _policies),
+    wants.WantListHead: lambda _, want: (("GET", keys.list_head(want.policy)), _as(local_lists.Head)),
+    wants.WantListItems: _read_items,
     wants.WantTransaction: lambda s, want: (("GET", keys.transaction(s, want.transaction_id)), _as(Transaction)),
     wants.WantStart: lambda s, want: (
         ("HGET", keys.starts(s), want.start_key),

@@ -9,6 +9,7 @@ import msgspec
 
 from shared.records.commands import Commands
 from shared.records.configuration import Configured
+from shared.records.local_lists import LocalList
 from shared.records.profiles import Limits
 from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
@@ -27,6 +28,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "tu": Tuned,
     "sc": Limits,
     "rs": Reservations,
+    "ll": LocalList,
 }
 """Field of the state hash -> type of the section."""
 FIELDS: Final = ("v", *SECTIONS)
@@ -41,7 +43,7 @@ class StationView:
     """
 
     __slots__ = (
-        "_raw", "charging", "commands", "configured", "connectors", "limits", "loaded", "reserved", "session",
+        "_raw", "charging", "commands", "configured", "connectors", "limits", "listed", "loaded", "reserved", "session",
         "station", "station_id", "token", "tuned",
     )  # fmt: skip
 
@@ -63,6 +65,8 @@ class StationView:
     """Its charging profiles."""
     reserved: Reservations
     """Its reservations."""
+    listed: LocalList
+    """Its local authorization list."""
 
     def __init__(self, station_id: str, token: bytes | None, raw: dict[str, bytes | None]) -> None:
         self.station_id = station_id
@@ -100,6 +104,7 @@ _LAZY: Final[dict[str, tuple[str, Callable[[bytes], Any], Any]]] = {
         ("tuned", "tu", Tuned()),
         ("limits", "sc", Limits()),
         ("reserved", "rs", Reservations()),
+        ("listed", "ll", LocalList()),
     )
 }
 """Attribute -> field of the hash, decoder, and what stands for a field that is not there."""

@@ -15,6 +15,47 @@ class WantTag(msgspec.Struct, frozen=True):
     id_tag: str
 
 
+class WantVerdict(msgspec.Struct, frozen=True):
+    """The external authorizer's last `Verdict` about `id_tag` (lower case) that may still be used, or None."""
+
+    id_tag: str
+
+
+class WantSite(msgspec.Struct, frozen=True):
+    """The name of the site that the station is in, or the empty string."""
+
+
+class WantPolicies(msgspec.Struct, frozen=True):
+    """The authorization `Policies` of the fleet, or None where there are none."""
+
+
+class WantListHead(msgspec.Struct, frozen=True):
+    """The `Head` of a policy's local list, or None where it was not made yet."""
+
+    policy: str
+
+
+class WantListItems(msgspec.Struct, frozen=True):
+    """Up to `count` `(version, Item)` of a policy's local list behind `cursor`, up to version `upto`, as a tuple."""
+
+    policy: str
+    cursor: str
+    upto: int
+    count: int
+
+
+class WantJudgement(msgspec.Struct, frozen=True):
+    """What the external authorizer says now: a `Judgement`. It takes long, so the entry waits beside its partition."""
+
+    id_tag: str
+    """As it is told, with the station's rules on tags."""
+    station_id: str
+    where: str
+    """`authorize` or `start`."""
+    group: str = ""
+    site: str = ""
+
+
 class WantTransaction(msgspec.Struct, frozen=True):
     """The closed `Transaction` of this station, or None."""
 
@@ -104,6 +145,12 @@ class WantSlot(msgspec.Struct, frozen=True):
 
 Want = (
     WantTag
+    | WantVerdict
+    | WantSite
+    | WantPolicies
+    | WantListHead
+    | WantListItems
+    | WantJudgement
     | WantTransaction
     | WantStart
     | WantReadings
