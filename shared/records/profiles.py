@@ -121,6 +121,8 @@ class Assigned(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     detail: str = ""
     """Why it was refused, or how the station differs."""
     accepted_at: int = 0
+    verify: bool = True
+    """Whether its station is asked for the composite schedule that comes of it."""
     over_since: int = 0
     """Since when the measured value has been above the limit; 0: it is not."""
 

@@ -139,12 +139,27 @@ class AssignProfile(Request, frozen=True, tag="assign_profile"):
     name: str = ""
     """In the library, with its `version`; empty: given whole."""
     version: int = 0
+    site: str = ""
+    """The site whose allocator wants it: nobody waits for a reply then, and an older `version` changes nothing."""
+    verify: bool = True
+    """Whether the station is asked for its composite schedule once it has accepted it."""
 
 
 class ClearProfile(Request, frozen=True, tag="clear_profile"):
     """Take a charging profile off a station; 404 where it has none of this id."""
 
-    profile_id: int
+    profile_id: int = 0
+    site: str = ""
+    """All that the allocator of this site has set, in place of one; nobody waits for a reply."""
+
+
+class PlanTransaction(Request, frozen=True, tag="plan_transaction"):
+    """Note what an open transaction is to get by when; 409 where it is not open. Without any of it: forget that."""
+
+    transaction_id: int
+    energy_wh: int | None = None
+    departs_at: int | None = None
+    priority: int | None = None
 
 
 AnyRequest = (
@@ -155,6 +170,7 @@ AnyRequest = (
     | SendCommand
     | ApplyTemplates
     | CloseTransaction
+    | PlanTransaction
     | CancelCommand
     | AssignProfile
     | ClearProfile

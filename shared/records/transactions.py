@@ -30,6 +30,16 @@ class TagAnswer(msgspec.Struct, array_like=True, frozen=True):
     group: str = ""
 
 
+class Plan(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a transaction is to get, by an operator's word; None: nobody said."""
+
+    energy_wh: int | None = None
+    """In all, from its start."""
+    departs_at: int | None = None
+    priority: int | None = None
+    """At its site; greater is sooner."""
+
+
 class Transaction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One charging session as the station reported it; open ones live in section `ch`, closed ones alone."""
 
@@ -77,6 +87,8 @@ class Transaction(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     """Whether its meter data was what the policy wants; empty: no policy, or too short to tell."""
     data_missing: tuple[str, ...] = ()
     """What was missing: `<field of the policy>:<measurand>`, or the name of an interval that was not kept."""
+    plan: Plan | None = None
+    """What an operator wants it to get."""
     holder: str = ""
     """The holder's name under the id tag's concurrent limit, released at the end."""
 

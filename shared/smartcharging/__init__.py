@@ -4,4 +4,5 @@ composite.py     what a station's profiles allow at which time (OCPP 1.6 §3.13)
 comparing.py     that against what the station itself says
 validation.py    what is wrong with a profile, by the standard and by a station's limits, and what to change
 limits.py        a station's limits, as its configuration tells
+site_profiles.py how the profiles of a site's allocator are told from others
 """

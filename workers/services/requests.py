@@ -29,6 +29,7 @@ from shared.records.requests import (
     Disconnect,
     DropQuarantined,
     LeaveJob,
+    PlanTransaction,
     ReadConfiguration,
     Request,
     SendCommand,
@@ -40,7 +41,7 @@ from workers.store.wants import WantCommand, WantQuarantined
 from . import bulk, closing, commands, duplicates, flags, provisioning, quarantine
 from .configuration import asked
 from .refusals import Refused
-from .smartcharging import assigning
+from .smartcharging import assigning, for_sites, planning
 from .tuning import asking
 
 _PROBLEMS: Final = {404: "not_found", 409: "conflict", 422: "refused", 500: "internal"}
@@ -55,7 +56,7 @@ def serve(draft: Draft, request: Request) -> None:
         if _FOR_JOBS[type(request)](draft, request):
             _note(draft, request)
         return
-    if repeated(draft, request):
+    if for_sites.serve(draft, request) or repeated(draft, request):
         return
     status, server = _SERVERS[type(request)]
     try:
@@ -156,6 +157,7 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     AssignProfile: (202, assigning.assign),
     ClearProfile: (202, assigning.clear),
     DropQuarantined: (200, _drop),
+    PlanTransaction: (200, planning.plan),
     ReadConfiguration: (202, asked.read),
     AcknowledgeDrift: (200, asked.acknowledge),
 }

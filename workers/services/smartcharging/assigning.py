@@ -60,7 +60,12 @@ def assign(draft: Draft, request: AssignProfile) -> Assigned:
         commands.cancel(draft, before.command_id)
     command_id = commands.enqueue(draft, *words.install(profile), ORIGIN)
     assigned = Assigned(
-        profile=profile, name=request.name, version=request.version, since=draft.now, command_id=command_id
+        profile=profile,
+        name=request.name,
+        version=request.version,
+        since=draft.now,
+        command_id=command_id,
+        verify=request.verify,
     )
     _put(draft, slot, assigned)
     _announce(draft, assigned)
@@ -105,7 +110,8 @@ def ended(draft: Draft, command: CommandRecord) -> None:
         _cleared(draft, slot, assigned, command)
     elif command.state == "accepted":
         _become(draft, slot, msgspec.structs.replace(assigned, accepted_at=draft.now), "accepted")
-        _check(draft, slot)
+        if assigned.verify:
+            _check(draft, slot)
     elif command.state == "timed_out":
         _become(draft, slot, assigned, "unconfirmed", command.error)
         _check(draft, slot)
