@@ -6,6 +6,7 @@ A fleet (`ampstream simulate`):
     fleet          many stations on one loop: dialling, failover between edges, the status line
     chargepoint    one simulated 1.6 station: boot, heartbeat, one CALL at a time, reconnects
     session        one connector: plug in, authorise, start, meter values, stop, unplug
+    metering       its meter: what it reads and when it is told
     backlog        the queue of transaction messages, with the standard's retries
     messenger      its calls and answers over the connections that it has one after the other
     reports        the transaction messages that its sessions send
@@ -15,7 +16,9 @@ A fleet (`ampstream simulate`):
     features       what stands behind that, each made when first used
     reservations   who reserved which connector
     locallist      the local authorization list
-    schedules      charging profiles and their composite
+    schedules      charging profiles and their composite, and what they let a car draw
+    allowance      what profiles allow at a moment, and when that changes
+    flow           a car under those limits: the station's reaction, pauses, disobedience
     upkeep         firmware, diagnostics and logs
     certificates   root certificates
     configuration  its configuration, changed and reported
@@ -27,6 +30,7 @@ A fleet (`ampstream simulate`):
     profiles       how cars and networks behave: steady, commuter, storm, replay
     physics        what a car draws: power, energy and state of charge as functions of time
     samples        the meter readings made of it
+    drawlog        what stations truly drew at every moment, for tests
     models         vendors and models, and what their outlets deliver
     world          what all stations share: seed, time, speed, ledger, counters
     wheel          timers of the whole fleet on one timer of the loop

@@ -105,10 +105,12 @@ _TRIGGERS: Final[dict[str, Callable[[ChargePoint, tuple[Connector, ...], bool], 
 
 
 def _remote_start(cp: ChargePoint, request: m.RemoteStartTransactionRequest) -> tuple[Response, Then]:
-    """§5.11; without a connector the station chooses one that is free. A charging profile is not looked at."""
-    one = cp.find(request.connector_id)
+    """§5.11; without a connector the station chooses one that is free. Only a transaction's profile may come along."""
+    one, profile = cp.find(request.connector_id), request.charging_profile
+    if profile is not None and profile.charging_profile_purpose != enums.ChargingProfilePurposeType.TX_PROFILE:
+        profile = None
     wanted = cp.connectors if request.connector_id is None else (one,) if one is not None else ()
-    taken = any(connector.remote_start(request.id_tag) for connector in wanted)
+    taken = any(connector.remote_start(request.id_tag, profile) for connector in wanted)
     status = enums.RemoteStartStopStatus.ACCEPTED if taken else enums.RemoteStartStopStatus.REJECTED
     return m.RemoteStartTransactionResponse(status=status), None
 

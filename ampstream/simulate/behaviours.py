@@ -101,6 +101,22 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     forgets_reservations: bool = False
     """Has none any more after a boot."""
 
+    # --- charging profiles: what its cars draw; it accepts and reports them as the standard says
+    obeys_purposes: frozenset[str] | None = None
+    """Purposes that it obeys, in the standard's words; None: all."""
+    obeys_after_s: float = 0.0
+    """Simulated seconds beyond its reaction until a change counts, at the start of a transaction too."""
+    at_zero: Literal["pause", "ignore", "minimum", "end"] = "pause"
+    """A limit of 0: pauses; changes nothing; counts as 6 A; ends the transaction (quirk 25)."""
+    below_minimum: Literal["pause", "minimum"] = "pause"
+    """A limit above 0 and below 6 A: pauses; counts as 6 A."""
+    takes_watts_for_amps: bool = False
+    """Reads a limit in W as one in A."""
+    forgets_profiles: bool = False
+    """Has none any more after a boot."""
+    cars_stay_asleep: bool = False
+    """A car that was paused does not go on when it may: SuspendedEV."""
+
     # --- wording
     distorts: frozenset[Distortion] = frozenset()
 
@@ -140,8 +156,8 @@ def _merged(name: str, one: Any, other: Any) -> Any:
         return f"{one}+{other}"
     if isinstance(other, Mapping):
         return {**one, **other}
-    # What can be measured by both; of everything else what either does.
-    if name == "measurands":
+    # What can be measured, or is obeyed, by both; of everything else what either does.
+    if name in ("measurands", "obeys_purposes"):
         return one & other
     return one | other if isinstance(other, frozenset) else other
 
@@ -260,6 +276,29 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
             name="ignoring-reservations", summary="lets anybody on a reserved connector", ignores_reservations=True
         ),
         Behaviour(name="forgetful", summary="forgets its reservations when it boots", forgets_reservations=True),
+        Behaviour(name="ignores-limits", summary="accepts profiles, obeys none (quirk 25)", obeys_purposes=frozenset()),
+        Behaviour(
+            name="defaults-only",
+            summary="obeys default profiles alone (quirk 25)",
+            obeys_purposes=frozenset(("TxDefaultProfile",)),
+        ),
+        Behaviour(name="obeys-late", summary="takes 90 s to obey a new limit", obeys_after_s=90.0),
+        Behaviour(name="ignores-zero", summary="goes on as before at a limit of 0", at_zero="ignore"),
+        Behaviour(name="zero-ends", summary="ends the transaction at a limit of 0 (quirk 25)", at_zero="end"),
+        Behaviour(
+            name="never-pauses",
+            summary="draws 6 A where it may draw less (quirk 25)",
+            at_zero="minimum",
+            below_minimum="minimum",
+        ),
+        Behaviour(name="watts-as-amps", summary="takes limits in W for A", takes_watts_for_amps=True),
+        Behaviour(name="forgets-profiles", summary="has no profiles any more after a boot", forgets_profiles=True),
+        Behaviour(name="sleepy-cars", summary="cars that were paused stay so", cars_stay_asleep=True),
+        Behaviour(
+            name="switches-phases",
+            summary="goes from three phases to one where a profile says so",
+            keys={"ConnectorSwitch3to1PhaseSupported": Key("true", "switch", readonly=True)},
+        ),
         Behaviour(name="hex-tags", summary="id tags in hexadecimal (quirk 28)", distorts=frozenset(("tag_hex",))),
         Behaviour(
             name="suffixed-tags", summary="id tags with a suffix (quirks 8, 18)", distorts=frozenset(("tag_suffix",))

@@ -24,6 +24,7 @@ from ampstream.simulate.models import Model, choose
 from ampstream.simulate.profiles import random_for
 from ampstream.simulate.reservations import Reservations
 from ampstream.simulate.resume import pending_items
+from ampstream.simulate.schedules import Schedules
 from ampstream.simulate.session import Connector
 from ampstream.simulate.wheel import Timer
 from ampstream.simulate.world import World
@@ -149,6 +150,11 @@ class ChargePoint(Messenger):
         """Its reservations; None where it never had any."""
         return None if self._features is None else self._features.reservations
 
+    @property
+    def schedules(self) -> Schedules | None:
+        """Its charging profiles; None where it never had any."""
+        return None if self._features is None else self._features.schedules
+
     def session_ended(self, connector: int) -> None:
         """Forget the charging profiles of a transaction that is over."""
         if self._features is not None:
@@ -255,8 +261,7 @@ class ChargePoint(Messenger):
             self.configuration.upgrade(come.keys)
         if self._features is not None:
             self.firmware = self._features.upkeep.take_version() or self.firmware
-            if self.behaviour.forgets_reservations:
-                self._features.reservations.forget()
+            self._features.booted(self.behaviour)
         if not self.behaviour.reverts_after_s:
             self.configuration.revert()
 

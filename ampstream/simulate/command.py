@@ -16,6 +16,7 @@ import msgspec
 
 from ampstream import loop
 from ampstream.simulate.behaviours import Behaviour, combined
+from ampstream.simulate.drawlog import DrawFile
 from ampstream.simulate.fleet import Access, Fleet, Status, TooManyStations, allow_sockets
 from ampstream.simulate.ledger import Book, FileLedger, LedgerError, read
 from ampstream.simulate.makes import EVERYTHING
@@ -48,6 +49,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     connect_rate: float
     sources: tuple[str, ...]
     model: str | None = None
+    draw_log: Path | None = None
     behaviours: tuple[tuple[str, float], ...] = ()
     """Names, and how many per cent of the stations have each."""
 
@@ -104,6 +106,9 @@ _BEHAVIOURS_HELP: Final = "\b\nBehaviours:\n" + "\n".join(
 @click.option("--prefix", default="SIM-", show_default=True, help="Station ids are this and five digits.")
 @click.option("--id-tags", default=_DEFAULT_TAGS, help="Cards in use, comma separated.  [default: SIMTAG01 to 20]")
 @click.option("--ledger", type=click.Path(dir_okay=False, path_type=Path), help="Record of what stations report.")
+@click.option(
+    "--draw-log", type=click.Path(dir_okay=False, path_type=Path), help="Record of what cars truly draw, told or not."
+)
 @click.option("--key", help="Password of every station (HTTP Basic); visible to others on this machine.")
 @click.option(
     "--password-file",
@@ -127,6 +132,7 @@ def simulate(
     prefix: str,
     id_tags: str,
     ledger: Path | None,
+    draw_log: Path | None,
     key: str | None,
     password_file: Path | None,
     finish: bool,
@@ -157,6 +163,7 @@ def simulate(
         connect_rate=connect_rate,
         sources=sources,
         model=model,
+        draw_log=draw_log,
         behaviours=_behaviours(behaviours),
     )
     try:
@@ -220,6 +227,7 @@ async def _run(options: Options) -> None:
     book = read(options.ledger) if options.ledger is not None and options.ledger.exists() else Book()
     wheel = LoopWheel()
     ledger = FileLedger(options.ledger, options.seed, _wall_ms()) if options.ledger is not None else None
+    draws = DrawFile(options.draw_log) if options.draw_log is not None else None
     world = World(
         wheel,
         PROFILES[options.profile],
@@ -228,6 +236,7 @@ async def _run(options: Options) -> None:
         tags=options.tags,
         speed=options.speed,
         ledger=ledger,
+        draws=draws,
     )
     ids = options.station_ids()
     fleet = Fleet(
@@ -251,6 +260,8 @@ async def _run(options: Options) -> None:
     last = fleet.status()
     await fleet.close()
     wheel.stop()
+    if draws is not None:
+        draws.close()
     _write(last, options.output, last=True)
     if not reported:
         raise click.ClickException(f"{last.queued} messages are not reported after {_FINISH_S:g} s")

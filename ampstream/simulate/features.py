@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ampstream.simulate.behaviours import Behaviour
 from ampstream.simulate.certificates import CertificateStore
 from ampstream.simulate.locallist import LocalList
 from ampstream.simulate.reservations import Reservations
@@ -20,6 +21,13 @@ class Features:
 
     def __init__(self, cp: ChargePoint) -> None:
         self._cp = cp
+
+    def booted(self, behaviour: Behaviour) -> None:
+        """Lose what stations of its kind lose with a boot."""
+        if behaviour.forgets_reservations:
+            self.reservations.forget()
+        if behaviour.forgets_profiles:
+            self.schedules.forget()
 
     @cached_property
     def reservations(self) -> Reservations:

@@ -192,13 +192,13 @@ class Fleet:
 
     def status(self) -> Status:
         """Return the fleet at this moment."""
-        sessions = [(c, c.session) for station in self.stations for c in station.connectors if c.session]
-        power_w = sum(session.plan.charge.power_w(c.elapsed_s(session)) for c, session in sessions)
+        charging = [c for station in self.stations for c in station.connectors if c.session]
+        power_w = sum(connector.power_w for connector in charging)
         return Status(
             stations=len(self.stations),
             online=sum(station.connected for station in self.stations),
             accepted=sum(station.online for station in self.stations),
-            charging=len(sessions),
+            charging=len(charging),
             power_kw=round(power_w / 1000, 1),
             queued=sum(station.queued for station in self.stations),
             **msgspec.structs.asdict(self.world.counters),

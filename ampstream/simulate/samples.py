@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from ampstream.simulate.physics import Charge
+from ampstream.simulate.physics import VOLTS, Charge
 from shared.ocpp.timestamps import format_time
 from shared.ocpp.v16.datatypes import MeterValue, SampledValue
 from shared.ocpp.v16.enums import Location, Measurand, Phase, ReadingContext, UnitOfMeasure
@@ -22,7 +23,21 @@ class Look(msgspec.Struct, frozen=True):
 
     register_wh: int
     charge: Charge | None = None
-    elapsed_s: float = 0.0
+    power_w: float = 0.0
+    energy_wh: float = 0.0
+    """Of the session."""
+    phases: int = 0
+    """How many carry current; 0: all of the car's."""
+    offered_a: float = math.inf
+    """What charging profiles leave of what the outlet can, each phase."""
+
+    @property
+    def offered_w(self) -> float:
+        """What the station lets the car draw."""
+        if self.charge is None:
+            return 0.0
+        outlet = self.charge.outlet
+        return min(outlet.max_power_w, self.offered_a * VOLTS * outlet.phases)
 
 
 @lru_cache(maxsize=64)
@@ -51,26 +66,31 @@ def _energy(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
 
 
 def _power(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
-    power = look.charge.power_w(look.elapsed_s) if look.charge else 0.0
     yield SampledValue(
-        value=f"{power:.0f}", context=context, measurand=Measurand.POWER_ACTIVE_IMPORT, unit=UnitOfMeasure.W
+        value=f"{look.power_w:.0f}", context=context, measurand=Measurand.POWER_ACTIVE_IMPORT, unit=UnitOfMeasure.W
     )
 
 
 def _current(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
     if look.charge is None:
         return
-    value = f"{look.charge.current_a(look.elapsed_s):.2f}"
-    for phase in _phases(look.charge, _LINES):
+    used = look.phases or look.charge.phases
+    value = f"{look.charge.current_a(look.power_w, look.energy_wh, used):.2f}"
+    for number, phase in enumerate(_phases(look.charge, _LINES)):
+        # A car that was taken from three phases to one has its other two without current.
         yield SampledValue(
-            value=value, context=context, measurand=Measurand.CURRENT_IMPORT, phase=phase, unit=UnitOfMeasure.A
+            value=value if number < used else "0.00",
+            context=context,
+            measurand=Measurand.CURRENT_IMPORT,
+            phase=phase,
+            unit=UnitOfMeasure.A,
         )
 
 
 def _voltage(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
     if look.charge is None:
         return
-    value = f"{look.charge.voltage_v(look.elapsed_s):.1f}"
+    value = f"{look.charge.voltage_v(look.energy_wh):.1f}"
     for phase in _phases(look.charge, _LINE_TO_NEUTRAL):
         yield SampledValue(value=value, context=context, measurand=Measurand.VOLTAGE, phase=phase, unit=UnitOfMeasure.V)
 
@@ -80,7 +100,7 @@ def _soc(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
     if look.charge is None or look.charge.outlet.current != "DC":
         return
     yield SampledValue(
-        value=f"{look.charge.soc(look.elapsed_s):.0f}",
+        value=f"{look.charge.soc(look.energy_wh):.0f}",
         context=context,
         measurand=Measurand.SOC,
         location=Location.EV,
@@ -90,14 +110,13 @@ def _soc(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
 
 def _offered_power(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
     if look.charge is not None:
-        value = f"{look.charge.outlet.max_power_w:.0f}"
+        value = f"{look.offered_w:.0f}"
         yield SampledValue(value=value, context=context, measurand=Measurand.POWER_OFFERED, unit=UnitOfMeasure.W)
 
 
 def _offered_current(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
     if look.charge is not None:
-        outlet = look.charge.outlet
-        value = f"{outlet.max_power_w / outlet.phases / 230:.1f}"
+        value = f"{look.offered_w / look.charge.outlet.phases / VOLTS:.1f}"
         yield SampledValue(value=value, context=context, measurand=Measurand.CURRENT_OFFERED, unit=UnitOfMeasure.A)
 
 
@@ -107,9 +126,8 @@ def _frequency(_look: Look, context: ReadingContext) -> Iterator[SampledValue]:
 
 
 def _temperature(look: Look, context: ReadingContext) -> Iterator[SampledValue]:
-    warm = look.charge.power_w(look.elapsed_s) / 10_000 if look.charge else 0.0
     yield SampledValue(
-        value=f"{21 + warm:.1f}",
+        value=f"{21 + look.power_w / 10_000:.1f}",
         context=context,
         measurand=Measurand.TEMPERATURE,
         location=Location.OUTLET,

@@ -1,22 +1,23 @@
-"""Charging profiles on a station (OCPP 1.6 §3.13, §5.16, §5.5, §5.7): kept by the rules, and read back as a composite.
+"""Charging profiles on a station (OCPP 1.6 §3.13, §5.16, §5.5, §5.7): kept by the rules, read back, and obeyed.
 
-Simple and honest about it: cars draw what `physics` says, whatever the profiles allow. 230 V per phase turn A into W.
+Schedules run by the station's clock, the one that it writes into its messages. 230 V per phase turn A into W.
+What a behaviour does wrong here is done to the cars alone: the composite tells what an honest station would do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, NamedTuple
+import math
+from typing import TYPE_CHECKING, Final
 
-from shared.ocpp.timestamps import format_time, read_time
+from ampstream.simulate.allowance import Allowed, Installed, Limit, Purpose, prevailing, stack, turns
+from ampstream.simulate.physics import VOLTS
+from shared.ocpp.timestamps import format_time
 from shared.ocpp.v16.datatypes import ChargingProfile, ChargingSchedule, ChargingSchedulePeriod
 from shared.ocpp.v16.enums import (
     ChargingProfileKindType,
-    ChargingProfilePurposeType,
     ChargingProfileStatus,
     ChargingRateUnitType,
     GetCompositeScheduleStatus,
-    RecurrencyKindType,
 )
 from shared.ocpp.v16.messages import (
     ClearChargingProfileRequest,
@@ -27,19 +28,10 @@ from shared.ocpp.v16.messages import (
 if TYPE_CHECKING:
     from ampstream.simulate.chargepoint import ChargePoint
 
-_VOLTS: Final = 230.0
-_DAY_S: Final = 86_400.0
-_PERIOD_S: Final = {RecurrencyKindType.DAILY: _DAY_S, RecurrencyKindType.WEEKLY: 7 * _DAY_S}
+_AHEAD_S: Final = 86_400.0
+"""How far ahead a change is looked for; nothing lasts longer without another look."""
 _UNIT_NAMES: Final = {ChargingRateUnitType.A: "Current", ChargingRateUnitType.W: "Power"}
-_Purpose = ChargingProfilePurposeType
-
-
-class Installed(NamedTuple):
-    """A profile, the connector that it is for, and when it came."""
-
-    connector: int
-    profile: ChargingProfile
-    at_s: float
+SWITCHES_PHASES: Final = "ConnectorSwitch3to1PhaseSupported"
 
 
 class Schedules:
@@ -70,6 +62,7 @@ class Schedules:
         if len(others) >= self._cp.configuration.number("MaxChargingProfilesInstalled"):
             return ChargingProfileStatus.REJECTED
         self._installed = [*others, Installed(connector, profile, self._now_s())]
+        self.changed()
         return ChargingProfileStatus.ACCEPTED
 
     def _fits(self, connector: int, profile: ChargingProfile) -> bool:
@@ -92,11 +85,11 @@ class Schedules:
         recurring = profile.charging_profile_kind == ChargingProfileKindType.RECURRING
         if recurring and profile.recurrency_kind is None:
             return False
-        if purpose == _Purpose.CHARGE_POINT_MAX_PROFILE:
+        if purpose == Purpose.CHARGE_POINT_MAX_PROFILE:
             # It is about a station, which has no start to count from.
             return connector == 0 and profile.charging_profile_kind != ChargingProfileKindType.RELATIVE
         outlet = self._cp.find(connector)
-        if purpose == _Purpose.TX_DEFAULT_PROFILE:
+        if purpose == Purpose.TX_DEFAULT_PROFILE:
             return connector == 0 or outlet is not None
         if outlet is None or outlet.session is None:
             return False
@@ -114,17 +107,73 @@ class Schedules:
                 and request.stack_level in (None, one.profile.stack_level)
             )
 
-        kept = [one for one in self._installed if not meant(one)]
-        found = len(kept) < len(self._installed)
-        self._installed = kept
-        return found
+        return self._keep([one for one in self._installed if not meant(one)])
 
     def ended(self, connector: int) -> None:
         """Forget the profiles of a transaction that is over (§3.13.1)."""
-        tx = _Purpose.TX_PROFILE
-        self._installed = [
-            one for one in self._installed if one.connector != connector or one.profile.charging_profile_purpose != tx
+        tx = Purpose.TX_PROFILE
+        self._keep(
+            [one for one in self._installed if one.connector != connector or one.profile.charging_profile_purpose != tx]
+        )
+        if len(self._cp.connectors) > 1:
+            # What it had of the station's maximum is the others' now.
+            self.changed()
+
+    def forget(self) -> None:
+        """Forget everything."""
+        self._keep([])
+
+    def _keep(self, kept: list[Installed]) -> bool:
+        found = len(kept) < len(self._installed)
+        self._installed = kept
+        if found:
+            self.changed()
+        return found
+
+    # --- what cars may draw
+
+    def changed(self) -> None:
+        """Let every car that charges look at what it may draw."""
+        for connector in self._cp.connectors:
+            connector.check_limits()
+
+    def allowed(self, number: int, phases: int) -> tuple[Allowed, float]:
+        """Return what a car on a connector may draw now, and in how many seconds of the clock that may change.
+
+        `phases`: how many the car could use. The station's maximum is shared in equal parts by those that charge.
+        """
+        if not self._installed:
+            return Allowed(math.inf, phases), math.inf
+        now_s, obeyed = self._now_s(), self._cp.behaviour.obeys_purposes
+        held = [
+            one for one in self._installed if obeyed is None or one.profile.charging_profile_purpose.value in obeyed
         ]
+        started_s = self._started_s(number)
+        own = self._amps(self._own_limit(held, number, started_s, now_s), phases)
+        cap = self._amps(prevailing(stack(held, Purpose.CHARGE_POINT_MAX_PROFILE, 0), None, now_s), phases)
+        charging = sum(1 for one in self._cp.connectors if one.session is not None and not one.full)
+        found = Allowed(min(own.amps, cap.amps / max(charging, 1)), min(own.phases, cap.phases))
+        return found, min((t for one in held for t in turns(one, started_s, now_s, _AHEAD_S)), default=_AHEAD_S)
+
+    def _amps(self, limit: Limit | None, phases: int) -> Allowed:
+        if limit is None:
+            return Allowed(math.inf, phases)
+        switches = limit.phases is not None and self._switches_phases
+        used = min(phases, limit.phases or phases) if switches else phases
+        in_amps = limit.unit == ChargingRateUnitType.A or self._cp.behaviour.takes_watts_for_amps
+        return Allowed(limit.value if in_amps else limit.value / (VOLTS * used), used)
+
+    @property
+    def _switches_phases(self) -> bool:
+        try:
+            return self._cp.configuration.switch(SWITCHES_PHASES)
+        except KeyError:
+            return False
+
+    def _started_s(self, number: int) -> float | None:
+        outlet = self._cp.find(number)
+        session = outlet.session if outlet is not None else None
+        return session.started_ms / 1000 if session is not None else None
 
     # --- GetCompositeSchedule
 
@@ -135,14 +184,13 @@ class Schedules:
         if not outlets or request.duration <= 0:
             return GetCompositeScheduleResponse(status=GetCompositeScheduleStatus.REJECTED)
         now_s, duration = self._now_s(), float(request.duration)
-        moments = sorted({0.0, *(t for one in self._installed for t in self._turns(one, now_s, duration))})
+        starts = {self._started_s(outlet.number) for outlet in outlets}
+        moments = {t for one in self._installed for start in starts for t in turns(one, start, now_s, duration)}
         periods: list[ChargingSchedulePeriod] = []
-        for moment in moments:
-            limit_w = sum(self._limit_w(outlet.number, now_s + moment) for outlet in outlets)
-            limit_w = min(limit_w, self._least_w(self._of(0, _Purpose.CHARGE_POINT_MAX_PROFILE), 0, now_s + moment))
-            limit = round(
-                limit_w if unit == ChargingRateUnitType.W else limit_w / (_VOLTS * outlets[0].outlet.phases), 1
-            )
+        for moment in sorted({0.0, *moments}):
+            limit = sum(self._limit(outlet.number, now_s + moment, unit) for outlet in outlets)
+            cap = prevailing(stack(self._installed, Purpose.CHARGE_POINT_MAX_PROFILE, 0), None, now_s + moment)
+            limit = round(min(limit, _in(unit, cap, outlets[0].outlet.phases)), 1)
             if not periods or periods[-1].limit != limit:
                 periods.append(ChargingSchedulePeriod(start_period=int(moment), limit=limit))
         return GetCompositeScheduleResponse(
@@ -154,84 +202,27 @@ class Schedules:
             ),
         )
 
-    def _of(self, connector: int, purpose: ChargingProfilePurposeType) -> list[Installed]:
-        """Return the profiles that may hold on a connector, the highest stack level first."""
-        found = [
-            one
-            for one in self._installed
-            if one.connector == connector and one.profile.charging_profile_purpose == purpose
-        ]
-        return sorted(found, key=lambda one: -one.profile.stack_level)
-
-    def _limit_w(self, number: int, at_s: float) -> float:
-        """Return a connector's limit: what the outlet can, a transaction's profile before a default one."""
+    def _limit(self, number: int, at_s: float, unit: ChargingRateUnitType) -> float:
+        """Return a connector's limit in a unit: what the outlet can, and what its profiles allow."""
         outlet = self._cp.find(number)
-        most = outlet.outlet.max_power_w if outlet is not None else 0.0
-        for purpose, connector in (
-            (_Purpose.TX_PROFILE, number),
-            (_Purpose.TX_DEFAULT_PROFILE, number),
-            (_Purpose.TX_DEFAULT_PROFILE, 0),
-        ):
-            found = self._least_w(self._of(connector, purpose), number, at_s)
-            if found < float("inf"):
-                return min(found, most)
-        return most
+        if outlet is None:
+            return 0.0
+        phases = outlet.outlet.phases
+        most = outlet.outlet.max_power_w / (1.0 if unit == ChargingRateUnitType.W else VOLTS * phases)
+        return min(_in(unit, self._own_limit(self._installed, number, self._started_s(number), at_s), phases), most)
 
-    def _least_w(self, profiles: Iterable[Installed], number: int, at_s: float) -> float:
-        """Return what the first profile that holds at a time allows, infinity where none does."""
-        for one in profiles:
-            elapsed = self._elapsed_s(one, number, at_s)
-            period = _period_at(one.profile.charging_schedule, elapsed) if elapsed is not None else None
-            if period is None:
-                continue
-            if one.profile.charging_schedule.charging_rate_unit == ChargingRateUnitType.W:
-                return period.limit
-            outlets = [outlet for outlet in self._cp.connectors if number in (0, outlet.number)]
-            return period.limit * _VOLTS * (period.number_phases or outlets[0].outlet.phases)
-        return float("inf")
-
-    def _elapsed_s(self, one: Installed, number: int, at_s: float) -> float | None:
-        """Return how far into its schedule a profile is; None: it does not hold."""
-        profile = one.profile
-        valid_from, valid_to = _seconds(profile.valid_from), _seconds(profile.valid_to)
-        if (valid_from is not None and at_s < valid_from) or (valid_to is not None and at_s >= valid_to):
-            return None
-        start = _seconds(profile.charging_schedule.start_schedule)
-        if profile.charging_profile_kind == ChargingProfileKindType.RELATIVE or start is None:
-            outlet = self._cp.find(number)
-            session = outlet.session if outlet is not None else None
-            start = self._now_s() - outlet.elapsed_s(session) if outlet is not None and session else one.at_s
-        elapsed = at_s - start
-        if profile.charging_profile_kind == ChargingProfileKindType.RECURRING and profile.recurrency_kind is not None:
-            return elapsed % _PERIOD_S[profile.recurrency_kind]
-        return elapsed if elapsed >= 0 else None
-
-    def _turns(self, one: Installed, now_s: float, duration: float) -> list[float]:
-        """Return when, from now on, a profile may change what it allows."""
-        schedule = one.profile.charging_schedule
-        edges = [float(period.start_period) for period in schedule.charging_schedule_period]
-        edges += [float(schedule.duration)] if schedule.duration is not None else []
-        elapsed = self._elapsed_s(one, one.connector, now_s)
-        turns = [edge - elapsed for edge in edges] if elapsed is not None else []
-        if one.profile.recurrency_kind is not None:
-            period = _PERIOD_S[one.profile.recurrency_kind]
-            turns += [turn + period * n for turn in turns for n in range(1, int(duration // period) + 2)]
-        start = _seconds(schedule.start_schedule)
-        if elapsed is None and start is not None:
-            turns += [start + edge - now_s for edge in edges]
-        turns += [
-            t - now_s for t in (_seconds(one.profile.valid_from), _seconds(one.profile.valid_to)) if t is not None
-        ]
-        return [turn for turn in turns if 0 < turn < duration]
+    @staticmethod
+    def _own_limit(held: list[Installed], number: int, started_s: float | None, at_s: float) -> Limit | None:
+        """Return what a connector's profiles allow: a transaction's before a default one (§3.13.1)."""
+        own = prevailing(stack(held, Purpose.TX_PROFILE, number), started_s, at_s)
+        return own or prevailing(stack(held, Purpose.TX_DEFAULT_PROFILE, number), started_s, at_s)
 
 
-def _seconds(time: str | None) -> float | None:
-    read = read_time(time, 0).ms if time is not None else None
-    return read / 1000 if read is not None else None
-
-
-def _period_at(schedule: ChargingSchedule, elapsed: float) -> ChargingSchedulePeriod | None:
-    if schedule.duration is not None and elapsed >= schedule.duration:
-        return None
-    begun = [period for period in schedule.charging_schedule_period if period.start_period <= elapsed]
-    return begun[-1] if begun else None
+def _in(unit: ChargingRateUnitType, limit: Limit | None, phases: int) -> float:
+    """Return a limit in a unit, infinity for none."""
+    if limit is None:
+        return math.inf
+    if limit.unit == unit:
+        return limit.value
+    factor = VOLTS * (limit.phases or phases)
+    return limit.value * factor if unit == ChargingRateUnitType.W else limit.value / factor

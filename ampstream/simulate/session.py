@@ -1,6 +1,6 @@
 """One connector: a car plugs in, is authorised, charges, stops and leaves; then the next.
 
-    Available ── plug ──> Preparing ── card ──> (Authorize) ──> Charging ─[SuspendedEV]─> Finishing ──> Available
+    Available ── plug ──> Preparing ── card ──> (Authorize) ──> Charging ─[Suspended…]─> Finishing ──> Available
                               └── refused: the car leaves ───────────────────────────────────────────────┘
 
 Whatever is billed goes through the station's backlog and is noted in the ledger first. One timer per connector.
@@ -11,63 +11,42 @@ from __future__ import annotations
 from typing import Any
 
 from ampstream.simulate.backlog import Charging, Item
-from ampstream.simulate.ledger import START, STOP, Logical, Meter, Start, Stop
+from ampstream.simulate.flow import check, note
+from ampstream.simulate.ledger import START, STOP, Logical, Start, Stop
+from ampstream.simulate.metering import Metered
 from ampstream.simulate.physics import Outlet
-from ampstream.simulate.profiles import Plan, random_for
+from ampstream.simulate.profiles import Plan
 from ampstream.simulate.reports import start_request, stop_request
-from ampstream.simulate.samples import Look, measurands, meter_value
 from ampstream.simulate.visit import Host, Session
 from ampstream.simulate.wheel import Timer
-from shared.ocpp.v16.datatypes import MeterValue
+from shared.ocpp.v16.datatypes import ChargingProfile
 from shared.ocpp.v16.enums import AuthorizationStatus, ChargePointStatus, ReadingContext, Reason
-from shared.ocpp.v16.messages import (
-    AuthorizeRequest,
-    AuthorizeResponse,
-    MeterValuesRequest,
-)
+from shared.ocpp.v16.messages import AuthorizeRequest, AuthorizeResponse
 
 _FREE = (ChargePointStatus.AVAILABLE, ChargePointStatus.PREPARING, ChargePointStatus.RESERVED)
+_CHARGES = (ChargePointStatus.CHARGING, ChargePointStatus.SUSPENDED_EV, ChargePointStatus.SUSPENDED_EVSE)
 _LEAST_S = 1.0
 """Between two looks at a session, simulated: a zero interval must not spin."""
 
 
-class Connector:
+class Connector(Metered):
     """One outlet and its cars; `number` counts from 1."""
 
-    __slots__ = (
-        "_cp",
-        "_next_tag",
-        "_parent",
-        "_plan",
-        "_timer",
-        "meter_wh",
-        "number",
-        "operative",
-        "outlet",
-        "reported",
-        "session",
-        "sessions",
-        "status",
-    )
+    __slots__ = ("_next_tag", "_parent", "_plan", "_profile", "_timer", "operative", "reported", "sessions", "status")
 
     def __init__(self, cp: Host, number: int, outlet: Outlet) -> None:
-        self._cp = cp
-        self.number = number
-        self.outlet = outlet
+        super().__init__(cp, number, outlet)
         self.status = ChargePointStatus.AVAILABLE
         self.reported: ChargePointStatus | None = None
         """The status that the CSMS was told last."""
         self.operative = True
         self.sessions = 0
-        self.session: Session | None = None
         self._plan: Plan | None = None
         self._next_tag = ""
         self._parent = ""
         self._timer: Timer | None = None
-        self.meter_wh = self._random("meter").randrange(5_000, 4_000_000)
-
-    def _random(self, *names: object) -> Any:
-        return random_for(self._cp.world.seed, self._cp.station_id, self.number, *names)
+        self._profile: ChargingProfile | None = None
+        """What a remote start brought for its transaction."""
 
     # --- the course of a visit
 
@@ -94,6 +73,7 @@ class Connector:
         self.sessions += 1
         plan = self.plan_of(self.sessions)
         self._plan, self._next_tag, self._parent = plan, id_tag or plan.id_tag, ""
+        self._profile = None
         if self._admitted():
             self._set_status(ChargePointStatus.PREPARING)
         return plan
@@ -151,9 +131,38 @@ class Connector:
         held = self._cp.reservations
         reservation = held.take(self.number, self._next_tag, self._parent) if held is not None else None
         self._cp.queue(Item(self.session.charging, START, start_request(start, reservation)))
-        self._set_status(ChargePointStatus.CHARGING)
+        self._begin_flow(self.session)
+        self._set_status(self.session.flow.status(0.0))
         self._set_next_meter(self.session)
         self._wait(self.session)
+
+    def _begin_flow(self, session: Session) -> None:
+        """Let it flow, as far as the profiles allow: those that are there, and what a remote start brought."""
+        cp, profile = self._cp, self._profile
+        self._profile = None
+        schedules = cp.schedules if profile is None else cp.features.schedules
+        if schedules is not None and profile is not None:
+            schedules.install(self.number, profile)
+        if schedules is not None:
+            schedules.changed()
+        session.flow.begun = True
+        note(cp, self, session)
+
+    @property
+    def full(self) -> bool:
+        """The car takes no more."""
+        return self.status == ChargePointStatus.SUSPENDED_EV
+
+    def check_limits(self) -> None:
+        """Look at what the car may draw: profiles came or went."""
+        if self.session is not None:
+            check(self._cp, self, self.session)
+            if self.session.flow.begun:
+                self._wait(self.session)
+
+    def look_again(self) -> None:
+        """Show what the car does now that its limit is another."""
+        self._step()
 
     def _step(self) -> None:
         """Look at the session: read the meter, lose the network or end it, whatever is due."""
@@ -174,12 +183,24 @@ class Connector:
         if self._clock_interval_s > 0 and elapsed >= session.next_clock_s:
             self.read_meter(ReadingContext.SAMPLE_CLOCK)
             self._set_next_meter(session)
-        if self.status == ChargePointStatus.CHARGING and elapsed >= plan.charge.time_to_s(100):
-            self._set_status(ChargePointStatus.SUSPENDED_EV)
+        if elapsed >= session.flow.check_at_s:
+            check(self._cp, self, session)
+        if self.status in _CHARGES:
+            self._show(session.flow.status(elapsed))
         self._wait(session)
 
+    def _show(self, status: ChargePointStatus) -> None:
+        grown_full = status == ChargePointStatus.SUSPENDED_EV and not self.full
+        self._set_status(status)
+        if grown_full and self._cp.schedules is not None:
+            # What it had of the station's maximum is the others' now.
+            self._cp.schedules.changed()
+
     def _wait(self, session: Session) -> None:
-        due = [session.plan.stay_s]
+        flow = session.flow
+        due = [session.plan.stay_s, flow.check_at_s]
+        if self.status == ChargePointStatus.CHARGING:
+            due.append(flow.full_at_s)
         if session.outage_due:
             due.append(session.plan.outage_at_s)
         if self._interval_s > 0:
@@ -188,82 +209,13 @@ class Connector:
             due.append(session.next_clock_s)
         self._later(max(min(due) - self.elapsed_s(session), _LEAST_S), self._step)
 
-    @property
-    def _interval_s(self) -> int:
-        return self._cp.configuration.number("MeterValueSampleInterval")
-
-    @property
-    def _clock_interval_s(self) -> int:
-        return self._cp.configuration.number("ClockAlignedDataInterval")
-
-    def _set_next_meter(self, session: Session) -> None:
-        elapsed, interval, clock = self.elapsed_s(session), self._interval_s, self._clock_interval_s
-        if interval > 0:
-            session.next_meter_s = (elapsed // interval + 1) * interval
-        if clock > 0:
-            # Aligned to the clock, from midnight on (§9.1.5); only while a car charges.
-            offset = session.started_ms / 1000 % clock
-            session.next_clock_s = ((elapsed + offset) // clock + 1) * clock - offset
-
-    def elapsed_s(self, session: Session) -> float:
-        """Return the simulated time since the session's start."""
-        world = self._cp.world
-        return (world.wheel.now() - session.started) * world.speed
-
-    def look(self) -> Look:
-        """Read the meter."""
-        session = self.session
-        if session is None:
-            return Look(self.meter_wh)
-        elapsed = self.elapsed_s(session)
-        charge = session.plan.charge
-        # Never back, not even by the rounding of a session that was taken up again.
-        self.meter_wh = max(self.meter_wh, session.base_wh + int(charge.energy_wh(elapsed)))
-        return Look(self.meter_wh, charge, elapsed)
-
-    def read_meter(self, context: ReadingContext) -> None:
-        """Queue a MeterValues of the running session."""
-        session, world = self.session, self._cp.world
-        if session is None:
-            return
-        session.meters += 1
-        at, look = world.wall_ms(), self.look()
-        world.ledger.note(Meter(session.charging.key, session.meters, at, look.register_wh))
-        value = self._meter_value(at, look, context)
-        self._cp.queue(
-            Item(
-                session.charging,
-                str(session.meters),
-                MeterValuesRequest(connector_id=self.number, meter_value=(value,)),
-            )
-        )
-
-    def idle_reading(self) -> MeterValuesRequest:
-        """Return a triggered reading of an outlet where nobody charges."""
-        value = self._meter_value(self._cp.world.wall_ms(), self.look(), ReadingContext.TRIGGER)
-        return MeterValuesRequest(connector_id=self.number, meter_value=(value,))
-
-    def _meter_value(self, at: int, look: Look, context: ReadingContext) -> MeterValue:
-        key = "MeterValuesAlignedData" if context == ReadingContext.SAMPLE_CLOCK else "MeterValuesSampledData"
-        return meter_value(at, look, measurands(self._cp.configuration.measurands(key)), context)
-
-    def _stop_data(self, session: Session, at: int, look: Look) -> tuple[MeterValue, ...]:
-        """Return the readings at begin and end that StopTxnSampledData asks for (§9.1.27)."""
-        wanted = measurands(self._cp.configuration.measurands("StopTxnSampledData"))
-        if not wanted:
-            return ()
-        begun = Look(session.base_wh, session.plan.charge, 0.0)
-        return (
-            meter_value(session.started_ms or at, begun, wanted, ReadingContext.TRANSACTION_BEGIN),
-            meter_value(at, look, wanted, ReadingContext.TRANSACTION_END),
-        )
-
     def stop(self, reason: Reason) -> None:
         """End the transaction; the car leaves some time after."""
         session, world = self.session, self._cp.world
         if session is None:
             return
         look, at = self.look(), world.wall_ms()
+        note(self._cp, self, session, ended=True)
         self.session = None
         stop = Stop(session.charging.key, at, look.register_wh, reason.value)
         world.ledger.note(stop)
@@ -277,6 +229,11 @@ class Connector:
         if not self._cp.behaviour.free_before_stop:
             self._set_status(ChargePointStatus.FINISHING)
         self._later(session.plan.finish_s, self._unplug)
+
+    def end_if(self, session: Session, reason: Reason) -> None:
+        """End the transaction where it is still this one."""
+        if self.session is session:
+            self.stop(reason)
 
     def _unplug(self) -> None:
         if self._cp.behaviour.stuck_finishing and self.status == ChargePointStatus.FINISHING:
@@ -315,8 +272,8 @@ class Connector:
         if status != AuthorizationStatus.ACCEPTED and self._cp.configuration.switch("StopTransactionOnInvalidId"):
             self.stop(Reason.DE_AUTHORIZED)
 
-    def remote_start(self, id_tag: str) -> bool:
-        """Let a car in without its card; False where the outlet is taken."""
+    def remote_start(self, id_tag: str, profile: ChargingProfile | None = None) -> bool:
+        """Let a car in without its card, under a profile of its transaction; False where the outlet is taken."""
         free = self.status in _FREE and (
             self._cp.reservations is None or self._cp.reservations.admits(self.number, id_tag)
         )
@@ -326,7 +283,7 @@ class Connector:
             return True
         if self._plan is None:
             self._prepare(id_tag)
-        self._next_tag = id_tag
+        self._next_tag, self._profile = id_tag, profile
         authorize = self._cp.configuration.switch("AuthorizeRemoteTxRequests")
         self._later(2.0, self._show_card if authorize else self._start)
         return True
@@ -371,4 +328,6 @@ class Connector:
         self.session.meters = max(last.meters, default=0)
         self.session.outage_due = False
         self.session.started_ms = last.start.at
+        self.session.flow.begun = True
+        note(self._cp, self, self.session)
         self.status = ChargePointStatus.CHARGING

@@ -8,8 +8,10 @@ from ampstream.simulate.backlog import Charging, Item
 from ampstream.simulate.behaviours import Behaviour
 from ampstream.simulate.configuration import Configuration
 from ampstream.simulate.features import Features
+from ampstream.simulate.flow import Flow
 from ampstream.simulate.profiles import Plan
 from ampstream.simulate.reservations import Reservations
+from ampstream.simulate.schedules import Schedules
 from ampstream.simulate.world import World
 from shared.ocpp.messages import Request
 
@@ -34,6 +36,10 @@ class Host(Protocol):
     def online(self) -> bool:
         """Registration accepted and socket open."""
 
+    @property
+    def schedules(self) -> Schedules | None:
+        """Its charging profiles; None where it never had any."""
+
     def request(self, payload: Request[Any], answered: Any) -> None:
         """Send a CALL that is no transaction message; `answered` gets the response, None for no or an error."""
 
@@ -56,6 +62,7 @@ class Session:
     __slots__ = (
         "base_wh",
         "charging",
+        "flow",
         "id_tag",
         "meters",
         "next_clock_s",
@@ -68,6 +75,7 @@ class Session:
 
     def __init__(self, plan: Plan, id_tag: str, charging: Charging, base_wh: int, started: float) -> None:
         self.plan = plan
+        self.flow = Flow(plan.charge)
         self.id_tag = id_tag
         self.charging = charging
         self.base_wh = base_wh

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from ampstream.simulate.drawlog import Draws
 from ampstream.simulate.ledger import NoLedger, Recorder
 from ampstream.simulate.profiles import Profile
 from ampstream.simulate.wheel import Timer, Wheel
@@ -52,8 +53,13 @@ class World:
         speed: float = 1.0,
         ledger: Recorder | None = None,
         wall_ms: Callable[[], int] = _wall_ms,
+        clock_speed: float = 1.0,
+        draws: Draws | None = None,
     ) -> None:
-        """`run` counts the starts of a fleet on its ledger: message ids must differ between them."""
+        """`run` counts the starts of a fleet on its ledger: message ids must differ between them.
+
+        `clock_speed`: how many seconds of `wall_ms` pass in one of the wheel's. `draws` gets what cars truly draw.
+        """
         self.wheel = wheel
         self.profile = profile
         self.seed = seed
@@ -62,6 +68,8 @@ class World:
         self.speed = speed
         self.ledger: Recorder = ledger or NoLedger()
         self.wall_ms = wall_ms
+        self.clock_speed = clock_speed
+        self.draws = draws
         self.counters = Counters()
         self.stopping = False
         """No new cars from now on."""

@@ -83,7 +83,9 @@ class Cars:
         self._path = ledger
         self._ledger = FileLedger(ledger, seed, now_ms())
         self._wheel = LoopWheel()
-        self.world = World(self._wheel, BRISK, seed=seed, speed=SPEED, ledger=self._ledger, wall_ms=_clock())
+        self.world = World(
+            self._wheel, BRISK, seed=seed, speed=SPEED, ledger=self._ledger, wall_ms=_clock(), clock_speed=SPEED
+        )
         self.idle: set[checks.Idle] = set()
         names = [f"CAR{n:03d}" for n in range(count)]
         self.fleet = Fleet(self.world, names, [Endpoint.parse(url) for url in urls])
