@@ -33,21 +33,27 @@ class Role(msgspec.Struct, frozen=True):
     commands: str
     keys: str = ""
     channels: str = ""
+    appends: str = ""
+    """Keys that the role may only read and append to: what is there it can neither change nor take away."""
 
     def rules(self) -> list[str]:
         """Return the rules of `ACL SETUSER`, in order, without name and password."""
         commands = [f"+{command}" for command in self.commands.split()]
-        return ["resetkeys", "resetchannels", *self.keys.split(), *self.channels.split(), "-@all", *commands]
+        selectors = [f"(+evalsha +xadd {self.appends})"] if self.appends else []
+        allowed = [*self.keys.split(), *self.channels.split()]
+        return ["resetkeys", "resetchannels", *allowed, "-@all", *commands, *selectors]
 
 
 EDGE: Final = Role(
     "edge",
-    "Reads everything; writes uplinks, sessions, presence; and tokens, tags, jobs, campaigns, files, their events: no station's state.",
+    "Reads everything; writes uplinks, sessions, presence, tokens, tags, jobs, campaigns, files: no station's state.",
     f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} set del unlink persist expire hset hdel hincrby exists "
     "xadd xread xtrim zadd zrem",
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
     "%R~* ~s:{*}:session ~s:{*}:presence ~s:{*}:txs ~s:{*}:cmds ~uplink:{*} ~downlink:{*} ~deadlines:{*} ~nodes "
-    "~tokens ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~w:* ~x:* ~events ~drift:rules ~templates ~models:* ~meta:*",
+    "~tokens ~tokens:used ~security ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~w:* ~x:* "
+    "~events ~drift:rules ~templates ~models:* ~meta:*",
+    appends="~audit",
 )
 WORKER: Final = Role(
     "worker",

@@ -15,7 +15,7 @@ from shared.records.events import EVENT_TYPES
 
 _REF: Final = "#/components/schemas/{name}"
 _DONE: Final = {200: "Done.", 201: "Created.", 202: "Accepted."}
-_ALWAYS: Final = ("unauthenticated", "forbidden", "unavailable")
+_ALWAYS: Final = ("unauthenticated", "forbidden", "rate_limited", "unavailable")
 _WITH_BODY: Final = ("bad_json", "body_timeout", "too_large", "unsupported_media_type", "bad_body")
 _SECTIONS: Final = {
     "stations": "Charging stations, and what operators want of them.",
@@ -34,6 +34,8 @@ _SECTIONS: Final = {
     "events": "What happens, as it happens.",
     "summary": "A few numbers about everything.",
     "tokens": "Who may use this API.",
+    "audit": "Who changed what, from where, with which outcome.",
+    "security": "What stations and Ampstream noticed of attacks.",
 }
 _EVENT_STREAM: Final = (
     "Server-sent events. `id:` is the position in the stream, `event:` the type, `data:` one JSON object: one of the "

@@ -36,6 +36,7 @@ KINDS: Final[dict[str, Kind]] = {
     "too_large": Kind(413, "The body is too large"),
     "unsupported_media_type": Kind(415, "The body has the wrong type"),
     "bad_body": Kind(422, "The body does not have the right form"),
+    "rate_limited": Kind(429, "Too many logins failed"),
     "refused": Kind(400, "The request was refused"),
     "internal": Kind(500, "A fault of ours"),
     "unavailable": Kind(503, "Not available at the moment"),

@@ -47,6 +47,11 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     errors: tuple[str, ...] = ()
 
     @property
+    def reads(self) -> bool:
+        """Whether it changes nothing; everything else stands in the audit log."""
+        return self.method == "GET"
+
+    @property
     def places(self) -> frozenset[str]:
         """The names of its path parameters."""
         return frozenset(PLACE.findall(self.path))

@@ -13,20 +13,21 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler as HttpHandler
 
-from edge.operators.call import PARTS, Call
+from edge.operators.access import Caller
+from edge.operators.auditing import AUDITED, Trail
+from edge.operators.call import PARTS, Call, Parts
 from edge.operators.inputs import check_media, read_body, read_params
 from edge.operators.problems import ProblemError, of_http
 from edge.operators.routes import Route
 from shared import metrics, tracing
 from shared.bus.lane import LaneLost
 from shared.logs import get_logger
-from shared.records.tokens import Token
 from shared.tracing import Span, Tracer
 
 log = get_logger("operators")
 
 CALL_ID: Final = web.RequestKey("call_id", str)
-TOKEN: Final = web.RequestKey("token", Token)
+CALLER: Final = web.RequestKey("caller", Caller)
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _COMMON: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _encode = msgspec.json.Encoder().encode
@@ -40,23 +41,56 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-def endpoint(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Return the aiohttp handler of a route."""
+Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
+
+def endpoint(route: Route) -> Endpoint:
+    """Return the aiohttp handler of a route; what changes something stands in the audit log (see `auditing`)."""
+    return _reading(route) if route.reads else _changing(route)
+
+
+def _reading(route: Route) -> Endpoint:
     async def handle(request: web.Request) -> web.StreamResponse:
         parts = request.app[PARTS]
-        token = await parts.access.check(request, route.scope)
-        request[TOKEN] = token
-        params = read_params(route, request)
-        body = None
-        if route.body is not None:
-            body = await read_body(route, request)
-        elif route.body_media != "application/json":
-            check_media(request, route.body_media)
-        call: Call[Any, Any] = Call(request, request[CALL_ID], parts, token, params, body)
-        return _respond(route, await route.handler(call))
+        request[CALLER] = caller = await parts.access.check(request, route.scope)
+        return _respond(route, await route.handler(await _call(route, request, parts, caller)))
 
     return handle
+
+
+def _changing(route: Route) -> Endpoint:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        parts = request.app[PARTS]
+        request[CALLER] = caller = await parts.access.identify(request)
+        trail = Trail(parts.auditor, route, request, request[CALL_ID], parts.access.address_of(request))
+        await trail.open(caller.actor)
+        try:
+            parts.access.allow(caller, route.scope)
+            call = await _call(route, request, parts, caller)
+        except (ProblemError, web.HTTPException) as error:
+            await trail.refused(error)
+            raise
+        await trail.begin(call.params, call.body)
+        try:
+            result = await route.handler(call)
+        except Exception as error:
+            await trail.failed(error)
+            raise
+        response = _respond(route, result)
+        await trail.ended(response, result, call.notes)
+        return response
+
+    return handle
+
+
+async def _call(route: Route, request: web.Request, parts: Parts, caller: Caller) -> Call[Any, Any]:
+    params = read_params(route, request)
+    body = None
+    if route.body is not None:
+        body = await read_body(route, request)
+    elif route.body_media != "application/json":
+        check_media(request, route.body_media)
+    return Call(request, request[CALL_ID], parts, caller, params, body)
 
 
 def _respond(route: Route, result: Any) -> web.StreamResponse:
@@ -120,8 +154,8 @@ async def _answered(request: web.Request, handler: HttpHandler) -> web.StreamRes
 def _note(request: web.Request, response: web.StreamResponse, seconds: float, trace_id: str) -> None:
     template, method = _template(request), request.method if request.method in _METHODS else "other"
     metrics.HTTP_SECONDS.labels(template, method, str(response.status)).observe(seconds)
-    token = request.get(TOKEN)
-    # Changes are the audit trail; reads are many and say little.
+    caller = request.get(CALLER)
+    # Changes say so; reads are many and say little.
     write = log.debug if method in {"GET", "HEAD"} else log.info
     write(
         "request",
@@ -129,9 +163,10 @@ def _note(request: web.Request, response: web.StreamResponse, seconds: float, tr
         method=method,
         route=template,
         status=response.status,
-        by=token.name if token else "",
+        by=caller.actor.name if caller else "",
         station_id=request.match_info.get("station_id", ""),
         ms=round(seconds * 1000, 1),
+        **request.get(AUDITED, {}),
         **({"trace_id": trace_id} if trace_id else {}),
     )
 

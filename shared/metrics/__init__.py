@@ -11,9 +11,12 @@ streams       the streams: what waits, how long, what was lost
 workers       a worker: batches, phases, jobs, quarantine
 presence      the fleet: who is there, and how soon an absence is noticed
 commands      commands to stations
+authorization local lists, and tags that are kept elsewhere
 configuration stations' configurations: reads, drifts
 charging      what stations do: transactions, energy, boots, faults, firmware, clocks, deviations
 smartcharging what stations are allowed to draw
+operators     operators: who was turned away, what was changed, what looks like an attack
+files         files that stations fetch and leave, campaigns of firmware
 platform      what every process stands on: event loop, Redis, HTTP, the build
 exposition    which series a process has, and the text for them
 
@@ -24,12 +27,15 @@ in the file of its area alone: every family is a name of this package. `docs/met
 
 # ruff: noqa: F403
 # What each file declares is this package's: a star re-exports it under its own name, typed, without a second list.
+from shared.metrics.authorization import *
 from shared.metrics.base import *
 from shared.metrics.charging import *
 from shared.metrics.commands import *
 from shared.metrics.configuration import *
 from shared.metrics.edge import *
 from shared.metrics.exposition import *
+from shared.metrics.files import *
+from shared.metrics.operators import *
 from shared.metrics.platform import *
 from shared.metrics.presence import *
 from shared.metrics.smartcharging import *

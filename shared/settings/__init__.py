@@ -2,8 +2,10 @@
 
 - `model`: the `Settings` struct; a field's name, type, bounds, unit and meaning are declared there and nowhere else
 - `files`: the part of it that is about files and firmware
+- `authorization`: the part that is about who may charge
 - `secret`: text that masks itself wherever it is shown
 - `networks`: a list of addresses and networks
+- `people`: what people may do whom an issuer vouches for
 - `load`: environment -> `Settings`, or a `SettingsError` that names every wrong variable
 - `show`: `Settings` -> rows, table, JSON or Markdown, secrets masked
 

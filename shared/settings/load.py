@@ -10,6 +10,7 @@ import msgspec
 from shared.bus.lane import Address
 from shared.settings.model import Settings
 from shared.settings.networks import networks
+from shared.settings.people import scope_map
 from shared.settings.secret import Secret, SecretUrl
 
 PREFIX: Final = "AMPSTREAM_"
@@ -140,6 +141,10 @@ def _malformed(settings: Settings) -> list[str]:
         networks(settings.trusted_proxies)
     except ValueError as error:
         found.append(f"AMPSTREAM_TRUSTED_PROXIES: {error}")
+    try:
+        scope_map(settings.oidc_scopes)
+    except ValueError as error:
+        found.append(f"AMPSTREAM_OIDC_SCOPES: {error}")
     return found
 
 
@@ -160,6 +165,9 @@ def _contradictions(settings: Settings) -> list[str]:
         )
     if settings.certificate_authority == "http" and not settings.ca_url:
         found.append("AMPSTREAM_CERTIFICATE_AUTHORITY=http needs AMPSTREAM_CA_URL")
+    if settings.oidc_issuer and not (settings.oidc_audience and settings.oidc_scopes.strip()):
+        # Without an audience a token that was made for somebody else would be good here.
+        found.append("AMPSTREAM_OIDC_ISSUER needs AMPSTREAM_OIDC_AUDIENCE and AMPSTREAM_OIDC_SCOPES")
     same_host = settings.station_host == settings.operator_host
     if same_host and settings.station_port == settings.http_port != 0:
         found.append("AMPSTREAM_STATION_PORT and AMPSTREAM_HTTP_PORT are the same port of the same address")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from shared.settings.files import FileSettings
+from shared.settings.authorization import AuthorizationSettings
 from shared.settings.secret import Secret, SecretUrl
 
 
@@ -29,11 +29,12 @@ _worker = partial(_about, "Workers")
 _charging = partial(_about, "Charging and commands")
 _configuration = partial(_about, "Configuration of stations")
 _keep = partial(_about, "Retention")
+_people = partial(_about, "Operators' logins")
 _log = partial(_about, "Logs")
 _trace = partial(_about, "Traces")
 
 
-class Settings(FileSettings, frozen=True, kw_only=True):
+class Settings(AuthorizationSettings, frozen=True, kw_only=True):
     """The effective configuration of one process; see `shared.settings.load` for where it comes from."""
 
     redis_url: Annotated[SecretUrl, _redis("Where Redis or Valkey answers; may hold user and password.")] = SecretUrl(
@@ -208,6 +209,9 @@ class Settings(FileSettings, frozen=True, kw_only=True):
     ] = 10.0
 
     batch_frames: Annotated[int, _worker("Uplink entries that a worker takes at once.", ge=1, le=4096)] = 128
+    kept_stations: Annotated[
+        int, _worker("Stations whose decoded state a worker keeps; about 4 KiB each. 0: none.", ge=0, le=1_000_000)
+    ] = 20_000
     claim_idle_s: Annotated[
         float, _worker("An entry unsettled for so long is taken over by another worker.", "s", gt=0, le=600)
     ] = 8.0
@@ -313,6 +317,40 @@ class Settings(FileSettings, frozen=True, kw_only=True):
     job_retention_s: Annotated[
         int, _keep("Jobs over many stations are forgotten so long after their end.", "s", ge=60)
     ] = 2592000
+
+    audit_retention_s: Annotated[
+        int, _keep("Age at which entries leave the audit log, behind an entry that says so.", "s", ge=86400)
+    ] = 31536000
+    audit_max_bytes: Annotated[
+        int, _keep("Size at which the oldest entries of the audit log leave early.", "B", ge=1048576)
+    ] = 268435456
+    security_event_retention_s: Annotated[int, _keep("Age at which security events leave.", "s", ge=60)] = 7776000
+    security_event_max: Annotated[
+        int, _keep("Security events kept; stations with the most give their oldest.", ge=100, le=10000000)
+    ] = 100000
+
+    operator_auth_failures: Annotated[
+        int, _people("Bad tokens from one address in a minute before 429; good ones that are known still pass.", ge=1)
+    ] = 20
+    oidc_issuer: Annotated[
+        str,
+        _people(
+            "Issuer of people's tokens, an OpenID provider (docs/security.md); empty: API tokens only.",
+            pattern=r"^(https://[^@\s?#]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?[^@\s?#]*)?$",
+        ),
+    ] = ""
+    oidc_audience: Annotated[str, _people("What a person's token must be for (`aud`): this API's name there.")] = ""
+    oidc_client_id: Annotated[str, _people("Client of `ampstream login` there, a public one; empty: no login.")] = ""
+    oidc_login_scope: Annotated[str, _people("What `ampstream login` asks for.")] = "openid profile offline_access"
+    oidc_scopes_claim: Annotated[
+        str, _people("Claim that says what a person may: a text, a list, or a path such as `realm_access.roles`.")
+    ] = "groups"
+    oidc_scopes: Annotated[
+        str, _people("What its values allow: `value=read|operate|admin`, comma separated; `*` is any value.")
+    ] = ""
+    oidc_name_claim: Annotated[str, _people("Claim by which a person is named in the audit log.")] = (
+        "preferred_username"
+    )
 
     log_format: Annotated[Literal["console", "json"], _log("Lines for people or for machines.")] = "json"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], _log("The least severity that is written.")] = (

@@ -18,8 +18,9 @@ from shared.records.requests import CreateStation, DeleteStation, Disconnect, Up
 from shared.records.stations import Registration, StationRecord
 from workers.store.draft import Draft
 
-from . import closing, commands, flags, reservations
+from . import closing, commands, flags, reports, reservations
 from .configuration import drifts, waiting
+from .probing import concluding as probing
 from .refusals import Refused
 from .tuning import concluding
 
@@ -79,6 +80,8 @@ def update(draft: Draft, request: UpdateStation) -> dict[str, Any]:
     door = {field: value for field in _DOOR_FIELDS if (value := getattr(request, field)) is not None}
     if door:
         _write_door(draft, door)
+    if request.key_hash is not None:
+        reports.noticed(draft, "StationKeyChanged", f"by {request.by or 'operator'}")
     if request.blocked and draft.session.connection == "open":
         _close(draft, POLICY_VIOLATION, "blocked")
     changed = tuple(sorted((*wanted, *door)))
@@ -98,6 +101,7 @@ def delete(draft: Draft, request: DeleteStation) -> dict[str, Any]:
     for transaction in list(draft.charging.open.values()):
         closing.assume_over(draft, transaction, "reconciled", flags.ESTIMATED, "its station was deleted")
     waiting.tell(draft, "cancelled", "the station was deleted")
+    probing.forget(draft)
     commands.cancel_all(draft, "the station was deleted")
     reservations.forget(draft)
     session = draft.session

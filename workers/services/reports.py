@@ -19,6 +19,7 @@ from shared.records.events import (
 )
 from shared.records.history import Fact
 from shared.records.packing import storable
+from shared.records.security_events import ALARMS, SecurityRecord, Source, member, severity_of
 from workers.store.draft import Draft
 
 from .registers import bounded
@@ -27,18 +28,6 @@ MAX_TEXT: Final = 255
 MAX_DATA: Final = 4096
 MAX_REQUEST: Final = 10_000
 """Characters kept of a certificate signing request: 5,500 are allowed."""
-CRITICAL: Final = frozenset(
-    {
-        "FirmwareUpdated",
-        "SettingSystemTime",
-        "StartupOfTheDevice",
-        "ResetOrReboot",
-        "SecurityLogWasCleared",
-        "MemoryExhaustion",
-        "TamperDetectionActivated",
-    }
-)
-"""The security events that the standard calls critical (OCPP 1.6 security white paper, chapter 8)."""
 
 
 def firmware(draft: Draft, status: str, request_id: int | None = None, *, signed: bool = False) -> None:
@@ -64,16 +53,40 @@ def security_event(draft: Draft, kind: str, reported_at: int, info: str = "") ->
     """Keep a security event and announce it; `reported_at` 0: its time could not be read."""
     kind, info = kind[:MAX_TEXT], info[:MAX_TEXT]
     _remember(draft, "security_event", {"type": kind, "info": info}, reported_at)
-    draft.count("security_events_total", "critical" if kind in CRITICAL else "informational")
-    draft.emit(
-        SecurityEvent(
-            station_id=draft.station_id,
-            at=draft.origin.received_at,
-            kind=kind,
-            reported_at=reported_at or draft.origin.received_at,
-            info=info,
-        )
+    _keep(draft, kind, "station", info, reported_at)
+
+
+def noticed(draft: Draft, kind: str, info: str = "") -> None:
+    """Keep and announce a security event that Ampstream noticed itself (of `records.security_events.OWN`)."""
+    _keep(draft, kind, "ampstream", info[:MAX_TEXT])
+
+
+def _keep(draft: Draft, kind: str, source: Source, info: str, reported_at: int = 0) -> None:
+    severity, at = severity_of(kind), draft.origin.received_at
+    draft.count("security_events_total", severity)
+    if kind in ALARMS:
+        draft.count("security_alarms_total", kind)
+    event = SecurityEvent(
+        station_id=draft.station_id,
+        at=at,
+        kind=kind,
+        reported_at=reported_at or at,
+        info=info,
+        severity=severity,
+        source=source,
     )
+    draft.emit(event)
+    record = SecurityRecord(
+        id=event.id,
+        kind=kind,
+        severity=severity,
+        source=source,
+        at=at,
+        station_id=draft.station_id,
+        reported_at=reported_at,
+        info=info,
+    )
+    draft.effect("ZADD", keys.SECURITY, at, member(record))
 
 
 def certificate_request(draft: Draft, request: str) -> None:

@@ -9,5 +9,7 @@ tuning.py        templates, and how stations stand to them
 profiles.py      charging profiles, and the schedule that comes of them
 reservations.py  reservations
 jobs.py          jobs over many stations, their progress and results
-other.py         commands, history, quarantine, tokens, the summary
+tokens.py        operators' tokens, and who one is
+audit.py         the audit log, security events
+other.py         commands, history, quarantine, the summary
 """

@@ -1,4 +1,4 @@
-"""Commands, history, quarantine, tokens and the summary as operators see them."""
+"""Commands, history, quarantine and the summary as operators see them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from shared.records.configuration import MASK
 from shared.records.drift_rules import SHIPPED, matches
 from shared.records.jobs import job_of
 from shared.records.quarantine import Quarantined
-from shared.records.tokens import Scope, Token
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,34 +124,6 @@ def quarantine_fields(record: Quarantined) -> dict[str, Any]:
         "transaction_id": record.transaction_id or None,
         "replays": record.replays,
     }
-
-
-class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """An operator's token, without its text."""
-
-    id: str
-    name: str
-    scope: Scope
-    """`operate` covers `read`, `admin` covers both."""
-    created_at: Instant
-    expires_at: Instant | None
-
-    @classmethod
-    def of(cls, token_id: str, record: Token) -> TokenInfo:
-        """Show a record."""
-        return cls(
-            id=token_id,
-            name=record.name,
-            scope=record.scope,
-            created_at=instant(record.created_at),
-            expires_at=iso(record.expires_at),
-        )
-
-
-class NewToken(TokenInfo, frozen=True, kw_only=True):
-    """A token that was just made; its text is shown this once."""
-
-    token: str
 
 
 class StationCounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,9 @@ models.py        what models can do, and what operators say of them
 templates.py     how stations are wanted; tuning.py: how one stands to that, and is brought in line
 quarantine.py    frames that nobody understood: list, show, replay, drop
 events.py        the live feed
-tokens.py        operators' tokens
+tokens.py        operators' tokens, and who one is
+audit.py         the audit log: list, export
+security_events.py  security events: list
 summary.py       a few numbers
 lists.py         cursors and pages, for all of them
 asking.py        how a change is asked of a worker
@@ -22,6 +24,7 @@ asking.py        how a change is asked of a worker
 from __future__ import annotations
 
 from edge.operators.resources import (
+    audit,
     charging,
     commands,
     configuration,
@@ -33,6 +36,7 @@ from edge.operators.resources import (
     profiles,
     quarantine,
     reservations,
+    security_events,
     stations,
     summary,
     tags,
@@ -62,6 +66,8 @@ ROUTES: tuple[Route, ...] = tuple(
         events,
         summary,
         tokens,
+        audit,
+        security_events,
     )
     for route in module.TABLE.routes
 )

@@ -88,11 +88,13 @@ class DiagnosticsStatus(Event, tag="station.diagnostics_status"):
 
 
 class SecurityEvent(Event, tag="station.security_event"):
-    """SecurityEventNotification."""
+    """SecurityEventNotification, or something that Ampstream noticed itself (`source`; then a station may be none)."""
 
     kind: str
     reported_at: int
     info: str = ""
+    severity: str = "informational"
+    source: str = "station"
 
 
 class CertificateRequested(Event, tag="station.certificate_requested"):

@@ -14,8 +14,12 @@
     tags.py          id tags in order, and their writes (no station's state, so no commit of a station)
     templates.py     templates and their writes (no station's state either); how stations stand to them
     tokens.py        operators' tokens, read and written
+    audit.py         the audit log, appended to and read
+    security_events.py  security events, written and read
     quarantine.py    frames that nobody understood, newest first
     events.py        the event stream behind a position, and whether something was lost in between
+    files.py         files: written and listed
+    firmware.py      images and campaigns of firmware: written, listed, their stations
     summary.py       a few numbers about everything
 
 A list that filters looks at a bounded number of records per call: its page may be short, or empty, and still go on.

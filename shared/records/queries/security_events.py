@@ -1,0 +1,81 @@
+"""Security events, newest first, and those that no station's commit writes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from shared.bus import keys
+from shared.bus.lane import Command, Lane
+from shared.records.events import SecurityEvent
+from shared.records.packing import pack
+from shared.records.security_events import SecurityRecord, Severity, Source, member, read
+
+from .cursors import Position
+from .reading import CHUNK, HIGHEST, LOWEST, SCAN_BUDGET, newest, replies
+
+
+class SecurityFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which events; empty: all. Times are ms, `until` is not included."""
+
+    station_id: str = ""
+    severity: Severity | None = None
+    kind: str = ""
+    source: Source | None = None
+    since: int = 0
+    until: int = 0
+
+    def takes(self, record: SecurityRecord) -> bool:
+        """Tell whether an event is wanted, whatever its time."""
+        return (
+            (not self.station_id or self.station_id == record.station_id)
+            and (self.severity is None or self.severity == record.severity)
+            and (not self.kind or self.kind == record.kind)
+            and (self.source is None or self.source == record.source)
+        )
+
+
+async def page(
+    lane: Lane, wanted: SecurityFilter, after: Position | None, limit: int
+) -> tuple[list[SecurityRecord], Position | None]:
+    """Return up to `limit` events behind `after`, newest first, and where to go on; None at the end."""
+    kept: list[SecurityRecord] = []
+    last, seen = after, 0
+    high = wanted.until - 1 if wanted.until else HIGHEST
+    while True:
+        found = await newest(lane, keys.SECURITY, last, CHUNK, wanted.since or LOWEST, high)
+        for at in found:
+            record = read(at.member)
+            if record is not None and wanted.takes(record):
+                if len(kept) == limit:
+                    return kept, last
+                kept.append(record)
+            last = at
+        seen += len(found)
+        if len(found) < CHUNK:
+            return kept, None
+        if seen >= SCAN_BUDGET:
+            return kept, last
+
+
+def writing(records: list[SecurityRecord]) -> list[Command]:
+    """Return the commands that keep events and announce them on the feed."""
+    events = [
+        SecurityEvent(
+            station_id=one.station_id,
+            at=one.at,
+            id=one.id,
+            kind=one.kind,
+            reported_at=one.reported_at or one.at,
+            info=one.info,
+            severity=one.severity,
+            source=one.source,
+        )
+        for one in records
+    ]
+    kept: list[Command] = [("ZADD", keys.SECURITY, one.at, member(one)) for one in records]
+    return [*kept, ("XADD", keys.EVENTS, "*", "v", pack(events))]
+
+
+async def write(lane: Lane, records: list[SecurityRecord]) -> None:
+    """Keep events and announce them."""
+    await replies(lane, writing(records))
