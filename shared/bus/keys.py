@@ -16,6 +16,7 @@ Keys of one station carry its id as hash tag, so that one script may touch them 
     s:{CP1}:config       string: the last snapshot of its configuration
     s:{CP1}:config:history  list: what made each of its configurations out of the one before, the newest first
     s:{CP1}:drifts       hash: significant changes of its configuration
+    s:{CP1}:probe        string: the report of its last probe
     s:{CP1}:rsv:<id>     string with TTL: a reservation's record
     s:{CP1}:seen:<hash>  string with TTL: the answer to a call that must not count twice
 
@@ -107,6 +108,8 @@ QUARANTINE: Final = "idx:quarantine"
 """Sorted set of `<station>/<id>` by receipt (ms)."""
 MODELS: Final = "models"
 """Hash: model key -> `Model`, of those whose configuration was read."""
+MODELS_CHARGING: Final = "models:charging"
+"""Hash: model key -> `Abilities`: what probes showed of its smart charging."""
 MODEL_OVERRIDES: Final = "models:overrides"
 """Hash: model key -> what operators say of it."""
 DRIFT_RULES: Final = "drift:rules"
@@ -255,6 +258,11 @@ def command(station_id: str, command_id: str) -> str:
 def commands(station_id: str) -> str:
     """Name the sorted set of a station's ended commands by their end (ms)."""
     return f"s:{{{station_id}}}:cmds"
+
+
+def probe(station_id: str) -> str:
+    """Name the report of a station's last probe."""
+    return f"s:{{{station_id}}}:probe"
 
 
 def reservation(station_id: str, reservation_id: str) -> str:

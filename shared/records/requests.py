@@ -162,6 +162,24 @@ class PlanTransaction(Request, frozen=True, tag="plan_transaction"):
     priority: int | None = None
 
 
+class StartProbe(Request, frozen=True, tag="start_probe"):
+    """Try what a station's smart charging does; 409 where it is away, charges, or is probed already."""
+
+    connector_id: int = 1
+    force: bool = False
+    """Also with a transaction, or where a site manages the station."""
+    with_transaction: bool = False
+    """Compare what the transaction that runs draws."""
+    settle_ms: int = 0
+    """How long after a limit that is looked at; 0: the usual."""
+    job: str = ""
+    """The job that wants it: nobody waits for a reply then."""
+
+
+class AbortProbe(Request, frozen=True, tag="abort_probe"):
+    """End a probe and restore the station; 404 where none runs, 409 where it is being restored."""
+
+
 AnyRequest = (
     CreateStation
     | UpdateStation
@@ -179,4 +197,6 @@ AnyRequest = (
     | AcknowledgeDrift
     | ReplayQuarantined
     | DropQuarantined
+    | StartProbe
+    | AbortProbe
 )

@@ -14,9 +14,10 @@ from shared.records.packing import pack
 from shared.records.transactions import Estimate, Transaction, sort_time
 from workers.store.draft import Draft
 
-from . import flags, watching
+from . import authorization_refused, flags, watching
 from .authorization import key_of
 from .metering import count_energy, keep_open
+from .probing import running as probing
 from .smartcharging import assigning
 from .tuning import delivery, rebooting
 
@@ -85,10 +86,12 @@ def end(draft: Draft, transaction: Transaction, ending: End, energy_before: int 
             estimated=(number, *charging.estimated)[:MAX_ESTIMATED] if closed.estimated else charging.estimated,
         )
     )
-    closed = delivery.judge(draft, closed)
+    closed = authorization_refused.judge(draft, delivery.judge(draft, closed))
     file(draft, closed)
     if draft.limits.by_slot:
         assigning.transaction_over(draft, closed)
+    if draft.probing.run is not None:
+        probing.transaction_over(draft, closed)
     draft.effect("ZREM", keys.TRANSACTIONS_OPEN, number)
     if closed.holder:
         draft.release(key_of(closed.id_tag), closed.holder)

@@ -25,6 +25,7 @@ from workers.store.wants import WantReadings, WantTransaction
 from . import flags, registers
 from .clocks import is_ahead
 from .configuration import firmware
+from .probing import running as probing
 from .quirks import Quirks, quirks_of
 from .reported import MeterReport, ReadingReport, SampleReport
 from .smartcharging import obeying
@@ -243,6 +244,8 @@ def _record_open(draft: Draft, owner: Transaction, readings: list[Reading], rule
     keep_open(draft, changed)
     if draft.limits.by_slot:
         obeying.look(draft, changed, readings)
+    if draft.probing.run is not None:
+        probing.look(draft, changed, readings)
     count_energy(draft, changed.energy_wh - owner.energy_wh)
     draft.emit(
         TransactionUpdated(

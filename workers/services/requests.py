@@ -18,6 +18,7 @@ from shared.records.commands import CommandRecord
 from shared.records.history import Fact
 from shared.records.packing import pack, unpack
 from shared.records.requests import (
+    AbortProbe,
     AcknowledgeDrift,
     ApplyTemplates,
     AssignProfile,
@@ -33,6 +34,7 @@ from shared.records.requests import (
     ReadConfiguration,
     Request,
     SendCommand,
+    StartProbe,
     UpdateStation,
 )
 from workers.store.draft import Draft
@@ -40,6 +42,7 @@ from workers.store.wants import WantCommand, WantQuarantined
 
 from . import bulk, closing, commands, duplicates, flags, provisioning, quarantine
 from .configuration import asked
+from .probing import asking as probing
 from .refusals import Refused
 from .smartcharging import assigning, for_sites, planning
 from .tuning import asking
@@ -160,12 +163,15 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     PlanTransaction: (200, planning.plan),
     ReadConfiguration: (202, asked.read),
     AcknowledgeDrift: (200, asked.acknowledge),
+    StartProbe: (202, probing.start),
+    AbortProbe: (202, probing.abort),
 }
 """Request -> status of the reply where it succeeds, and who serves it."""
 _FOR_JOBS: Final[dict[type[Request], Callable[[Draft, Any], bool]]] = {
     SendCommand: bulk.begin,
     ReadConfiguration: asked.join,
     ApplyTemplates: asking.join,
+    StartProbe: probing.join,
     LeaveJob: asked.leave,
 }
 """What a job asks -> who serves it, and tells whether anything came of it. Nobody waits for a reply."""

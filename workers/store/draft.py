@@ -17,6 +17,7 @@ from shared.records.events import Event, StationFlagged
 from shared.records.history import Fact
 from shared.records.local_lists import LocalList
 from shared.records.packing import pack
+from shared.records.probes import Probing
 from shared.records.profiles import Limits
 from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
@@ -39,6 +40,7 @@ Section = (
     | Reservations
     | Limits
     | LocalList
+    | Probing
 )
 
 
@@ -63,8 +65,8 @@ class Draft:
 
     __slots__ = (
         "_events", "answer", "changed", "charging", "commands", "configured", "connectors", "counts", "deliveries",
-        "effects", "flags", "limits", "listed", "now", "origin", "policy", "releases", "reserved", "result", "session",
-        "station", "station_id", "timers", "tuned", "view", "writes",
+        "effects", "flags", "limits", "listed", "now", "origin", "policy", "probing", "releases", "reserved", "result",
+        "session", "station", "station_id", "timers", "tuned", "view", "writes",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -76,6 +78,7 @@ class Draft:
     tuned: Tuned
     limits: Limits
     reserved: Reservations
+    probing: Probing
     listed: LocalList
 
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
@@ -218,6 +221,7 @@ _PLACES: Final[dict[type, tuple[str, str]]] = {
     Tuned: ("tu", "tuned"),
     Limits: ("sc", "limits"),
     Reservations: ("rs", "reserved"),
+    Probing: ("pr", "probing"),
     LocalList: ("ll", "listed"),
 }
 """Section -> field of the state hash, attribute of a draft."""

@@ -1,4 +1,7 @@
-"""A station's state as loaded, before a decision: sections are decoded when first looked at."""
+"""A station's state as loaded, before a decision: sections are decoded when first looked at.
+
+A worker keeps views (docs/adr/0007): what a view hands out is never changed in place, only replaced by a commit.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import msgspec
 from shared.records.commands import Commands
 from shared.records.configuration import Configured
 from shared.records.local_lists import LocalList
+from shared.records.probes import Probing
 from shared.records.profiles import Limits
 from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
@@ -29,6 +33,7 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "sc": Limits,
     "rs": Reservations,
     "ll": LocalList,
+    "pr": Probing,
 }
 """Field of the state hash -> type of the section."""
 FIELDS: Final = ("v", *SECTIONS)
@@ -43,8 +48,8 @@ class StationView:
     """
 
     __slots__ = (
-        "_raw", "charging", "commands", "configured", "connectors", "limits", "listed", "loaded", "reserved", "session",
-        "station", "station_id", "token", "tuned",
+        "_raw", "charging", "commands", "configured", "connectors", "limits", "listed", "loaded", "probing", "reserved",
+        "session", "station", "station_id", "token", "tuned",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -65,6 +70,8 @@ class StationView:
     """Its charging profiles."""
     reserved: Reservations
     """Its reservations."""
+    probing: Probing
+    """The probe that runs on it."""
     listed: LocalList
     """Its local authorization list."""
 
@@ -83,6 +90,13 @@ class StationView:
         value = empty if data is None else decode(data)
         setattr(self, name, value)
         return value
+
+    def advance(self, token: bytes, changed: dict[str, Any]) -> None:
+        """Become what a commit made of it: `changed` by field, None for a section that is gone."""
+        self.token = token
+        for field, section in changed.items():
+            name, empty = _PLACES[field]
+            setattr(self, name, empty if section is None else section)
 
     def get(self, want: Want) -> Any:
         """Return what was loaded for `want`; raises `Missing` where it was not."""
@@ -104,7 +118,10 @@ _LAZY: Final[dict[str, tuple[str, Callable[[bytes], Any], Any]]] = {
         ("tuned", "tu", Tuned()),
         ("limits", "sc", Limits()),
         ("reserved", "rs", Reservations()),
+        ("probing", "pr", Probing()),
         ("listed", "ll", LocalList()),
     )
 }
 """Attribute -> field of the hash, decoder, and what stands for a field that is not there."""
+_PLACES: Final[dict[str, tuple[str, Any]]] = {field: (name, empty) for name, (field, _, empty) in _LAZY.items()}
+"""Field of the hash -> attribute, and what stands for a field that is not there."""

@@ -5,6 +5,7 @@
     charging.py       transactions, authorizations, reservations
     commands.py       commands, and jobs that send them to many
     configuration.py  configurations: read, drifted, brought in line
+    files.py          files that stations leave and fetch, campaigns of firmware
     profiles.py       charging profiles: how far they got, and whether they are obeyed
 
 An entry of the event stream holds the events of one batch (field `v`, a msgpack list); an event's position is
@@ -22,6 +23,7 @@ from shared.records.events.base import *
 from shared.records.events.charging import *
 from shared.records.events.commands import *
 from shared.records.events.configuration import *
+from shared.records.events.files import *
 from shared.records.events.profiles import *
 from shared.records.events.stations import *
 
@@ -41,6 +43,8 @@ AnyEvent = (
     | TransactionCorrected
     | TransactionOrphanStop
     | AuthorizationRefused
+    | TransactionUnauthorized
+    | TransactionUnauthorizedEnded
     | FirmwareStatus
     | DiagnosticsStatus
     | SecurityEvent
@@ -64,8 +68,16 @@ AnyEvent = (
     | JobCreated
     | JobChanged
     | JobDone
+    | FileStored
+    | FileFailed
+    | FileFetched
+    | FirmwareUpdate
+    | CampaignCreated
+    | CampaignChanged
+    | CampaignDone
     | ProfileChanged
     | LimitExceeded
+    | ProbeChanged
 )
 
 EVENT_TYPES: Final[dict[str, type[Event]]] = {

@@ -16,6 +16,14 @@ class ProfileChanged(Event, tag="profile.changed"):
     detail: str = ""
 
 
+class ProbeChanged(Event, tag="probe.changed"):
+    """A probe of a station's smart charging came further: `probing`, `restoring`, then `complete` or `aborted`."""
+
+    probe_id: str
+    state: str
+    detail: str = ""
+
+
 class LimitExceeded(Event, tag="profile.exceeded"):
     """A station draws more than a profile that it accepted allows, at two readings in a row."""
 

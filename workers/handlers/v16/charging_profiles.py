@@ -14,8 +14,10 @@ from shared.ocpp.v16.messages import (
     GetCompositeScheduleRequest,
     GetCompositeScheduleResponse,
     SetChargingProfileRequest,
+    TriggerMessageRequest,
 )
 from shared.ocpp.versions import OCPP16
+from shared.records.probes import Criteria
 from shared.records.profiles import Period, Profile, Unit
 from shared.smartcharging.comparing import Reported
 from workers.services.smartcharging.words import Message, Words, speaks
@@ -61,6 +63,23 @@ def clear(profile: Profile) -> Message:
     return ClearChargingProfileRequest.action, {"id": profile.profile_id}
 
 
+def clear_where(criteria: Criteria) -> Message:
+    """Return ClearChargingProfile, by what the criteria name."""
+    purpose = None if criteria.purpose is None else PURPOSES[criteria.purpose]
+    fields = {
+        "id": criteria.profile_id,
+        "connectorId": criteria.connector_id,
+        "chargingProfilePurpose": purpose,
+        "stackLevel": criteria.stack_level,
+    }
+    return ClearChargingProfileRequest.action, {name: value for name, value in fields.items() if value is not None}
+
+
+def sample(connector_id: int) -> Message:
+    """Return TriggerMessage for meter values."""
+    return TriggerMessageRequest.action, {"requestedMessage": "MeterValues", "connectorId": connector_id}
+
+
 def ask(connector_id: int, seconds: int, unit: Unit) -> Message:
     """Return GetCompositeSchedule."""
     payload = {"connectorId": connector_id, "duration": seconds, "chargingRateUnit": unit}
@@ -101,4 +120,4 @@ def _number(tenths: int) -> float | int:
     return tenths // 10 if tenths % 10 == 0 else tenths / 10
 
 
-speaks(OCPP16.subprotocol, Words(install, clear, ask, read))
+speaks(OCPP16.subprotocol, Words(install, clear, clear_where, ask, read, sample))

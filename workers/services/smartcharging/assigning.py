@@ -31,6 +31,7 @@ ORIGIN: Final = "profile"
 CHECK: Final = "profile_check"
 DIFFERS: Final = "schedule_differs"
 """Flag of a station whose composite schedule allows more than its profiles do."""
+ASIDE: Final = "set aside while a probe runs"
 CHECKED_S: Final = 3600
 LONGEST_CHECK_S: Final = 24 * 3600
 MAX_PROFILES: Final = 50
@@ -56,6 +57,10 @@ def assign(draft: Draft, request: AssignProfile) -> Assigned:
     highest = max((one.profile.profile_id for one in held.values()), default=0)
     number = before.profile.profile_id if before else highest + 1
     profile = msgspec.structs.replace(profile, profile_id=number)
+    if draft.probing.run is not None:
+        waits = Assigned(profile=profile, name=request.name, version=request.version, since=draft.now, detail=ASIDE)
+        _put(draft, slot, waits)
+        return waits
     if before is not None and before.command_id:
         commands.cancel(draft, before.command_id)
     command_id = commands.enqueue(draft, *words.install(profile), ORIGIN)
@@ -80,6 +85,9 @@ def clear(draft: Draft, request: ClearProfile) -> dict[str, Any]:
     if found is None or words is None:
         raise Refused(404, "the station has no such profile")
     slot, assigned = found
+    if draft.probing.run is not None and not assigned.command_id:
+        _drop(draft, slot)  # It is not on the station while a probe runs.
+        return {"profile_id": request.profile_id}
     if assigned.command_id:
         commands.cancel(draft, assigned.command_id)
     if not assigned.installed and draft.limits.by_slot.get(slot) is not assigned:
@@ -94,6 +102,33 @@ def transaction_over(draft: Draft, transaction: Transaction) -> None:
     for slot, one in list(draft.limits.by_slot.items()):
         if one.profile.purpose == "transaction" and one.profile.connector_id == transaction.connector_id:
             _drop(draft, slot)
+
+
+# ── while a probe runs ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def set_aside(draft: Draft) -> None:
+    """Take note that a probe takes every profile off the station; they are wanted, and put back in the end."""
+    for slot, one in list(draft.limits.by_slot.items()):
+        if one.installed:
+            kept = msgspec.structs.replace(one, command_id="", check_id="", clearing=False, over_since=0)
+            _become(draft, slot, kept, "wanted", ASIDE)
+
+
+def waiting(draft: Draft) -> str:
+    """Return the place of a wanted profile that nobody has sent; empty where there is none."""
+    found = draft.limits.by_slot.items()
+    return next((slot for slot, one in found if one.state == "wanted" and not one.command_id), "")
+
+
+def sent_again(draft: Draft, slot: str, command_id: str) -> None:
+    """Note by which command a wanted profile goes out; empty: it waits again."""
+    assigned = draft.limits.by_slot.get(slot)
+    if assigned is not None:
+        _put(draft, slot, msgspec.structs.replace(assigned, command_id=command_id))
+
+
+# ── what the station answers ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 @commands.when_ended(ORIGIN)

@@ -32,7 +32,7 @@ def look(draft: Draft, transaction: Transaction, readings: Sequence[Reading]) ->
     """Hold the newest reading of an open transaction against the profiles that its station accepted."""
     held = [one for one in draft.limits.by_slot.values() if one.installed and not one.clearing]
     reading = readings[-1]
-    for unit, measured in _measured(reading):
+    for unit, measured in drawn(reading):
         allowed = _allowed([one.profile for one in held], transaction, reading.taken_at, unit)
         if allowed is None:
             continue
@@ -88,7 +88,7 @@ def _judge(
     _put(draft, setter, at)
 
 
-def _measured(reading: Reading) -> list[tuple[Unit, int]]:
+def drawn(reading: Reading) -> list[tuple[Unit, int]]:
     """Return what was drawn, in tenths: the highest phase's current, and the whole power."""
     found: list[tuple[Unit, int]] = []
     currents = [_tenths(sample) for sample in reading.samples if sample.measurand == CURRENT and sample.unit == "A"]

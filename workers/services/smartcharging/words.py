@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.records.probes import Criteria
 from shared.records.profiles import Profile, Unit
 from shared.smartcharging.comparing import Reported
 
@@ -19,10 +20,14 @@ class Words(msgspec.Struct, frozen=True):
 
     install: Callable[[Profile], Message]
     clear: Callable[[Profile], Message]
+    clear_where: Callable[[Criteria], Message]
+    """All profiles that fit."""
     ask: Callable[[int, int, Unit], Message]
     """Connector, seconds, unit -> the request for the composite schedule."""
     read: Callable[[Any], Reported | None]
     """Its answer's payload, any JSON; None: the station gives none."""
+    sample: Callable[[int], Message]
+    """Connector -> the request for its meter values, now."""
 
 
 WORDS: Final[dict[str, Words]] = {}
