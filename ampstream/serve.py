@@ -11,6 +11,7 @@ import click
 from ampstream import loop
 from ampstream.configured import configured
 from shared import logs, metrics, tracing
+from shared.certificates.errors import BadFiles
 from shared.quirk_profiles import ProfileError
 from shared.settings import Settings
 
@@ -61,7 +62,7 @@ def worker(*, name: str, **options: Any) -> None:
 def _run(serving: Coroutine[Any, Any, None]) -> None:
     try:
         loop.run(serving)
-    except (tracing.Unavailable, ProfileError) as error:
+    except (tracing.Unavailable, ProfileError, BadFiles) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         if error.errno not in _UNBINDABLE and not isinstance(error, socket.gaierror):

@@ -23,6 +23,8 @@ from edge.ports import Sockets, bind, close, port_of
 from edge.stations.draining import drain
 from edge.stations.hub import Hub
 from edge.stations.listener import Listener
+from edge.stations.tls import Tls
+from edge.transfers.listener import TransferListener
 from shared import memory, metrics, observe
 from shared.bus.lane import LaneLost
 from shared.credentials import load_pepper
@@ -41,15 +43,20 @@ _log = get_logger("edge")
 async def run(settings: Settings, *, stations: bool = True, operators: bool = True) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal cuts the draining short.
 
-    Raises OSError where a port is taken.
+    Raises OSError where a port is taken, and `BadFiles` where the TLS listener's certificates can't be used.
     """
     first, second = _on_signals()
+    tls = Tls(settings) if stations and settings.tls_certificates.strip() else None
     actions = actions_of(OCPP16)
     metrics.register_actions(actions.from_station, actions.from_csms)
     metrics.set_build_info(observe.loop_name())
     memory.settle()
-    for_stations = await bind(settings.station_host, settings.station_port) if stations else ()
+    plain = stations and not settings.tls_only
+    for_stations = await bind(settings.station_host, settings.station_port) if plain else ()
+    for_tls = await bind(settings.station_host, settings.tls_port) if tls is not None else ()
     for_http = await bind(settings.operator_host, settings.http_port)
+    files = stations and bool(settings.transfer_dir)
+    for_files = await bind(settings.transfer_host, settings.transfer_port) if files else ()
     lobby = Lobby(settings)
     await lobby.open(for_stations, for_http)
     try:
@@ -57,15 +64,16 @@ async def run(settings: Settings, *, stations: bool = True, operators: bool = Tr
     finally:
         await lobby.close()
     if node is None:
-        close((*for_stations, *for_http))
+        close((*for_stations, *for_tls, *for_http, *for_files))
         return
     edge = Edge(node, settings)
     try:
         if stations:
             _raise_descriptor_limit(settings.max_connections)
-            await edge.serve_stations(actions.from_station, for_stations)
+            await edge.serve_stations(actions.from_station, for_stations, tls, for_tls)
+        await edge.serve_files(for_files)
         await edge.serve_http(for_http, operators=operators)
-        edge.say_what_runs(stations=for_stations, http=for_http, operators=operators)
+        edge.say_what_runs(stations=for_stations, tls=for_tls, http=for_http, operators=operators)
         await edge.until(first)
     finally:
         await edge.leave(second)
@@ -81,17 +89,30 @@ class Edge:
         self._hub: Hub | None = None
         self._listener: Listener | None = None
         self._http: web.AppRunner | None = None
+        self._files: TransferListener | None = None
         self._lag = asyncio.create_task(observe.watch_loop_lag(), name="loop lag")
 
-    async def serve_stations(self, actions: Iterable[str], sockets: Sockets) -> None:
-        """Listen for stations on bound sockets."""
+    async def serve_stations(
+        self, actions: Iterable[str], sockets: Sockets, tls: Tls | None = None, tls_sockets: Sockets = ()
+    ) -> None:
+        """Listen for stations on bound sockets, on `tls_sockets` over TLS; SIGHUP reads its files again."""
         node = self._node
         pepper = await load_pepper(node.lane)
         self._hub = Hub(node, frozenset(actions))
         node.sink = self._hub
         self._hub.start()
         self._listener = Listener(node, self._hub, pepper)
-        await self._listener.start(sockets)
+        await self._listener.start(sockets, tls, tls_sockets)
+        if tls is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._listener.look_at_files)
+
+    async def serve_files(self, sockets: Sockets) -> None:
+        """Let stations fetch and leave files on bound sockets; does nothing without any."""
+        if sockets:
+            node = self._node
+            self._files = TransferListener(node.lane, self._settings, node.name)
+            await self._files.start(sockets)
+            _log.info("files are served", at=f"http://{self._settings.transfer_host}:{port_of(sockets)}")
 
     async def serve_http(self, sockets: Sockets, *, operators: bool) -> None:
         """Listen for whoever asks about this process, and for operators, on bound sockets."""
@@ -111,7 +132,7 @@ class Edge:
 
         return make_app(self._node, self._settings)
 
-    def say_what_runs(self, *, stations: Sockets, http: Sockets, operators: bool) -> None:
+    def say_what_runs(self, *, stations: Sockets, tls: Sockets, http: Sockets, operators: bool) -> None:
         """Log what this process is and where it listens."""
         node, settings = self._node, self._settings
         url = f"http://{settings.operator_host}:{port_of(http)}"
@@ -120,6 +141,7 @@ class Edge:
             "edge serves",
             node=node.name,
             stations=at,
+            tls=f"wss://{settings.station_host}:{port_of(tls)}{settings.path_prefix}" if tls else "off",
             operators=url if operators else "off",
             metrics=f"{url}/metrics",
             redis=settings.redis_url.masked(),
@@ -148,6 +170,8 @@ class Edge:
             await hub.stop()
         if self._listener is not None:
             await self._listener.stop()
+        if self._files is not None:
+            await self._files.stop()
         await node.stop()
         if self._http is not None:
             await self._http.cleanup()

@@ -3,8 +3,9 @@
     b2$<hex>                            a key that Ampstream made: keyed BLAKE2b, for 160 random bits need no slow hash
     scrypt$<log2 n>$<r>$<p>$<salt>$<hash>   a password that a person chose: scrypt, 33 ms of CPU a check
 
-Keys are 40 hex characters. A 1.6 station is given them so and may send the 20 bytes that they stand for, or other
-letter case (OCPP 1.6 security white paper A00.FR.205 and the definition of AuthorizationKey); all of them verify.
+Keys that are made have 40 hex characters, and 32 to 40 are a key. A 1.6 station is given them so and may send the bytes
+that they stand for, which are no text, or other letter case (OCPP 1.6 security white paper A00.FR.205 and the
+definition of AuthorizationKey); all of them verify.
 The pepper keys the fast hash: who reads the stored hashes alone can't test a guess. It is made once and kept in Redis.
 """
 
@@ -37,7 +38,8 @@ _P: Final = 1
 _SALT_BYTES: Final = 16
 _HASH_BYTES: Final = 32
 _MAX_MEMORY: Final = 64 * 1024 * 1024
-_HEX_KEY = re.compile(rb"[0-9a-fA-F]{40}")
+_HEX_KEY = re.compile(rb"(?:[0-9a-fA-F]{2}){16,20}")
+"""What the standard's key looks like: 16 to 20 bytes in hexadecimal (A00.FR.205)."""
 _NOBODY: Final = _FAST + "0" * 64
 """Compared with where there is nothing to compare with, so that both take as long."""
 
@@ -75,9 +77,19 @@ def make_key() -> str:
 def hash_key(key: str | bytes, pepper: bytes) -> str:
     """Return what is stored for a key of `make_key`; raises ValueError for any other (it could be guessed)."""
     raw = key.encode() if isinstance(key, str) else key
-    if _HEX_KEY.fullmatch(raw) is None:
-        raise ValueError("a station's key has 40 hex characters")
+    if not is_key(raw):
+        raise ValueError("a station's key has 32 to 40 hex characters")
     return _fast(_canonical(raw), pepper)
+
+
+def is_key(text: bytes) -> bool:
+    """Tell whether a text is a key in hexadecimal, which needs no slow hash."""
+    return _HEX_KEY.fullmatch(text) is not None
+
+
+def mark(stored: str) -> str:
+    """Return a short name of a stored credential, by which it is told that this one opened."""
+    return hashlib.blake2b(stored.encode(), digest_size=8, person=b"amp-credential").hexdigest()
 
 
 def hash_password(password: str | bytes) -> str:
@@ -120,7 +132,7 @@ async def load_pepper(lane: Lane) -> bytes:
 
 
 def _canonical(password: bytes) -> bytes:
-    return bytes.fromhex(password.decode()) if _HEX_KEY.fullmatch(password) else password
+    return bytes.fromhex(password.decode()) if is_key(password) else password
 
 
 def _fast(password: bytes, pepper: bytes) -> str:

@@ -69,6 +69,11 @@ class SessionOpened(msgspec.Struct, frozen=True, omit_defaults=True):
     security_profile: int = 0
     notes: tuple[str, ...] = ()
     """Quirks seen at the door: `subprotocol` (none offered, the default was taken), `path`, `upgrade`."""
+    proof: str = ""
+    """Which stored key opened (`shared.credentials.mark`)."""
+    certificate: str = ""
+    """The id of the certificate that opened (`<serial>/<issuer>`)."""
+    certificate_ends_at: int = 0
 
 
 class SessionClosed(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,8 +5,10 @@ From a connection to a session:
     listener.py    HTTP in; to a session, or to a refusal that says as much as it may
     identity.py    path -> station id                  handshake.py  RFC 6455, the server's answer
     preface.py     a balancer's PROXY header first      proxy.py      how it is read
+    securing.py    the TLS handshake                   tls.py        versions, suites, certificates
+    renewing.py    new certificates without a restart
     origin.py      address and TLS behind a proxy      limits.py     admission rate, failed logins
-    door.py        the station's own policy: keys, profiles, unknown stations
+    door.py        the station's own policy: keys, certificates, profiles, unknown stations
     opening.py     its epoch; the older socket is told to close; a last look
     handover.py    the socket leaves aiohttp's request handler
 

@@ -25,6 +25,7 @@ from shared.presence import ttl_ms
 
 if TYPE_CHECKING:
     from edge.node import Node
+    from edge.stations.door import Welcome
 
 SPOKES: Final = 10
 SPOKE_S: Final = 0.1
@@ -98,7 +99,7 @@ class Hub:
 
     # ── sessions come and go ─────────────────────────────────────────────────────────────────────────────────────
 
-    def join(self, session: Session, notes: tuple[str, ...]) -> None:
+    def join(self, session: Session, notes: tuple[str, ...], welcome: Welcome) -> None:
         """Take a session in, in place of an older one, and tell the workers."""
         older = self.sessions.get(session.station_id)
         if older is not None:
@@ -107,7 +108,11 @@ class Hub:
         self._spokes[hash(session) % SPOKES].add(session)
         protocol = session.version.subprotocol
         self.meters.connected(protocol, session.profile, 1)
-        body = SessionOpened(protocol, session.address, session.profile, notes)
+        shown = welcome.shown
+        body = SessionOpened(
+            *(protocol, session.address, session.profile, notes, welcome.proof),
+            *((shown.id, shown.not_after) if shown is not None else ()),
+        )
         self._report(Kind.OPENED, session, envelopes.encode(body))
         _log.info(
             "connected", station=session.station_id, epoch=session.epoch, protocol=protocol, address=session.address

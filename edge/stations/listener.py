@@ -1,6 +1,7 @@
 """The stations' listener: from a TCP connection to a session, or to a refusal that says as much as it may.
 
 a trusted proxy's PROXY header, where that is the setting; else the connection is dropped
+→ on the TLS port: the handshake        a failed one is counted and logged
 → headers within the time (aiohttp's keepalive timeout covers a connection's first request too)
 → path, handshake, no Origin          400, 403, 404
 → draining, failed closed, full       503 + Retry-After
@@ -30,7 +31,11 @@ from edge.stations.hub import Hub
 from edge.stations.opening import Farewell, Superseded, check, register
 from edge.stations.origin import Origin
 from edge.stations.preface import Prefaces
+from edge.stations.renewing import Renewing
+from edge.stations.securing import Securing
 from edge.stations.session import Session
+from edge.stations.tls import Shown, Tls, shown_by
+from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import LaneLost
 from shared.credentials import parse_basic
@@ -72,10 +77,12 @@ class Listener:
         self._trusted = networks(node.settings.trusted_proxies)
         self._server: web.Server | None = None
         self._prefaces: Prefaces | None = None
+        self._securing: Securing | None = None
+        self._renewing: Renewing | None = None
         self._listening: list[asyncio.Server] = []
 
-    async def start(self, sockets: Sockets) -> None:
-        """Begin to listen on bound sockets, which are the listener's from now on."""
+    async def start(self, sockets: Sockets, tls: Tls | None = None, tls_sockets: Sockets = ()) -> None:
+        """Begin to listen on bound sockets, which are the listener's from now on; on `tls_sockets` over TLS."""
         settings = self._node.settings
         self._server = web.Server(
             self._handle,
@@ -87,15 +94,36 @@ class Listener:
             max_headers=64,
             read_bufsize=16 * 1024,
         )
-        port = port_of(sockets)
         self._prefaces = Prefaces(settings, self._server, self._no_preface)
         self._listening = await serve_on(sockets, self._prefaces, BACKLOG)
-        _log.info("listening for stations", host=settings.station_host, port=port, path=settings.path_prefix)
+        if tls is not None:
+            await self._serve_tls(tls, tls_sockets, self._server, self._prefaces)
+        for some, scheme in ((sockets, "ws"), (tls_sockets, "wss")):
+            if some:
+                at = f"{scheme}://{settings.station_host}:{port_of(some)}{settings.path_prefix}"
+                _log.info("listening for stations", url=at)
+
+    async def _serve_tls(self, tls: Tls, sockets: Sockets, handler: web.Server, prefaces: Prefaces) -> None:
+        settings = self._node.settings
+        self._renewing = Renewing(tls, self._node.lane, settings.tls_reload_s)
+        await self._renewing.start()
+        self._door.revoked = self._renewing.revoked
+        self._securing = Securing(tls, handler, settings.handshake_timeout_s, prefaces.move, self._shaken)
+        self._listening += await serve_on(sockets, prefaces.before(self._securing), BACKLOG)
+
+    def look_at_files(self) -> None:
+        """Read the TLS listener's files again, now."""
+        if self._renewing is not None:
+            self._renewing.hurry()
 
     async def stop(self) -> None:
         """Stop listening; requests that are being answered are cut off."""
         for listening in self._listening:
             listening.close()
+        if self._renewing is not None:
+            await self._renewing.stop()
+        if self._securing is not None:
+            await self._securing.close()
         if self._server is not None:
             await self._server.shutdown(0)
         self._door.close()
@@ -141,7 +169,7 @@ class Listener:
             raise Refused("limit", 503, "too many stations at once")
         _watch(transport)
         session = await register(self._hub, transport, station_id, address, welcome, chosen.version)
-        self._hub.join(session, self._notes(request, chosen))
+        self._hub.join(session, self._notes(request, chosen), welcome)
         detach(request, transport, session, handshake.switching(accept, chosen.header))
         if self._prefaces is not None:
             self._prefaces.forget(transport)
@@ -159,7 +187,17 @@ class Listener:
     def _whence(self, request: web.BaseRequest) -> Origin:
         assert self._prefaces is not None, "it listens"
         header = self._prefaces.header_of(request.transport)
-        return origin.of(request.remote or "", header, request.headers, self._trusted)
+        whence = origin.of(request.remote or "", header, request.headers, self._trusted)
+        return Origin(whence.address, tls=True) if _is_encrypted(request) else whence
+
+    def _shaken(self, transport: asyncio.BaseTransport, result: str, reason: str) -> None:
+        """Count a TLS handshake; one that failed is a security event of ours (white paper, A00.FR.323 and 408)."""
+        metrics.EDGE_TLS_HANDSHAKES.labels(result).inc()
+        if result not in ("ok", "gone"):
+            assert self._prefaces is not None, "it listens"
+            header = self._prefaces.header_of(transport)
+            address = (header.address if header is not None else "") or origin.peer_of(transport)
+            _log.info("TLS handshake failed", address=address, result=result, reason=reason)
 
     def _no_preface(self, address: str, reason: str) -> None:
         """Note that a trusted proxy did not send a PROXY header."""
@@ -173,12 +211,13 @@ class Listener:
                 station_id,
                 parse_basic(request.headers.get("Authorization", "")),
                 tls=whence.tls,
+                shown=_shown(request),
                 guessed=self._hub.attempts.guessed(station_id, begun),
             )
         except Refused as refused:
             if refused.status == HTTPStatus.UNAUTHORIZED:
                 self._hub.attempts.failed(whence.address, station_id, begun)
-            _log.info("login refused", station=station_id, address=whence.address, reason=str(refused))
+            _log.info("login refused", station=station_id, address=whence.address, reason=refused.why)
             raise
 
     async def _check(self, session: Session) -> None:
@@ -250,6 +289,16 @@ class Listener:
         if retry_s is not None:
             response.headers["Retry-After"] = str(retry_s)
         return response
+
+
+def _is_encrypted(request: web.BaseRequest) -> bool:
+    """Tell whether TLS ends here."""
+    return request.transport is not None and request.transport.get_extra_info("ssl_object") is not None
+
+
+def _shown(request: web.BaseRequest) -> Shown | None:
+    """Return the certificate that the station showed here; a proxy's word for one counts nothing."""
+    return shown_by(request.transport.get_extra_info("peercert")) if request.transport is not None else None
 
 
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 30_000))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from edge.stations import origin, proxy
@@ -26,7 +26,7 @@ class Prefaces:
     def __init__(self, settings: Settings, handler: Factory, refused: Refused | None = None) -> None:
         self._handler = handler
         self._refused = refused
-        self._headers: WeakKeyDictionary[asyncio.BaseTransport, Header] = WeakKeyDictionary()
+        self._headers: WeakKeyDictionary[Any, Header] = WeakKeyDictionary()
         self.timeout_s: Final = settings.handshake_timeout_s
         self.trusted: Final[tuple[Network, ...]] = (
             networks(settings.trusted_proxies) if settings.proxy_protocol == "trusted" else ()
@@ -34,21 +34,31 @@ class Prefaces:
 
     def __call__(self) -> asyncio.Protocol:
         """Return the protocol of a new connection."""
-        return Preface(self) if self.trusted else self._handler()
+        return Preface(self, self._handler) if self.trusted else self._handler()
+
+    def before(self, handler: Factory) -> Factory:
+        """Return what makes the protocol of connections where something else than HTTP follows the header."""
+        return (lambda: Preface(self, handler)) if self.trusted else handler
+
+    def move(self, old: asyncio.BaseTransport, new: asyncio.BaseTransport) -> None:
+        """Let a header stand for a transport that took another's place."""
+        header = self._headers.pop(old, None)
+        if header is not None:
+            self._headers[_known_by(new)] = header
 
     def header_of(self, transport: asyncio.BaseTransport | None) -> Header | None:
         """Return the connection's PROXY header; None where there was none."""
-        return self._headers.get(transport) if transport is not None else None
+        return self._headers.get(_known_by(transport)) if transport is not None and self._headers else None
 
     def forget(self, transport: asyncio.BaseTransport) -> None:
         """Let go of the header of a connection that speaks HTTP no more."""
-        self._headers.pop(transport, None)
+        self._headers.pop(_known_by(transport), None)
 
-    def hand_over(self, transport: asyncio.Transport, header: Header | None, rest: bytes) -> None:
-        """Let HTTP begin, with the bytes that came already."""
+    def hand_over(self, make: Factory, transport: asyncio.Transport, header: Header | None, rest: bytes) -> None:
+        """Let what follows begin, with the bytes that came already."""
         if header is not None:
             self._headers[transport] = header
-        handler = self._handler()
+        handler = make()
         transport.set_protocol(handler)
         handler.connection_made(transport)
         if rest:
@@ -61,11 +71,17 @@ class Prefaces:
         transport.abort()
 
 
+def _known_by(transport: asyncio.BaseTransport) -> Any:
+    """Return what lives as long as the connection: uvloop's TLS transports can't be referred to weakly."""
+    return transport.get_extra_info("ssl_object") or transport
+
+
 class Preface(asyncio.Protocol):
     """Reads one PROXY header."""
 
-    def __init__(self, prefaces: Prefaces) -> None:
+    def __init__(self, prefaces: Prefaces, handler: Factory) -> None:
         self._prefaces = prefaces
+        self._handler = handler
         self._buffer = b""
         self._address = ""
         self._transport: asyncio.Transport | None = None
@@ -76,7 +92,7 @@ class Preface(asyncio.Protocol):
         transport = cast("asyncio.Transport", base)
         self._address = origin.peer_of(transport)
         if not origin.among(self._address, self._prefaces.trusted):
-            self._prefaces.hand_over(transport, None, b"")
+            self._prefaces.hand_over(self._handler, transport, None, b"")
             return
         self._transport = transport
         self._timer = asyncio.get_running_loop().call_later(
@@ -95,7 +111,7 @@ class Preface(asyncio.Protocol):
             return
         if header is not None:
             transport = self._let_go()
-            self._prefaces.hand_over(transport, header, self._buffer[header.size :])
+            self._prefaces.hand_over(self._handler, transport, header, self._buffer[header.size :])
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it: nobody waits for anything."""

@@ -18,6 +18,7 @@ _CONNECTS: Final = (
     "draining",
     "superseded_at_once",
     "profile_downgrade",
+    "bad_certificate",  # not this station's, not the operator's, or revoked
     OTHER,
 )
 _DISCONNECTS: Final = (
@@ -35,6 +36,18 @@ _DISCONNECTS: Final = (
     "failed_closed",
     "operator",
     "drain",
+    OTHER,
+)
+_HANDSHAKES: Final = (
+    "ok",
+    "version",  # older than is spoken
+    "cipher",  # no suite, group or signature in common
+    "certificate",  # the station's own does not lead to an authority, or has ended
+    "refused",  # the station does not like ours
+    "not_tls",
+    "timeout",
+    "gone",
+    "too_many",
     OTHER,
 )
 _FRAME_FAULTS: Final = (
@@ -65,6 +78,11 @@ EDGE_CONNECTS: Final = REGISTRY.counter(
     "edge_connects_total",
     "Upgrades by outcome; a rise of accepted is a reconnect storm, of the others a wrong setup or an attack.",
     {"protocol": PROTOCOLS, "result": _CONNECTS},
+)
+EDGE_TLS_HANDSHAKES: Final = REGISTRY.counter(
+    "edge_tls_handshakes_total",
+    "TLS handshakes with stations by how they ended; a rise of refused is our certificate, of certificate theirs.",
+    {"result": _HANDSHAKES},
 )
 EDGE_DISCONNECTS: Final = REGISTRY.counter(
     "edge_disconnects_total",

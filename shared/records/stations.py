@@ -93,7 +93,8 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `key`: stored credential (see `shared.credentials`), empty: none set (security profile 0). `pending_key`: during a
     rotation. `minimum_profile`: no connection below it. `interval`: heartbeat interval in s. `ping`: `0` where the
     station never answers pings, `quiet`: `1` where its model does not, by a quirk profile. `subprotocol`: default for a
-    station that offers none. `blocked`: `1`: refused whatever it shows.
+    station that offers none. `blocked`: `1`: refused whatever it shows. `group`: whose security policy counts.
+    `certificate_name`: the common name of its certificate, its serial number as a rule; empty: its identity.
     """
 
     key: str = ""
@@ -104,3 +105,5 @@ class Door(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     quiet: str = ""
     subprotocol: str = ""
     blocked: str = ""
+    group: str = ""
+    certificate_name: str = ""

@@ -14,8 +14,9 @@ import msgspec
 
 from edge.main import Edge
 from edge.node import Node
-from edge.ports import bind, port_of
+from edge.ports import Sockets, bind, port_of
 from edge.stations.hub import Hub
+from edge.stations.tls import Tls
 from shared import credentials, envelopes
 from shared.bus import keys
 from shared.bus.lane import Lane, LaneLost
@@ -199,7 +200,13 @@ def basic(user: str, password: str | bytes) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def running_edge(
-    redis_url: str, *, worker: FakeWorker | None = None, clock: Clock | None = None, **changes: object
+    redis_url: str,
+    *,
+    worker: FakeWorker | None = None,
+    clock: Clock | None = None,
+    tls: Tls | None = None,
+    tls_sockets: Sockets = (),
+    **changes: object,
 ) -> AsyncIterator[Rig]:
     """Run a node with its stations' listener, and a fake worker unless one is given."""
     settings = settings_for(redis_url, **changes)
@@ -207,7 +214,7 @@ async def running_edge(
     edge = Edge(node, settings)
     sockets = await bind(settings.station_host, settings.station_port)
     port = port_of(sockets)
-    await edge.serve_stations({"Heartbeat", "BootNotification", "StartTransaction"}, sockets)
+    await edge.serve_stations({"Heartbeat", "BootNotification", "StartTransaction"}, sockets, tls, tls_sockets)
     own = worker or FakeWorker(redis_url, node.partitions)
     hurry = asyncio.Event()
     hurry.set()

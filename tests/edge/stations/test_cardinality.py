@@ -8,6 +8,7 @@ import re
 import msgspec
 import pytest
 
+from edge.stations.door import Welcome
 from edge.stations.session import Session
 from shared import metrics, series
 from shared.envelopes import Answer, Command
@@ -66,7 +67,7 @@ def life(rig: Rig, number: int) -> None:
     """A station's whole life at the edge: it comes, says all that, is answered and commanded, and goes."""
     hub, station = rig.hub, f'evil {number} "\n{{}}'
     session = Session(hub, Nowhere(), station, number + 1, OCPP16, number % 4)
-    hub.join(session, (f"note{number}",))
+    hub.join(session, (f"note{number}",), Welcome(0, 0, True, ""))
     for text in hostile(number):
         session.on_text(text, binary=number % 2 == 0)
         while (call := session.rpc.in_flight) is not None:
