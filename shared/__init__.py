@@ -10,6 +10,7 @@
 - `durability`: what Redis must be before it is trusted
 - `credentials`: how keys, passwords and tokens are kept and checked
 - `presence`: how long a station counts as there without a sign of life
+- `urls`: what in a URL is not shown, and which ones are allowed
 - `clock`, `logs`: injected time, and lines without secrets
 - `memory`: garbage collection for processes that serve
 - `metrics`, `series`, `observe`: the catalogue, the cheap counters under it, and the routes that show them

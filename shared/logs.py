@@ -2,13 +2,12 @@
 
 `configure` first, then `get_logger(name)`; a call below the level costs a method call and nothing else. Libraries that
 log through the standard library come out in the same shape, from WARNING up. Values under a telling key (password,
-token, id_tag, ...) and passwords in URLs are masked by the last processor before rendering, whoever logged them. Of an
-exception the traceback is written, but its text only where it can't be what a station or an operator sent.
+token, id_tag, ...) and what in URLs lets somebody in are masked by the last processor before rendering, whoever logged
+them. Of an exception the traceback is written, but its text only where it can't be what a station or an operator sent.
 """
 
 import asyncio
 import logging
-import re
 import sys
 import traceback
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import structlog
 from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 from shared.settings.secret import MASK, Secret
+from shared.urls import redact as redact_urls
 
 SECRET_KEYS: Final = frozenset(
     {"authorization", "auth", "password", "passwd", "secret", "token", "key", "api_key", "id_tag", "idtag", "id_token"}
@@ -26,7 +26,6 @@ SECRET_KEYS: Final = frozenset(
 )
 """Keys (lower case) whose values never reach a log line."""
 _SECRET_ENDINGS: Final = ("password", "secret", "_token", "_key", "idtag", "id_tag")
-_URL_PASSWORD: Final = re.compile(r"([a-z][a-z0-9+.-]*://[^/\s:@]*):[^/\s@]+@", re.IGNORECASE)
 _SPEAKING: Final = (OSError, AssertionError, ImportError, asyncio.CancelledError)
 """Exceptions whose text is the system's, not data."""
 _OURS: Final = frozenset({"ampstream", "edge", "shared", "workers"})
@@ -147,7 +146,7 @@ def _clean(value: Any) -> Any:
     if isinstance(value, Secret):
         return value.masked()
     if isinstance(value, str):
-        return _URL_PASSWORD.sub(rf"\1:{MASK}@", value) if "://" in value else value
+        return redact_urls(value)
     if isinstance(value, Mapping):
         return {key: MASK if is_secret_key(str(key)) and item else _clean(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

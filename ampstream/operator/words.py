@@ -19,6 +19,9 @@ COLOURS: Final = {
     "configuration": "blue",
     "job": "blue",
     "reservation": "cyan",
+    "file": "white",
+    "firmware": "blue",
+    "campaign": "blue",
 }
 """Colour by the part of the type before the dot."""
 
@@ -111,6 +114,13 @@ _WORDS: Final[dict[str, Words]] = {
     "transaction.corrected": _corrected,
     "transaction.orphan_stop": lambda event: f"a stop that fits no transaction (it names {event['transaction_id']})",
     "transaction.reconciling": lambda event: f"transaction {event['transaction_id']} is being looked at",
+    "transaction.unauthorized": lambda event: (
+        f"transaction {event['transaction_id']} began{' offline' if event['offline'] else ''} without leave: "
+        f"{cell(event['status'])}"
+    ),
+    "transaction.unauthorized_ended": lambda event: (
+        f"transaction {event['transaction_id']}, which had been refused, ended with {kwh(event['energy_wh'])}"
+    ),
     "transaction.start_failed": lambda event: (
         f"a remote start was accepted, and nothing began ({cell(event['reason'])}){_optional(': {}', event['detail'])}"
     ),
@@ -130,6 +140,10 @@ _WORDS: Final[dict[str, Words]] = {
         f"brought in line with its templates: {cell(event['state'].replace('_', ' '))}"
         f"{_optional(', set {}', event['taken'])}{_optional(', refused {}', event['refused'])}"
         f"{_optional(', keeps reverting {}', event['reverting'])}"
+    ),
+    "local_list.changed": lambda event: (
+        f"local list of {cell(event['policy'] or 'nobody')}: {cell(event['state'].replace('_', ' '))}, "
+        f"version {event['held']} of {event['wanted']}{_optional(' ({})', event['detail'])}"
     ),
     "transaction.data_incomplete": lambda event: (
         f"transaction {event['transaction_id']} lacks meter data: {cell(event['missing'])}"
@@ -163,5 +177,21 @@ _WORDS: Final[dict[str, Words]] = {
         f"job {cell(event['state'])}{_optional(' by {}', event['by'])}: {event['ended']} of {event['total']} ended"
     ),
     "job.done": lambda event: f"job {cell(event['state'])}, all stations ended: {cell(event['outcomes'])}",
+    "file.stored": lambda event: f"left {cell(event['name'])}, {event['size']:,} bytes",
+    "file.failed": lambda event: f"could not leave its {cell(event['kind'])}: {cell(event['reason'])}",
+    "file.fetched": lambda event: f"fetched {cell(event['name'])}, {event['size']:,} bytes",
+    "firmware.update": lambda event: (
+        f"update to {cell(event['version'])}, attempt {event['attempt']}: {cell(event['stage'].replace('_', ' '))}"
+        f"{_optional(' ({})', event['detail'])}"
+    ),
+    "campaign.created": lambda event: (
+        f"{cell(event['by'])} made a campaign: firmware {cell(event['version'])} for {event['total']} stations, "
+        f"{cell(event['state'])}"
+    ),
+    "campaign.changed": lambda event: (
+        f"campaign {cell(event['state'])}{_optional(' by {}', event['by'])}{_optional(': {}', event['reason'])}: "
+        f"{event['ended']} of {event['total']} ended"
+    ),
+    "campaign.done": lambda event: f"campaign {cell(event['state'])}, all stations ended: {cell(event['outcomes'])}",
     "command.changed": lambda event: f"command {cell(event['action'])}: {cell(event['state'])}",
 }

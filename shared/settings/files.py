@@ -22,7 +22,7 @@ class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     transfer_url: Annotated[
         str,
         _files(
-            "URL under which stations reach that port; edges and workers need the same. Empty: http:// and the address.",
+            "URL of that port for stations; the same in edges and workers. Empty: http:// and the address.",
             pattern=r"^(https?://[^@?#\s]+[^/@?#\s])?$",
         ),
     ] = ""

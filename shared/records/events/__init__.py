@@ -59,6 +59,7 @@ AnyEvent = (
     | ConfigurationDrifted
     | DriftAcknowledged
     | StationTuned
+    | LocalListChanged
     | DataIncomplete
     | ReservationMade
     | ReservationUsed

@@ -1,0 +1,71 @@
+"""Files whose time is over are deleted, content first; one edge at a time looks for them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import hiredis
+
+from edge.transfers.storage import Storage
+from shared import metrics
+from shared.bus import firmware_keys as keys
+from shared.bus.lane import Lane, LaneLost
+from shared.logs import get_logger
+from shared.records.queries import files
+
+EVERY_S: Final = 20.0
+TIDY_EVERY: Final = 180
+"""Rounds between two looks for what was begun and given up."""
+HOLD_MS: Final = 60_000
+log = get_logger("transfers")
+
+
+class Sweeper:
+    """One edge's; `holder` is the edge's unique name."""
+
+    def __init__(self, lane: Lane, storage: Storage, holder: str) -> None:
+        self._lane = lane
+        self._storage = storage
+        self._holder = holder
+
+    async def run(self) -> None:
+        """Look every now and then until cancelled; a fault in one round is told, and the next one comes."""
+        rounds = 0
+        while True:
+            try:
+                if await self._mine():
+                    await self.sweep()
+                    if rounds % TIDY_EVERY == 0:
+                        await self._storage.tidy()
+                    rounds += 1
+            except (LaneLost, hiredis.ReplyError) as error:
+                log.warning("files wait for Redis", error=str(error))
+            except OSError as error:
+                log.warning("files could not be deleted", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> int:
+        """Delete what is due; returns how many. A crash in between leaves a record that is found here again."""
+        gone = 0
+        while True:
+            seconds, micros = await self._lane.one("TIME")
+            due = await files.expired(self._lane, int(seconds) * 1000 + int(micros) // 1000)
+            for file_id in due:
+                await self._storage.delete(file_id)
+                await files.forget(self._lane, file_id)
+            gone += len(due)
+            if len(due) < files.CHUNK:
+                break
+        if gone:
+            metrics.FILES_EXPIRED.labels().inc(gone)
+            log.info("files deleted", count=gone)
+        return gone
+
+    async def _mine(self) -> bool:
+        """Tell whether this edge is the one that deletes."""
+        await self._lane.one("SET", keys.FILES_SWEEPER, self._holder, "NX", "PX", HOLD_MS)
+        if await self._lane.one("GET", keys.FILES_SWEEPER) != self._holder.encode():
+            return False
+        await self._lane.one("SET", keys.FILES_SWEEPER, self._holder, "PX", HOLD_MS)
+        return True
