@@ -6,8 +6,10 @@ node.py      Node: one incarnation, as Redis and the workers know it; what both 
 uplink.py    Appender: everything that one turn of the event loop brings, in one pipeline
 downlink.py  Downlink: answers, commands, closes, replies and pongs for this node
 pulse.py     Pulse: canaries, heartbeat, Redis's time and memory, what is due by the clock
+security.py  SecurityLog: security events that an edge notices itself
 sink.py      Sink: what the stations' listener takes from its node
 stations/    the OCPP-J endpoint
+transfers/   files that stations fetch and leave, on a port of their own
 operators/   the REST API, the live feed, health and metrics
 
 station ── stations ── Appender ──> uplink ... worker ... downlink ──> Downlink ── stations ──> station
