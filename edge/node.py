@@ -14,6 +14,7 @@ import hiredis
 
 from edge.downlink import Downlink
 from edge.pulse import Pulse
+from edge.security import SecurityLog
 from edge.sink import NoStations, Sink
 from edge.stations.failclosed import FailClosed
 from edge.uplink import Appender
@@ -53,6 +54,7 @@ class Node:
         self.appender = Appender(lane, self.gate, self.clock)
         self.downlink = Downlink(self)
         self.pulse = Pulse(self)
+        self.security = SecurityLog(lane, self.clock)
         self._uplinks = [keys.uplink(partition) for partition in range(partitions)]
         self._replies: dict[str, asyncio.Future[Reply]] = {}
 
@@ -110,6 +112,7 @@ class Node:
         """Finish the appends, then leave: the downlink goes when nothing is left in it."""
         self.draining = True
         await self.pulse.stop()
+        await self.security.stop()
         await self.appender.flush(STOP_S)
         await self.downlink.stop(STOP_S)
         await self.lane.close()

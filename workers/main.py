@@ -25,7 +25,7 @@ from shared.policy import Policy, of_settings
 from shared.settings import Settings
 from workers.consumer.partition import PartitionConsumer
 from workers.heartbeat import Heartbeat
-from workers.jobs import maintenance, quotas, runner
+from workers.jobs import maintenance, quotas, runner, security
 from workers.jobs.bulk.keeping import forget_jobs
 from workers.jobs.bulk.runner import Runner
 from workers.jobs.reconcile import reconcile
@@ -46,6 +46,9 @@ LEAVE_S: Final = 5.0
 JOBS: Final = (
     Scheduled(quotas.trim_events, frozenset({5})),
     Scheduled(quotas.trim_quarantine, frozenset({50})),
+    Scheduled(security.trim_security_events, frozenset({10})),
+    Scheduled(security.trim_audit, frozenset({12}), frozenset({7})),
+    Scheduled(security.check_audit, frozenset({12}), frozenset({37})),
     Scheduled(quotas.trim_histories, frozenset({55}), frozenset(range(5, 60, 10))),
     Scheduled(maintenance.reap_consumers, frozenset({15, 45})),
     Scheduled(maintenance.free_places, frozenset({25})),

@@ -34,6 +34,7 @@ class OperatorsNode(Protocol):
     partitions: int
     settings: Settings
     tracer: Tracer | None
+    security: SecurityLog
 
     async def request(self, station_id: str, request: Request, timeout_s: float) -> Reply:
         """Put a request on the station's uplink and return the worker's reply, or raise TimeoutError."""
@@ -51,8 +52,7 @@ class Parts:
         self.node = node
         self.settings = settings
         self.issuer = _issuer(settings)
-        self.security = SecurityLog(node.lane)
-        self.access = Access(node.lane, settings, issuer=self.issuer, security=self.security)
+        self.access = Access(node.lane, settings, issuer=self.issuer, security=node.security)
         self.auditor = Auditor(node.lane)
         self.feed = EventFeed(node.lane, settings.redis_url.reveal())
         self.tally = Tally()

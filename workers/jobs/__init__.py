@@ -3,6 +3,7 @@
 runner.py       runs arq's worker inside ours and starts it again when it ends
 maintenance.py  removes dead consumers, frees places held by no open transaction, mends indexes
 quotas.py       keeps events, quarantine and histories within their bytes
+security.py     keeps the audit log and security events within their bounds, and checks the log's chain
 places.py       places under id tags' limits, and the index of tags
 indexes.py      what the indexes must hold of a station, by its own records
 rebuild.py      derives every index anew from the records (`ampstream doctor --rebuild`)

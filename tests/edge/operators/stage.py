@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import ClientResponse, ClientSession, web
 
 from edge.operators.app import make_app
+from edge.security import SecurityLog
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.envelopes import Reply
@@ -39,6 +40,7 @@ class StageNode:
         self.lane = lane
         self.partitions = 4
         self.tracer: Tracer | None = None
+        self.security = SecurityLog(lane)
         self.asked: list[tuple[str, Request]] = []
         self.answer: Callable[[str, Request], Reply] = lambda _, request: Reply(request.request_id, 200, b"{}")
         self.before_answer: Callable[[str, Request], Awaitable[None]] | None = None
@@ -182,5 +184,6 @@ async def running(settings: Settings) -> AsyncIterator[Stage]:
     async with ClientSession() as http:
         yield Stage(node, f"http://127.0.0.1:{runner.addresses[0][1]}", token, http)
     await runner.cleanup()
+    await node.security.stop()
     await lane.close()
     await asyncio.sleep(0)
