@@ -11,11 +11,14 @@
     models.py        what models can do, and what operators say of them
     profiles.py      charging profiles: of the library, and section `sc`: those of a station
     sites.py         sites: the tree of circuits and stations, and what is allocated; site_history.py: minute by minute
+    demand.py        demand response: events and the stations under them; prices.py: what energy costs when
     templates.py     how stations are wanted; which of it wins for a station
     tuning.py        section `tu`: how a station stands to that, and what is under way
     tags.py          IdTag records, and what an external authorizer said of one
     authorization.py who decides about tags at which stations; authorization_hours.py: when a tag may charge
     local_lists.py   local authorization lists, and section `ll`: how far a station has its own
+    credentials.py   section `ke`: the change of a station's key
+    certificates.py  section `ce`: a station's certificates; requests, what is revoked
     tokens.py        operators' tokens: digest and scope
     audit.py         the audit log: its entries and their chain
     security_events.py  what stations and Ampstream noticed of attacks, and how severe it is
@@ -25,6 +28,7 @@
     requests.py      what operators ask of a station's commit
     files.py         files that stations fetch and leave; files_links.py: the signed links to them
     firmware.py      section `fw`: an update under way; images and campaigns of firmware
+    windows.py       maintenance windows in local time
     packing.py       msgpack encoders and decoders of all of these
     queries/         reads for the operators' listener (stations, transactions, tags, quarantine, events)
 

@@ -4,5 +4,7 @@ composite.py     what a station's profiles allow at which time (OCPP 1.6 §3.13)
 comparing.py     that against what the station itself says
 validation.py    what is wrong with a profile, by the standard and by a station's limits, and what to change
 limits.py        a station's limits, as its configuration tells
+demand.py        demand response: which limit holds when, what it comes to, who kept to it
+prices.py        what energy costs when, and when to charge
 site_profiles.py how the profiles of a site's allocator are told from others
 """

@@ -1,0 +1,32 @@
+"""What energy costs, by interval: for charging that may wait until it is cheap.
+
+One record per area (`prices:{area}`), written by the API or by OpenADR; intervals do not overlap, times are ms.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+DEFAULT_AREA: Final = "default"
+MAX_INTERVALS: Final = 3000
+"""Of one area: a month of quarters of an hour."""
+
+
+class PriceInterval(msgspec.Struct, array_like=True, frozen=True):
+    """A price from `start_at` to before `end_at`, per kWh in the area's currency; it may be negative."""
+
+    start_at: int
+    end_at: int
+    price: float
+
+
+class Prices(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The prices of an area, in order."""
+
+    area: str = DEFAULT_AREA
+    currency: str = ""
+    intervals: tuple[PriceInterval, ...] = ()
+    updated_at: int = 0
+    updated_by: str = ""
