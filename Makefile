@@ -9,6 +9,9 @@ INSTALLED := $(VENV)/.installed
 JOBS ?= 2
 ARGS ?=
 
+# Images that must not grow set it. Here each of hundreds of processes would compile all of Ampstream again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install up test lint types contracts fresh tests bench observe lock generate format clean
 
@@ -73,3 +76,4 @@ lock: ## resolve requirements.lock anew from pyproject.toml
 
 clean: ## remove caches and .venv (never ./data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info tools/pictures/node_modules tools/pictures/dist
+	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -34,7 +34,7 @@ GROWTH_BYTES = 20 * 1024 * 1024
 
 def _resident(system: System) -> int:
     status = Path(f"/proc/{system.edges[0].pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+    return int(status.partition("RssAnon:")[2].split()[0]) * 1024
 
 
 async def _beats_on(deaf: Deaf) -> None:

@@ -36,7 +36,9 @@ def pytest_runtest_makereport(
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream; nobody kills anything of it."""
-    made = System(tmp_path_factory.mktemp("e2e") / "system", edges=2, workers=2, settings={"PARTITIONS": "2"})
+    directory = tmp_path_factory.mktemp("e2e") / "system"
+    # By the command lines that people use; the systems of single tests are forked.
+    made = System(directory, edges=2, workers=2, settings={"PARTITIONS": "2"}, warm=False)
     # As deployed: edges and workers are users of their own in Valkey. Whatever feature is tested here, its commands and
     # keys must be granted.
     with_users(made)

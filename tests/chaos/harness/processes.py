@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from ampstream.up import guard
+from tests.chaos.harness import warm
+from tests.chaos.harness.forking import GRACE_S
 from tests.support import wait_until
 
 ROOT: Final = Path(__file__).parents[3]
-GRACE_S: Final = 2.0
 TAIL_BYTES: Final = 12_000
 
 
@@ -36,14 +37,23 @@ class Process:
     """A command that a test starts, hurts and starts again; `pid` is that of the command itself."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environ: Mapping[str, str], log: Path, lifeline: Lifeline
+        self,
+        name: str,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        log: Path,
+        lifeline: Lifeline,
+        *,
+        role: str = "",
     ) -> None:
+        """`role` says that `command` is `python -m MODULE ...` of an edge or a worker, which may be forked instead."""
         self.name = name
         self.command = list(command)
         self.environ = dict(environ)
         self.log = log
         self._lifeline = lifeline
-        self._process: subprocess.Popen[bytes] | None = None
+        self._role = role if warm.POSSIBLE else ""
+        self._process: subprocess.Popen[bytes] | warm.Warm | None = None
 
     @property
     def pid(self) -> int:
@@ -63,18 +73,26 @@ class Process:
     def start(self) -> None:
         """Start the command; one that runs already is an error of the test."""
         assert not self.alive, f"{self.name} runs already"
-        descriptors = (self._lifeline.reader, self._lifeline.lock)
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", guard.__file__, *map(str, descriptors), str(GRACE_S), *self.command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                env=self.environ,
-                pass_fds=descriptors,
-                start_new_session=True,
-            )
+            self._process = self._forked(log) if self._role else self._executed(log)
+
+    def _forked(self, log: IO[bytes]) -> warm.Warm:
+        module, arguments = self.command[2], self.command[3:]
+        descriptors = (log.fileno(), self._lifeline.reader, self._lifeline.lock)
+        return warm.Warm(self._role, module, arguments, self.environ, descriptors)
+
+    def _executed(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        descriptors = (self._lifeline.reader, self._lifeline.lock)
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, *map(str, descriptors), str(GRACE_S), *self.command],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            env=self.environ,
+            pass_fds=descriptors,
+            start_new_session=True,
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if it runs."""

@@ -101,12 +101,15 @@ class System:
         fsync: str = "always",
         preload: str = "",
         linked: Sequence[str] = (),
+        warm: bool = True,
     ) -> None:
         """`*_guards` name launchers that the processes are started through; `settings` override `SCALED`.
 
-        `linked` names processes (`edge-0`, `worker-1`) whose network to Redis is in `links`, and may be cut.
+        `linked` names processes (`edge-0`, `worker-1`) whose network to Redis is in `links`, and may be cut. Not `warm`
+        are processes that are started by their command line instead of forked.
         """
         self.directory = directory
+        self._warm = warm
         self.points = directory / "points"
         self.points.mkdir(parents=True)
         self._lifeline = Lifeline()
@@ -238,7 +241,8 @@ class System:
         module = ["tests.chaos.launchers", "+".join(guards)] if guards else ["ampstream"]
         line = [sys.executable, "-m", *module, *command]
         network = {"AMPSTREAM_REDIS_URL": self.links[name].url} if name in self.links else {}
-        return Process(name, line, self.environ | listening | network, self.directory / f"{name}.log", self._lifeline)
+        environ, log = self.environ | listening | network, self.directory / f"{name}.log"
+        return Process(name, line, environ, log, self._lifeline, role=command[0] if self._warm else "")
 
 
 @contextlib.asynccontextmanager

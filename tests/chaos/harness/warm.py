@@ -1,0 +1,95 @@
+"""Processes that start warm: forked from one that has imported everything (`tests.chaos.harness.forking`).
+
+Most of a second of CPU less each, and the tests start hundreds. The system that the tests of `tests/e2e` share is
+started by the true command lines, and what `ampstream up` starts is too.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from tests.chaos.harness.forking import LIMIT, Look, Start
+
+ROOT: Final = Path(__file__).parents[3]
+POSSIBLE: Final = sys.platform == "linux"
+LOOK_S: Final = 0.01
+
+
+class Forge:
+    """One process of a role that waits to be forked, and the line to it."""
+
+    def __init__(self, role: str) -> None:
+        """Start it; the first order waits until it has imported what it needs."""
+        self._one_at_a_time = threading.Lock()
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            line = [sys.executable, "-m", "tests.chaos.harness.forking", role, str(theirs.fileno())]
+            descriptors = (theirs.fileno(),)
+            self._process = subprocess.Popen(
+                line, stdin=subprocess.DEVNULL, cwd=ROOT, pass_fds=descriptors, start_new_session=True
+            )
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        self._line.close()
+        self._process.wait(10)
+
+    def ask(self, order: Start | Look, descriptors: Sequence[int] = ()) -> Any:
+        """Give an order and return the answer."""
+        with self._one_at_a_time:
+            socket.send_fds(self._line, [msgspec.msgpack.encode(order)], descriptors)
+            answer = self._line.recv(LIMIT)
+        if not answer:
+            raise ConnectionError(f"the process that forks is gone: {self._process.poll()}")
+        return msgspec.msgpack.decode(answer)
+
+
+@functools.cache
+def forge(role: str) -> Forge:
+    """Return this test process's forge of a role, started when it is first asked for."""
+    return Forge(role)
+
+
+class Warm:
+    """A forked process, with what the harness uses of `subprocess.Popen`."""
+
+    def __init__(
+        self, role: str, module: str, arguments: Sequence[str], environ: Mapping[str, str], descriptors: Sequence[int]
+    ) -> None:
+        """Fork it; `descriptors` are its log, and the pipe and the lock of its guard."""
+        self._forge = forge(role)
+        self._status: int | None = None
+        self.pid: int = self._forge.ask(Start(module, list(arguments), dict(environ)), descriptors)
+
+    def poll(self) -> int | None:
+        """Return the exit status, negative for a signal; None while it runs."""
+        if self._status is None:
+            self._status = self._forge.ask(Look(self.pid))
+        return self._status
+
+    def wait(self, timeout: float) -> int:
+        """Return the exit status once there is one; raises `subprocess.TimeoutExpired`."""
+        deadline = time.monotonic() + timeout
+        while (status := self.poll()) is None:
+            if time.monotonic() > deadline:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout)
+            time.sleep(LOOK_S)
+        return status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to a process whose end nobody has seen yet, so that the id is still its own."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
