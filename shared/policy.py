@@ -17,6 +17,11 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
     unknown_stations: Literal["accept", "reject"] = "reject"
     unknown_tags: Literal["accept", "reject"] = "reject"
+    authorizer: bool = False
+    """Whether tags that nobody entered here are asked of an external authorizer."""
+    authorizer_fresh_ms: int = 60_000
+    authorizer_stale_ms: int = 86_400_000
+    authorizer_fallback: Literal["refuse", "last_known", "accept"] = "last_known"
     boot_policy: Literal["accepted", "pending", "rejected"] = "accepted"
     heartbeat_interval_s: int = 60
     boot_retry_interval_s: int = 60
@@ -43,6 +48,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A station that must reboot for a template's sake has had no transaction for so long before."""
     firmware_settle_ms: int = 7 * 24 * 3600 * 1000
     """After so long a firmware has shown what it shows."""
+    signs_certificates: bool = False
+    """Somebody signs what stations ask for."""
+    operator_name: str = ""
+    """The organisation in stations' certificates; empty: any."""
+    certificate_renew_ms: int = 0
+    """A station is asked for a new certificate so long before its own ends."""
     default_time_zone: str = "UTC"
     quarantine_bytes_per_station: int = 1_000_000
     history_entries_per_station: int = 1_000
@@ -66,6 +77,10 @@ def of_settings(settings: Settings) -> Policy:
     return Policy(
         unknown_stations=settings.unknown_stations,
         unknown_tags=settings.unknown_tags,
+        authorizer=bool(settings.authorizer_url),
+        authorizer_fresh_ms=_ms(settings.authorizer_fresh_s),
+        authorizer_stale_ms=_ms(settings.authorizer_stale_s),
+        authorizer_fallback=settings.authorizer_fallback,
         boot_policy=_REGISTRATIONS[settings.boot_policy],
         heartbeat_interval_s=settings.heartbeat_interval_s,
         boot_retry_interval_s=settings.boot_retry_s,
@@ -80,6 +95,9 @@ def of_settings(settings: Settings) -> Policy:
         configuration_versions=settings.configuration_versions,
         reboot_idle_ms=_ms(settings.reboot_idle_s),
         firmware_settle_ms=_ms(settings.firmware_settle_s),
+        signs_certificates=settings.certificate_authority != "off",
+        operator_name=settings.operator_name,
+        certificate_renew_ms=settings.certificate_renew_days * 24 * 3600 * 1000,
         quarantine_bytes_per_station=settings.quarantine_station_bytes,
         history_entries_per_station=max(settings.history_station_bytes // FACT_BYTES, 1),
         command_history=settings.command_history,

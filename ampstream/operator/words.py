@@ -132,7 +132,14 @@ _WORDS: Final[dict[str, Words]] = {
     "station.firmware_status": lambda event: f"firmware: {cell(event['status'])}",
     "station.diagnostics_status": lambda event: f"diagnostics: {cell(event['status'])}",
     "station.security_event": lambda event: f"security event {cell(event['kind'])} at {moment(event['reported_at'])}",
-    "station.certificate_requested": lambda _: "asked for a certificate",
+    "station.certificate_requested": lambda event: (
+        f"asked for a certificate{_optional(', and was refused: {}', event['problem'])}"
+    ),
+    "station.certificate": lambda event: (
+        f"certificate {cell(event['state'])}{_optional(', counts until {}', moment(event['not_after']))}"
+        f"{_optional(': {}', event['problem'])}"
+    ),
+    "station.key_rotation": lambda event: f"new key: {cell(event['state'])}{_optional(' ({})', event['answer'])}",
     "station.data_transfer": lambda event: (
         f"data of {cell(event['vendor_id'])}{_optional(', {}', event['message_id'])}"
     ),

@@ -41,6 +41,28 @@ RULES: Final[dict[str, Rule]] = {
             "hex": "id tags are hexadecimal: separators and a leading 0x are dropped",
         }
     ),
+    "id_tag_suffix": Rule(
+        values={
+            "dash": "what follows the first `-` of an id tag is the reader's and is dropped; beside any `id_tag`",
+            "colon": "the same behind `:`, where that is no separator of a hexadecimal id",
+            "slash": "the same behind `/`",
+            "hash": "the same behind `#`",
+        }
+    ),
+    "id_tag_bytes": Rule(
+        values={"reversed": "it reads the bytes of a card in reverse order; a hexadecimal id tag is turned round"}
+    ),
+    "id_tag_digits": Rule(
+        low=2,
+        high=20,
+        meaning="it leaves leading zeros out; a shorter hexadecimal id tag is filled up to so many digits",
+    ),
+    "id_tag_case": Rule(
+        values={
+            "upper": "it compares the tags of its local list letter by letter: they are sent in capitals",
+            "lower": "the same: they are sent in small letters",
+        }
+    ),
     "free_vend": Rule(
         values={"accept": "a start without an id tag, or with the station's own for nobody, is accepted"}
     ),

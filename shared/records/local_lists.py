@@ -62,6 +62,8 @@ class Head(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """When this version was made (ms)."""
     floor: int = 0
     """Changes up to this version are no longer told one by one."""
+    placed: int = 0
+    """Of these, those that stand in the list at some sites only."""
     left_out: int = 0
     """Tags that fit the rule and can't stand in a list: longer than 20 characters."""
 

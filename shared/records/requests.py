@@ -6,6 +6,8 @@ A request is idempotent by `request_id`.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from shared.records.profiles import Profile
@@ -30,6 +32,7 @@ class CreateStation(Request, frozen=True, tag="create_station"):
     subprotocol: str = ""
     ping: bool = True
     blocked: bool = False
+    certificate_name: str = ""
     quirk_profile: dict[str, str] = {}
 
 
@@ -45,6 +48,7 @@ class UpdateStation(Request, frozen=True, tag="update_station"):
     subprotocol: str | None = None
     ping: bool | None = None
     blocked: bool | None = None
+    certificate_name: str | None = None
     quirk_profile: dict[str, str] | None = None
 
 
@@ -104,6 +108,44 @@ class ReadConfiguration(Request, frozen=True, tag="read_configuration"):
     """The job that wants it: nobody waits for a reply then."""
     expires_in_ms: int = 0
     """It is not sent after so long; 0: the policy's."""
+
+
+class SyncLocalList(Request, frozen=True, tag="sync_local_list"):
+    """Bring the station's local authorization list in step; 409 where it can have none, or none is wanted."""
+
+    full: bool = False
+    """Send it whole, whatever the station says that it has."""
+    job: str = ""
+    """The job that wants it: nobody waits for a reply then."""
+
+
+class RotateKey(Request, frozen=True, tag="rotate_key"):
+    """Give the station a new key; 409 where one is on its way. The old one counts until it has come with the new one."""
+
+    key: str
+    """40 hex characters, made by who asks: decisions are pure. Nothing shows or keeps this request."""
+    key_hash: str
+    job: str = ""
+    """The job that wants it: nobody waits for a reply then."""
+
+    def __repr__(self) -> str:
+        return f"RotateKey({self.request_id!r}, ***)"
+
+
+class RenewCertificate(Request, frozen=True, tag="renew_certificate"):
+    """Ask the station for a signing request, now; 409 where nobody could sign it."""
+
+
+class IssueCertificate(Request, frozen=True, tag="issue_certificate"):
+    """Bring a station what the authority made of its request, or why it made nothing; nobody waits for a reply."""
+
+    signing_id: str
+    chain: str = ""
+    """PEM, the station's own certificate first."""
+    certificate_id: str = ""
+    subject: str = ""
+    not_after: int = 0
+    problem: str = ""
 
 
 class LeaveJob(Request, frozen=True, tag="leave_job"):
@@ -180,6 +222,32 @@ class AbortProbe(Request, frozen=True, tag="abort_probe"):
     """End a probe and restore the station; 404 where none runs, 409 where it is being restored."""
 
 
+class BeginUpdate(Request, frozen=True, tag="begin_update"):
+    """Begin a campaign's update; nobody waits for a reply, the result goes to the campaign."""
+
+    campaign_id: str
+    turn: int
+    attempt: int
+    version: str
+    location: str
+    signature: str = ""
+    signing_certificate: str = ""
+    mode: Literal["auto", "always", "never"] = "auto"
+    only_idle: bool = True
+    retrieve_in_ms: int = 0
+    """The station is told to fetch it so much later."""
+    expires_in_ms: int
+    """Its command is not sent after so long."""
+    stage_timeout_ms: int
+    boot_timeout_ms: int
+
+
+class StopUpdate(Request, frozen=True, tag="stop_update"):
+    """Take a campaign's update back where its command was not sent; nobody waits."""
+
+    campaign_id: str
+
+
 AnyRequest = (
     CreateStation
     | UpdateStation
@@ -194,6 +262,12 @@ AnyRequest = (
     | ClearProfile
     | ReadConfiguration
     | LeaveJob
+    | RotateKey
+    | RenewCertificate
+    | IssueCertificate
+    | BeginUpdate
+    | StopUpdate
+    | SyncLocalList
     | AcknowledgeDrift
     | ReplayQuarantined
     | DropQuarantined

@@ -36,6 +36,13 @@ class IdTag(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return not self.sites or any(name.lower() in places for name in self.sites)
 
 
+class Judgement(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What came of asking the external authorizer: its word, or none and why (`timeout`, `busy`, ...)."""
+
+    verdict: Verdict | None = None
+    problem: str = ""
+
+
 class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What the external authorizer said of a tag: key `t:{id}:verdict`, as long as it may be used."""
 

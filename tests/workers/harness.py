@@ -80,6 +80,13 @@ class Memory:
         found = sorted(self.data.get(key, {}).items(), key=lambda item: (item[1], item[0]), reverse=True)
         return [member.encode() for member, _ in found[begin : end + 1 or None]]
 
+    def _zrange(self, key: str, low: str, high: str, *options: Any) -> list[bytes]:
+        """Return members by their texts; all scores are 0."""
+        assert options[:3] == ("BYLEX", "LIMIT", 0), "nothing else is asked for"
+        found = sorted(_raw(member) for member in self.data.get(key, {}))
+        within = [one for one in found if (low == "-" or one > low[1:].encode()) and one < high[1:].encode()]
+        return within[: options[3]]
+
     def _zrem(self, key: str, *members: Any) -> None:
         self._hdel(key, *members)
 
@@ -113,6 +120,10 @@ class Memory:
 
 def _bytes(value: Any) -> bytes:
     return value if isinstance(value, bytes) else str(value).encode()
+
+
+def _raw(member: Any) -> bytes:
+    return member if isinstance(member, bytes) else str(member).encode()
 
 
 def _text(value: Any) -> str:

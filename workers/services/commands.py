@@ -36,8 +36,10 @@ from workers.store.wants import WantCommand, WantSurplusCommands
 
 from . import acceptance, command_hooks, command_rules
 from .command_hooks import keeps as keeps
+from .command_hooks import sheds as sheds
 from .command_hooks import when_done as when_done
 from .command_hooks import when_ended as when_ended
+from .command_hooks import when_late as when_late
 from .quirks import quirks_of
 from .wakeups import wakes
 
@@ -220,7 +222,7 @@ def _send(draft: Draft, queued: Queued) -> None:
     draft.put(msgspec.structs.replace(_without(draft.commands, record.command_id), outstanding=outstanding))
     draft.wake(TIMEOUT_TIMER, record.command_id, outstanding.deadline_at)
     _save(draft, msgspec.structs.replace(record, state="sent", sent_at=draft.now, epoch=epoch))
-    frame = frames.encode_call(record.command_id, record.action, record.payload.encode())
+    frame = frames.encode_call(record.command_id, record.action, command_hooks.filled(draft, record).encode())
     # The last moment for writing leaves the station half of the time to answer.
     item = Command(draft.station_id, epoch, record.command_id, frame, draft.now + timeout_ms // 2, record.trace)
     draft.deliver(draft.session.node, item)
@@ -249,7 +251,7 @@ def _answered_late(draft: Draft, command_id: str, response: Any, error: str) -> 
     late = {"error": error} if error else _kept(draft, record, response)
     record = msgspec.structs.replace(record, late_response=late)
     _keep(draft, record)
-    command_hooks.tell(command_hooks.LATE, draft, record)
+    command_hooks.tell_late(draft, record)
 
 
 def _requeue(draft: Draft, command_id: str) -> None:
@@ -275,7 +277,9 @@ def _end(
 ) -> CommandRecord:
     assert record.state not in TERMINAL, "a command ends once"
     ended = msgspec.structs.replace(record, state=state, ended_at=draft.now, response=response, error=error[:500])
-    _keep(draft, msgspec.structs.replace(ended, response=_kept(draft, record, response)))
+    shed = command_hooks.SHEDS.get(record.action)
+    payload = record.payload if shed is None else shed(record)
+    _keep(draft, msgspec.structs.replace(ended, response=_kept(draft, record, response), payload=payload))
     if record.state == "sent":
         _landed(draft, record.command_id)
     _forget_oldest(draft, ended)

@@ -35,6 +35,10 @@ VALUE_RANGE: Final = "value_out_of_range"
 RESERVED_FOR_ANOTHER: Final = "reserved_for_another"
 RESERVATION_UNKNOWN: Final = "reservation_unknown"
 RESERVATION_DIFFERS: Final = "reservation_differs"
+OFFLINE_REFUSED: Final = "offline_refused"
+CHARGED_REFUSED: Final = "charged_refused"
+AUTHORIZED_STALE: Final = "authorized_stale"
+AUTHORIZED_UNASKED: Final = "authorized_unasked"
 
 MEANINGS: Final[dict[str, str]] = {
     CLOCK_SUSPECT: "the station's time cannot be right; see received_at",
@@ -64,6 +68,10 @@ MEANINGS: Final[dict[str, str]] = {
     RESERVED_FOR_ANOTHER: "it began on a connector that was reserved for another tag",
     RESERVATION_UNKNOWN: "its start named a reservation that is not known",
     RESERVATION_DIFFERS: "its start named a reservation of another tag or another connector",
+    OFFLINE_REFUSED: "it began before the station was connected, and its tag was refused when its start came",
+    CHARGED_REFUSED: "it was given energy after its tag was refused, more than the station's MaxEnergyOnInvalidId",
+    AUTHORIZED_STALE: "the external authorizer did not answer; what it had said last decided",
+    AUTHORIZED_UNASKED: "the external authorizer did not answer; it was accepted without",
 }
 """Flag -> meaning; the documentation's table is made from it."""
 

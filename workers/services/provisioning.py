@@ -18,7 +18,7 @@ from shared.records.requests import CreateStation, DeleteStation, Disconnect, Up
 from shared.records.stations import Registration, StationRecord
 from workers.store.draft import Draft
 
-from . import closing, commands, flags, reports, reservations
+from . import certificates, closing, commands, credentials, flags, local_lists, reports, reservations
 from .configuration import drifts, waiting
 from .probing import concluding as probing
 from .refusals import Refused
@@ -27,13 +27,15 @@ from .tuning import concluding
 GO_AWAY: Final = 1012
 """The station is to dial again: one that was closed with 1000 might not (quirk 29)."""
 POLICY_VIOLATION: Final = 1008
-_RECORD_FIELDS: Final = ("name", "group", "time_zone", "boot_policy", "quirk_profile")
+_RECORD_FIELDS: Final = ("name", "group", "time_zone", "boot_policy", "quirk_profile", "certificate_name")
 _DOOR_FIELDS: Final = {
     "key_hash": "key",
     "minimum_profile": "minimum_profile",
     "subprotocol": "subprotocol",
     "ping": "ping",
     "blocked": "blocked",
+    "group": "group",
+    "certificate_name": "certificate_name",
 }
 """Field of a request -> field of the door."""
 
@@ -55,6 +57,7 @@ def create(draft: Draft, request: CreateStation) -> dict[str, Any]:
             quirk_profile=request.quirk_profile,
             name=request.name,
             group=request.group,
+            certificate_name=request.certificate_name,
         )
     )
     draft.write("DEL", keys.door(draft.station_id))
@@ -78,13 +81,15 @@ def update(draft: Draft, request: UpdateStation) -> dict[str, Any]:
     if wanted:
         draft.put(msgspec.structs.replace(station, **wanted))
     door = {field: value for field in _DOOR_FIELDS if (value := getattr(request, field)) is not None}
+    if request.key_hash is not None:
+        credentials.forget(draft, "another key was set")
     if door:
         _write_door(draft, door)
     if request.key_hash is not None:
         reports.noticed(draft, "StationKeyChanged", f"by {request.by or 'operator'}")
     if request.blocked and draft.session.connection == "open":
         _close(draft, POLICY_VIOLATION, "blocked")
-    changed = tuple(sorted((*wanted, *door)))
+    changed = tuple(sorted({*wanted, *door}))
     if changed:
         draft.emit(StationUpdated(station_id=draft.station_id, at=draft.origin.received_at, fields=changed))
     return {"station_id": draft.station_id, "changed": list(changed)}
@@ -113,6 +118,9 @@ def delete(draft: Draft, request: DeleteStation) -> dict[str, Any]:
             )
         )
     concluding.forget(draft)
+    local_lists.forget(draft)
+    credentials.forget(draft, "the station was deleted")
+    certificates.forget(draft)
     _forget(draft)
     draft.emit(StationDeleted(station_id=draft.station_id, at=draft.origin.received_at))
     return {"station_id": draft.station_id}

@@ -31,6 +31,12 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
 
     strip_suffix: bool = False
     hex_tags: bool = False
+    tag_suffix: str = ""
+    """What an id tag ends before."""
+    tag_reversed: bool = False
+    tag_digits: int = 0
+    tag_case: str = ""
+    """`upper` or `lower`: how tags are written into its local list; empty: as they are."""
     free_vend: bool = False
     samples_in_kwh: bool = False
     meter_in_kwh: bool = False
@@ -54,12 +60,37 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
             text = text.partition("_")[0] or text
         if self.hex_tags:
             digits = re.sub(r"[\s:.-]", "", text.lower().removeprefix("0x"))
-            text = digits if re.fullmatch(r"[0-9a-f]+", digits) else text
-        return text
+            text = digits if _is_hex(digits) else text
+        if self.tag_suffix:
+            text = text.partition(self.tag_suffix)[0] or text
+        if self.tag_digits and _is_hex(text):
+            text = text.zfill(self.tag_digits)
+        return _turned(text) if self.tag_reversed else text
+
+    def listed(self, id_tag: str) -> str:
+        """Return how a tag must stand in the station's local list to be the one that its reader names."""
+        text = _turned(id_tag) if self.tag_reversed else id_tag
+        if self.tag_digits and _is_hex(text):
+            text = text.lstrip("0") or "0"
+        return text.upper() if self.tag_case == "upper" else text.lower() if self.tag_case == "lower" else text
 
     def is_free_vend(self, id_tag: str) -> bool:
         """Tell whether a start with this tag needs no tag at all."""
         return self.free_vend and id_tag.lower() in FREE_VEND_TAGS
+
+
+SUFFIXES: Final = {"dash": "-", "colon": ":", "slash": "/", "hash": "#"}
+
+
+def _is_hex(text: str) -> bool:
+    return re.fullmatch(r"[0-9A-Fa-f]+", text) is not None
+
+
+def _turned(text: str) -> str:
+    """Return a hexadecimal text with its bytes in reverse order; another one as it is."""
+    if len(text) % 2 or not _is_hex(text):
+        return text
+    return "".join(text[n : n + 2] for n in range(len(text) - 2, -1, -2))
 
 
 class _Held:
@@ -110,6 +141,10 @@ def _made(rules: dict[str, str]) -> Quirks:
     return Quirks(
         strip_suffix=rules.get("id_tag") == "strip_suffix",
         hex_tags=rules.get("id_tag") == "hex",
+        tag_suffix=SUFFIXES.get(rules.get("id_tag_suffix", ""), ""),
+        tag_reversed=rules.get("id_tag_bytes") == "reversed",
+        tag_digits=int(number_of(rules, "id_tag_digits")),
+        tag_case=rules.get("id_tag_case", "") if rules.get("id_tag_case") in ("upper", "lower") else "",
         free_vend=rules.get("free_vend") == "accept",
         samples_in_kwh=rules.get("samples_in") == "kwh",
         meter_in_kwh=rules.get("meter_in") == "kwh",

@@ -15,7 +15,7 @@ from shared.records.events import StationBooted
 from shared.records.stations import Registration, SessionRecord, StationRecord
 from workers.store.draft import Draft
 
-from . import acceptance, configuration, reconciliation
+from . import acceptance, configuration, local_lists, reconciliation
 from .quirks import quirks_of
 
 SETTLE_MS: Final = 1000
@@ -74,6 +74,7 @@ def boot(draft: Draft, report: Boot) -> Verdict:
         reconciliation.on_return(draft, "boot")
     if accepted:
         configuration.begin(draft, configuration.BOOT)
+        local_lists.booted(draft)
     return verdict
 
 

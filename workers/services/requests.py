@@ -29,18 +29,22 @@ from shared.records.requests import (
     DeleteStation,
     Disconnect,
     DropQuarantined,
+    IssueCertificate,
     LeaveJob,
     PlanTransaction,
     ReadConfiguration,
+    RenewCertificate,
     Request,
+    RotateKey,
     SendCommand,
     StartProbe,
+    SyncLocalList,
     UpdateStation,
 )
 from workers.store.draft import Draft
 from workers.store.wants import WantCommand, WantQuarantined
 
-from . import bulk, closing, commands, duplicates, flags, provisioning, quarantine
+from . import bulk, certificates, closing, commands, credentials, duplicates, flags, local_lists, provisioning, quarantine
 from .configuration import asked
 from .probing import asking as probing
 from .refusals import Refused
@@ -163,6 +167,10 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     PlanTransaction: (200, planning.plan),
     ReadConfiguration: (202, asked.read),
     AcknowledgeDrift: (200, asked.acknowledge),
+    RotateKey: (202, credentials.rotate),
+    RenewCertificate: (202, certificates.renew),
+    IssueCertificate: (200, certificates.issued),
+    SyncLocalList: (202, local_lists.sync),
     StartProbe: (202, probing.start),
     AbortProbe: (202, probing.abort),
 }
@@ -172,6 +180,10 @@ _FOR_JOBS: Final[dict[type[Request], Callable[[Draft, Any], bool]]] = {
     ReadConfiguration: asked.join,
     ApplyTemplates: asking.join,
     StartProbe: probing.join,
-    LeaveJob: asked.leave,
+    SyncLocalList: local_lists.join,
+    RotateKey: credentials.join,
+    LeaveJob: lambda draft, request: (
+        credentials.leave(draft, request) or local_lists.leave(draft, request) or asked.leave(draft, request)
+    ),
 }
 """What a job asks -> who serves it, and tells whether anything came of it. Nobody waits for a reply."""

@@ -19,7 +19,7 @@ from shared.records.stations import SessionRecord, StationRecord
 from workers.store.draft import Draft
 from workers.store.wants import WantPresence
 
-from . import commands, configuration, reconciliation
+from . import certificates, commands, configuration, credentials, local_lists, reconciliation
 from .quirks import quirks_of
 from .wakeups import wakes
 
@@ -55,6 +55,8 @@ def opened(draft: Draft, body: SessionOpened) -> None:
         if booted and not session.subprotocol:  # A boot that came first did not know in which words to ask.
             configuration.begin(draft, configuration.BOOT)
     _raise_profile(draft, session, body.security_profile)
+    credentials.came(draft, body.proof)
+    certificates.seen(draft, body.certificate, body.certificate_ends_at)
     for note in body.notes:
         quirk, _, detail = note.partition(":")
         draft.flag(quirk, detail)
@@ -168,6 +170,7 @@ def _begin(draft: Draft, subprotocol: str, address: str, security_profile: int) 
     if draft.charging.open:
         reconciliation.on_return(draft, "reconnect")
     configuration.returned(draft)
+    local_lists.returned(draft)
 
 
 def _hold_ms(draft: Draft) -> int:

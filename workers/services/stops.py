@@ -287,7 +287,7 @@ def _built(draft: Draft, report: StopReport, begin: tuple[int, int] | None, rule
     connectors = [one for one in draft.connectors.by_id if one > 0]
     free = [one for one in connectors if one not in {each.connector_id for each in draft.charging.open.values()}]
     connector_id = free[0] if len(free) == 1 else 0
-    tag = authorization.look(draft, report.id_tag) if report.id_tag else TagAnswer("")
+    tag = (authorization.look(draft, report.id_tag) if report.id_tag else None) or TagAnswer("")
     return Transaction(
         transaction_id=draft.get(WantTransactionId()),
         station_id=draft.station_id,

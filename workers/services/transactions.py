@@ -17,6 +17,7 @@ from workers.store.draft import Draft
 from workers.store.wants import Want, WantStart, WantTransaction, WantTransactionId
 
 from . import authorization, flags, reservations
+from . import authorization_refused as refused
 from .clocks import is_plausible
 from .closing import assume_over, enter, file
 from .metering import keep_open
@@ -75,11 +76,14 @@ def start(draft: Draft, report: StartReport) -> Started:
     if flags.START_KEY_REUSED in marks:
         holder += f"#{number}"  # The ended one's place is given back after this one takes its own.
     if newer:
-        answer, held = authorization.look(draft, id_tag), ""
+        admission = authorization.Admission(authorization.look(draft, id_tag) or TagAnswer("Invalid"))
     else:
-        answer, held = authorization.admit(draft, id_tag, holder)
-    opened = reservations.claim(draft, _answered(opened, answer, held))
+        admission = authorization.admit(draft, id_tag, holder, report.started_at)
+    answer = admission.answer
+    marks = flags.union(opened.flags, *admission.marks, *refused.marks(draft, answer.status, report.started_at))
+    opened = reservations.claim(draft, _answered(opened, answer, admission.held, marks))
     enter(draft, opened)
+    refused.tell(draft, opened)
     if newer:
         evidence = "the connector's next transaction had started before it came"
         assume_over(draft, opened, "superseded", flags.OUT_OF_ORDER, evidence)
@@ -102,7 +106,7 @@ def start_unreadable(draft: Draft, hint: StartReport, text: bytes) -> Started:
     opened = _opened(draft, hint, quirks_of(draft.station), number, key, marks)
     answer = TagAnswer("Invalid")
     draft.count("authorizations_total", answer.status)
-    enter(draft, _answered(opened, answer, ""))
+    enter(draft, _answered(opened, answer, "", opened.flags))
     return Started(number, answer)
 
 
@@ -128,9 +132,14 @@ def _opened(
     )
 
 
-def _answered(opened: Transaction, answer: TagAnswer, holder: str) -> Transaction:
+def _answered(opened: Transaction, answer: TagAnswer, holder: str, marks: tuple[str, ...]) -> Transaction:
     return msgspec.structs.replace(
-        opened, authorization=answer.status, expires_at=answer.expires_at, group=answer.group, holder=holder
+        opened,
+        authorization=answer.status,
+        expires_at=answer.expires_at,
+        group=answer.group,
+        holder=holder,
+        flags=marks,
     )
 
 

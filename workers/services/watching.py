@@ -122,7 +122,7 @@ def _why_not_started(draft: Draft, watch: Watch) -> tuple[str, str]:
     if draft.session.connection != "open":
         return "offline", "the station is offline"
     answer = authorization.look(draft, watch.id_tag)
-    if answer.status != authorization.ACCEPTED:
+    if answer is not None and answer.status != authorization.ACCEPTED:
         return "tag", f"the id tag would be answered {answer.status}"
     wanted = watch.connector_id
     statuses = {number: one.status for number, one in draft.connectors.by_id.items() if number}

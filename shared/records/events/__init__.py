@@ -49,6 +49,8 @@ AnyEvent = (
     | DiagnosticsStatus
     | SecurityEvent
     | CertificateRequested
+    | CertificateChanged
+    | KeyRotation
     | DataTransferred
     | FrameQuarantined
     | CommandChanged

@@ -68,6 +68,33 @@ class AuthorizationRefused(Event, tag="authorization.refused"):
     where: str
 
 
+class TransactionUnauthorized(Event, tag="transaction.unauthorized"):
+    """A transaction has begun whose tag was refused when its start came, `offline` or on the station's own knowledge.
+
+    `expected`: what the station is set to do, `stop`, `suspend` (the energy alone) or `unknown`; `max_energy_wh`: what
+    it may still give (MaxEnergyOnInvalidId), null where it has no such key.
+    """
+
+    transaction_id: int
+    connector_id: int
+    status: str
+    offline: bool
+    started_at: int
+    expected: str
+    max_energy_wh: int | None = None
+
+
+class TransactionUnauthorizedEnded(Event, tag="transaction.unauthorized_ended"):
+    """Such a transaction ended; `energy_after_wh` is what it was given after the refusal, null where none measured."""
+
+    transaction_id: int
+    connector_id: int
+    status: str
+    energy_wh: int
+    energy_after_wh: int | None = None
+    flags: tuple[str, ...] = ()
+
+
 class StartFailed(Event, tag="transaction.start_failed"):
     """A remote start was accepted and no transaction began in time: `reason` offline, tag, connector or unknown."""
 

@@ -30,6 +30,16 @@ class DriftAcknowledged(Event, tag="configuration.acknowledged"):
     by: str = ""
 
 
+class LocalListChanged(Event, tag="local_list.changed"):
+    """How a station holds its local authorization list: `wanted` and `held` are versions of the policy's list."""
+
+    policy: str
+    state: str
+    wanted: int
+    held: int
+    detail: str = ""
+
+
 class StationTuned(Event, tag="configuration.tuned"):
     """A station was brought in line with its templates, as far as it goes; `state` is that of all of them together."""
 

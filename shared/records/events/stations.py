@@ -98,7 +98,25 @@ class SecurityEvent(Event, tag="station.security_event"):
 
 
 class CertificateRequested(Event, tag="station.certificate_requested"):
-    """SignCertificate: the request is stored and was answered Rejected."""
+    """SignCertificate: waits for the authority where `problem` is empty; else it was answered Rejected."""
+
+    problem: str = ""
+
+
+class CertificateChanged(Event, tag="station.certificate"):
+    """A certificate was sent, accepted, rejected or first used by its station; or none was made, for `problem`."""
+
+    state: str
+    certificate_id: str = ""
+    not_after: int = 0
+    problem: str = ""
+
+
+class KeyRotation(Event, tag="station.key_rotation"):
+    """A new key is on its way to a station, was taken or refused, or is in use; never the key itself."""
+
+    state: str
+    answer: str = ""
 
 
 class DataTransferred(Event, tag="station.data_transfer"):

@@ -10,7 +10,7 @@ from shared.envelopes import Kind
 from shared.records.requests import ReplayQuarantined
 from shared.records.tags import IdTag
 from shared.records.transactions import Transaction
-from workers.store.wants import WantTag, WantTransactionId
+from workers.store.wants import WantSite, WantTag, WantTransactionId
 
 from .site import Site
 
@@ -36,14 +36,18 @@ def test_a_start_is_decided_in_one_round_for_an_unknown_tag() -> None:
     wants = prefetched(site, "StartTransaction", fields)
     assert WantTag("ab") in wants
     assert WantTransactionId() in wants
-    assert len(wants) == 3
+    assert len(wants) == 4
 
 
 @pytest.mark.parametrize(
     ("action", "fields", "wants"),
     [
-        ("Authorize", {"idTag": "Ab"}, [WantTag("ab")]),
-        ("StopTransaction", {"transactionId": 1, "meterStop": 1, "timestamp": "", "idTag": "Ab"}, [WantTag("ab")]),
+        ("Authorize", {"idTag": "Ab"}, [WantTag("ab"), WantSite()]),
+        (
+            "StopTransaction",
+            {"transactionId": 1, "meterStop": 1, "timestamp": "", "idTag": "Ab"},
+            [WantTag("ab"), WantSite()],
+        ),
         ("StopTransaction", {"transactionId": 1, "meterStop": 1, "timestamp": "2023-11-14T22:00:00Z"}, []),
     ],
 )
@@ -110,7 +114,7 @@ def test_a_replayed_start_of_an_open_transaction_completes_it() -> None:
     assert site.request(ReplayQuarantined(request_id="r", quarantine_id=mend(site)))[0] == 200
     assert site.opened[number].meter_start_wh == 5000
     site.stop(9000, transaction=number)
-    assert (only(site).energy_wh, only(site).flags) == (4000, ("unreadable_start",))
+    assert (only(site).energy_wh, only(site).flags) == (4000, ("unreadable_start", "charged_refused"))
 
 
 def test_times_without_a_zone_are_the_stations() -> None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from shared.records.authorization import policy_of, template_of
 from shared.records.commands import CommandRecord
 from shared.records.configuration import Change, KeyValue, Snapshot
 from shared.records.templates import Desired, Templates, desired
@@ -23,7 +24,7 @@ from workers.services import commands, configuration
 from workers.services.quirks import overrides_of
 from workers.services.wakeups import wakes
 from workers.store.draft import Draft
-from workers.store.wants import WantTemplates
+from workers.store.wants import WantPolicies, WantTemplates
 
 from . import concluding, rebooting
 from . import search as searching
@@ -81,7 +82,11 @@ def look(draft: Draft, snapshot: Snapshot, _previous: Snapshot | None, _changes:
 def _wanted(draft: Draft, dialect: Dialect) -> Desired:
     assert draft.station is not None
     every: Templates | None = draft.get(WantTemplates())
-    return desired(every.by_name.values() if every is not None else (), dialect.meter, draft.station)
+    templates = list(every.by_name.values()) if every is not None else []
+    policy = policy_of(draft.get(WantPolicies()), draft.station)
+    if policy is not None:
+        templates.append(template_of(policy))  # What belongs to the mode of authorization is set like all else.
+    return desired(templates, dialect.meter, draft.station)
 
 
 def _remembered(draft: Draft, wanted: Desired) -> dict[str, KeyMemory]:

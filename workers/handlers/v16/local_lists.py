@@ -1,0 +1,95 @@
+"""SendLocalList and GetLocalListVersion in the words of 1.6 (§5.10, §5.15, §7.1, §7.47)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import msgspec
+
+from shared.ocpp.v16.enums import UpdateStatus, UpdateType
+from shared.ocpp.v16.messages import GetLocalListVersionRequest, SendLocalListRequest
+from shared.ocpp.versions import OCPP16
+from shared.records.commands import CommandRecord
+from workers.services import commands
+from workers.services.local_lists.running import ORIGIN
+from workers.services.local_lists.words import Entry, Message, Result, Words, speaks
+
+from .authorize import info
+
+_RESULTS: Final[dict[str, Result]] = {
+    UpdateStatus.ACCEPTED.lower(): "accepted",
+    UpdateStatus.FAILED.lower(): "failed",
+    UpdateStatus.VERSION_MISMATCH.lower(): "mismatch",
+    UpdateStatus.NOT_SUPPORTED.lower(): "unsupported",
+}
+_UNKNOWN: Final = ("NotImplemented", "NotSupported")
+_LOST: Final = frozenset({"timed_out", "expired", "cancelled"})
+
+
+def _ask() -> Message:
+    return GetLocalListVersionRequest.action, {}
+
+
+def _number(response: Any) -> int | None:
+    found = response.get("listVersion") if isinstance(response, dict) else None
+    if isinstance(found, str) and found.lstrip("-").isdecimal() and len(found) < 12:
+        found = int(found)
+    return found if type(found) is int and -1 <= found < 2**31 else None
+
+
+def _send(number: int, full: bool, entries: Iterable[Entry]) -> Message:
+    kind = UpdateType.FULL if full else UpdateType.DIFFERENTIAL
+    wire = [_entry(id_tag, answer) for id_tag, answer in entries]
+    payload: dict[str, Any] = {"listVersion": number, "updateType": kind.value}
+    if wire:
+        payload["localAuthorizationList"] = wire
+    return SendLocalListRequest.action, payload
+
+
+def _entry(id_tag: str, answer: Any) -> dict[str, Any]:
+    if answer is None:
+        return {"idTag": id_tag}
+    return {"idTag": id_tag, "idTagInfo": msgspec.to_builtins(info(answer))}
+
+
+def _result(command: CommandRecord) -> Result:
+    """A CALLERROR is a refusal, but for one that says that the station has no such message."""
+    if command.state in _LOST:
+        return "lost"
+    if command.error:
+        return "unsupported" if command.error.startswith(_UNKNOWN) else "failed"
+    status = command.response.get("status") if isinstance(command.response, dict) else None
+    if command.action == GetLocalListVersionRequest.action:
+        return "accepted"
+    return _RESULTS.get(str(status).lower(), "failed")
+
+
+def _said(command: CommandRecord) -> str:
+    status = command.response.get("status") if isinstance(command.response, dict) else None
+    return str(status)[:50] if isinstance(status, str) else command.error[:100] or command.state
+
+
+@commands.sheds(SendLocalListRequest.action)
+def _shed(command: CommandRecord) -> str:
+    """Keep of what Ampstream sent the number and how many tags it had: a fleet's lists would fill the history."""
+    if command.origin != ORIGIN:
+        return command.payload
+    sent = msgspec.json.decode(command.payload)
+    sent["localAuthorizationList"] = []
+    return msgspec.json.encode(sent).decode()
+
+
+speaks(
+    OCPP16.subprotocol,
+    Words(
+        ask=_ask,
+        number=_number,
+        send=_send,
+        result=_result,
+        said=_said,
+        most_at_once="SendLocalListMaxLength",
+        most="LocalAuthListMaxLength",
+        profile="LocalAuthListManagement",
+    ),
+)
