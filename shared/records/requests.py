@@ -236,10 +236,10 @@ class BeginUpdate(Request, frozen=True, tag="begin_update"):
     only_idle: bool = True
     retrieve_in_ms: int = 0
     """The station is told to fetch it so much later."""
-    expires_in_ms: int
+    expires_in_ms: int = 900_000
     """Its command is not sent after so long."""
-    stage_timeout_ms: int
-    boot_timeout_ms: int
+    stage_timeout_ms: int = 3_600_000
+    boot_timeout_ms: int = 1_800_000
 
 
 class StopUpdate(Request, frozen=True, tag="stop_update"):
