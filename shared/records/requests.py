@@ -222,7 +222,7 @@ class AbortProbe(Request, frozen=True, tag="abort_probe"):
     """End a probe and restore the station; 404 where none runs, 409 where it is being restored."""
 
 
-class BeginUpdate(Request, frozen=True, tag="begin_update"):
+class BeginUpdate(Request, frozen=True, kw_only=True, tag="begin_update"):
     """Begin a campaign's update; nobody waits for a reply, the result goes to the campaign."""
 
     campaign_id: str
