@@ -44,6 +44,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
         _OPERATE, "ampstream.operator.transactions:transactions", "List, show and close transactions."
     ),
     "limits": Lazy(_OPERATE, "ampstream.operator.limits:limits", "Say what stations may draw, and see what they do."),
+    "probe": Lazy(_OPERATE, "ampstream.operator.probe:probe", "Try what a station's smart charging really does."),
     "profiles": Lazy(
         _OPERATE, "ampstream.operator.profiles:profiles", "List, show, write and delete charging profiles."
     ),

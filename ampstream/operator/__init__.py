@@ -11,6 +11,7 @@ models.py        ampstream models
 templates.py     ampstream templates, ampstream config apply and wanted
 reservations.py  ampstream reservations
 limits.py        ampstream limits        profiles.py      ampstream profiles
+probe.py         ampstream probe
 jobs.py          ampstream jobs, and ampstream send to many
 quarantine.py    ampstream quarantine    events.py        ampstream events, ampstream tail
 words.py         events in plain words

@@ -177,6 +177,9 @@ _WORDS: Final[dict[str, Words]] = {
     "reservation.expired": lambda event: f"{_reserved(event)}: expired, nobody came",
     "reservation.cancelled": lambda event: f"{_reserved(event)}: cancelled{_optional(' ({})', event['reason'])}",
     "reservation.refused": lambda event: f"{_reserved(event)}: refused{_optional(' ({})', event['reason'])}",
+    "probe.changed": lambda event: (
+        f"probe of smart charging: {cell(event['state'])}{_optional(' ({})', event['detail'])}"
+    ),
     "job.created": lambda event: (
         f"{cell(event['by'])} made a job: {cell(event['action'])} to {event['total']} stations, {cell(event['state'])}"
     ),

@@ -21,6 +21,7 @@ _SECTIONS: Final = {
     "stations": "Charging stations, and what operators want of them.",
     "charging": "Connectors, transactions, meter values.",
     "profiles": "Charging profiles: what stations are allowed to draw.",
+    "probes": "What stations' smart charging really does, found by trying.",
     "commands": "What stations are sent, and what becomes of it.",
     "reservations": "Connectors that are kept for somebody.",
     "jobs": "One thing asked of many stations, a few at a time, with a result each.",

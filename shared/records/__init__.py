@@ -10,6 +10,7 @@
     drifts.py        changes that somebody should look at; drift_rules.py: the rules that are shipped
     models.py        what models can do, and what operators say of them
     profiles.py      charging profiles: of the library, and section `sc`: those of a station
+    probes.py        section `pr`: a probe of smart charging under way; its report; what models can do by trial
     sites.py         sites: the tree of circuits and stations, and what is allocated; site_history.py: minute by minute
     demand.py        demand response: events and the stations under them; prices.py: what energy costs when
     templates.py     how stations are wanted; which of it wins for a station

@@ -7,6 +7,7 @@ configuration.py configurations, drifts, models
 tags.py          id tags
 tuning.py        templates, and how stations stand to them
 profiles.py      charging profiles, and the schedule that comes of them
+probes.py        probes of smart charging, and what models can do by trial
 reservations.py  reservations
 jobs.py          jobs over many stations, their progress and results
 tokens.py        operators' tokens, and who one is

@@ -3,6 +3,7 @@
 stations.py      stations: list, one, create, change, delete, disconnect; their keys
 charging.py      connectors, transactions, meter values; csvout.py: those as CSV
 profiles.py      charging profiles: the library, those of a station, and what comes of them
+probes.py        what a station's smart charging really does: begin, show, abort; the report
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 reservations.py  reservations: make, list, show, cancel
@@ -33,6 +34,7 @@ from edge.operators.resources import (
     imports,
     jobs,
     models,
+    probes,
     profiles,
     quarantine,
     reservations,
@@ -52,6 +54,7 @@ ROUTES: tuple[Route, ...] = tuple(
         stations,
         charging,
         profiles,
+        probes,
         commands,
         jobs,
         reservations,

@@ -10,6 +10,7 @@
     configuration.py stations' configurations and their history; drifts and their rules
     models.py        models and the operators' word on them
     profiles.py      charging profiles of the library and of stations
+    probes.py        probes, their reports, what was learned of models
     sites.py         sites and their writes; site_history.py: their minutes
     tags.py          id tags in order, and their writes (no station's state, so no commit of a station)
     templates.py     templates and their writes (no station's state either); how stations stand to them

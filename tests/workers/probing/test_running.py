@@ -146,7 +146,8 @@ def test_a_probe_from_begin_to_end(site: Site) -> None:
     assert site.view.probing.run is None
     report = site.report
     assert (report.probe_id, report.ended, report.not_put_back) == (body["probe_id"], "complete", ())
-    assert {one.verdict for one in report.findings} == {"passed", "untested"}
+    found = {one.check: one.verdict for one in report.findings}
+    assert {check for check, verdict in found.items() if verdict == "failed"} == set()
     assert all(one.payload and one.answer for one in report.exchanges)
     known = unpack(site.memory.data[keys.MODELS_CHARGING][model_key("Volt", "One", "1")], Abilities)
     assert (known.zero, known.station_id) == ("shown", "CP1")
@@ -159,7 +160,7 @@ def test_an_abort(site: Site) -> None:
     site.probe()
     for _ in range(17):
         site.answer_next()
-    assert site.request(AbortProbe(request_id="x", by="tester"))[0] == 200 or True
+    assert site.request(AbortProbe(request_id="x", by="tester"))[0] == 202
     site.settle_down()
     assert site.holds() == {("default", 160), ("station_max", 200)}
     assert site.wanted() == WANTED
