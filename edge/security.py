@@ -84,7 +84,7 @@ class SecurityLog:
             kind=kind,
             severity=severity_of(kind),
             source="ampstream",
-            at=self._clock.wall_ms(),
+            at=0,  # Redis's time, when it is written.
             station_id=station_id,
             address=address,
             info=info[:MAX_TEXT],
@@ -112,6 +112,8 @@ class SecurityLog:
         while self._waiting:
             found, self._waiting = self._waiting, []
             try:
-                await security_events.write(self._lane, found)
+                seconds, microseconds = await self._lane.one("TIME")
+                at = int(seconds) * 1000 + int(microseconds) // 1000
+                await security_events.write(self._lane, [msgspec.structs.replace(one, at=at) for one in found])
             except (LaneLost, hiredis.ReplyError) as error:
                 _log.warning("security events could not be written", count=len(found), error=str(error))

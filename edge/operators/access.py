@@ -75,6 +75,8 @@ class Access:
         self._issuer = issuer
         self._security = security
         self._known: dict[str, _Known] = {}
+        self._ahead_ms = self._clock.wall_ms() - self._clock.monotonic() * 1000
+        """Redis's time minus our monotonic clock; this machine's own time until the first look."""
 
     def address_of(self, request: web.Request) -> str:
         """Return where a request is from: behind a trusted proxy, the address that it tells."""
@@ -103,14 +105,14 @@ class Access:
         if scheme.lower() != "bearer" or not text:
             metrics.OPERATOR_AUTH_FAILURES.labels("missing").inc()
             raise _unauthenticated("send a token: `Authorization: Bearer <token>`")
-        address, now, wall = self.address_of(request), self._clock.monotonic(), self._clock.wall_ms()
+        address, now = self.address_of(request), self._clock.monotonic()
         key = digest(text) if text.isascii() and len(text) <= MAX_LENGTH else ""
         known = self._known.get(key)
         fresh = known is None or now >= known.until
         if known is None or fresh:
             self._check_attempts(address, now)
             known = await self._look(text, key, now)
-        caller = known.caller
+        caller, wall = known.caller, int(now * 1000 + self._ahead_ms)
         if caller is not None and caller.token.valid(wall):
             await self._note_use(known, caller, wall, address)
             return caller
@@ -147,7 +149,8 @@ class Access:
         if self._issuer is not None and not text.startswith(PREFIX) and text.count(".") == JWT_DOTS:
             await self._look_at_person(self._issuer, text, known)
         else:
-            token = await tokens.token(self._lane, key)
+            token, redis_ms = await tokens.token_at(self._lane, key)
+            self._ahead_ms = redis_ms - self._clock.monotonic() * 1000
             if token is not None:
                 actor = Actor(kind="token", name=token.name, id=id_of(key), scope=token.scope)
                 known.caller = Caller(actor, token)

@@ -53,6 +53,12 @@ NONE: Final = "none"
 """The metrics' word for a protocol that is not known (yet)."""
 
 _log = get_logger("edge.door")
+_SECURITY_EVENTS: Final = {
+    "auth_failed": "StationLoginsFailed",
+    "bad_certificate": "InvalidStationCertificate",
+    "profile_downgrade": "DowngradeTried",
+}
+"""Why a login was refused -> the security event that it is (white paper, A00.FR.323)."""
 
 
 class _OwnFaults(logging.Filter):
@@ -198,6 +204,8 @@ class Listener:
             header = self._prefaces.header_of(transport)
             address = (header.address if header is not None else "") or origin.peer_of(transport)
             _log.info("TLS handshake failed", address=address, result=result, reason=reason)
+            kind = "InvalidStationCertificate" if result == "certificate" else "TlsHandshakeFailed"
+            self._node.security.note(kind, address=address, info=reason)
 
     def _no_preface(self, address: str, reason: str) -> None:
         """Note that a trusted proxy did not send a PROXY header."""
@@ -218,6 +226,11 @@ class Listener:
             if refused.status == HTTPStatus.UNAUTHORIZED:
                 self._hub.attempts.failed(whence.address, station_id, begun)
             _log.info("login refused", station=station_id, address=whence.address, reason=refused.why)
+            if kind := _SECURITY_EVENTS.get(refused.result):
+                # What was not proved may be anybody's word: events of a station are those of its own.
+                proved = station_id if refused.result == "profile_downgrade" else ""
+                info = f"as {station_id}: {refused.why}"
+                self._node.security.note(kind, station_id=proved, address=whence.address, info=info)
             raise
 
     async def _check(self, session: Session) -> None:

@@ -30,14 +30,16 @@ OWN: Final[dict[str, Severity]] = {
     "StationLoginsFailed": "informational",
     "DowngradeTried": "critical",
     "InvalidStationCertificate": "critical",
+    "TlsHandshakeFailed": "informational",
     "StationKeyChanged": "informational",
     "CertificateRefused": "informational",
     "OperatorLoginsFailed": "critical",
     "AuditLogAltered": "critical",
 }
 """What Ampstream notices: unknown stations and wrong credentials at the door (counted together by the minute), a
-station that comes below its security profile, a client certificate that is not its own, a key that was changed, a
-certificate signing request that was refused, guesses at operators' tokens, an audit log that was tampered with."""
+station that comes below its security profile, a client certificate that is not its own, a TLS handshake that failed, a
+key that was changed, a certificate signing request that was refused, guesses at operators' tokens, an audit log that
+was tampered with."""
 ALARMS: Final = frozenset(
     {
         "TamperDetectionActivated",

@@ -34,6 +34,12 @@ async def token(lane: Lane, token_digest: str) -> Token | None:
     return unpack(record, Token) if record is not None else None
 
 
+async def token_at(lane: Lane, token_digest: str) -> tuple[Token | None, int]:
+    """Return the token with this digest, expired or not, and Redis's time (ms) in the same round trip."""
+    record, (seconds, microseconds) = await replies(lane, [("HGET", keys.TOKENS, token_digest), ("TIME",)])
+    return unpack(record, Token) if record is not None else None, int(seconds) * 1000 + int(microseconds) // 1000
+
+
 async def tokens(lane: Lane) -> dict[str, Token]:
     """Return every token by its id, oldest first."""
     records = [(id_of(token_digest), record) for token_digest, (_, record) in (await _all(lane)).items()]
