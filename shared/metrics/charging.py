@@ -81,6 +81,21 @@ SECURITY_EVENTS: Final = REGISTRY.counter(
     "Security events that stations report; a rise of critical ones is an attack, or hardware that was opened.",
     {"severity": ("critical", "informational")},
 )
+KEY_ROTATIONS: Final = REGISTRY.counter(
+    "key_rotations_total",
+    "Changes of stations' keys by how they ended; a rise of refused is a firmware that does not take them.",
+    {"result": ("done", "refused")},
+)
+CERTIFICATES_MADE: Final = REGISTRY.counter(
+    "certificate_requests_total",
+    "Signing requests of stations by what came of them; a rise of failed is an authority that is not reached.",
+    {"result": ("refused", "signed", "failed", "accepted", "rejected")},
+)
+CERTIFICATES_EXPIRING: Final = REGISTRY.gauge(
+    "certificates_expiring",
+    "Certificates of stations that end within so long, and are not replaced yet; expired: they have.",
+    {"window": ("expired", "7d", "30d")},
+)
 QUIRKS: Final = REGISTRY.counter(
     "quirks_total",
     "Deviations from the standard that were tolerated, by kind; a new kind that rises is a new firmware.",

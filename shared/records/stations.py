@@ -44,6 +44,8 @@ class StationRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """Its frames in quarantine: id -> bytes, the oldest first; what the quota is counted by."""
     name: str = ""
     group: str = ""
+    certificate_name: str = ""
+    """The common name of its certificate; empty: its identity."""
 
 
 class SessionRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -31,6 +31,7 @@ from shared.records.commands import (
 )
 from shared.records.events import CommandChanged
 from shared.records.packing import pack, unpack
+from shared.urls import redact
 from workers.store.draft import Draft
 from workers.store.wants import WantCommand, WantSurplusCommands
 
@@ -276,7 +277,7 @@ def _end(
     draft: Draft, record: CommandRecord, state: CommandState, *, response: Any = None, error: str = ""
 ) -> CommandRecord:
     assert record.state not in TERMINAL, "a command ends once"
-    ended = msgspec.structs.replace(record, state=state, ended_at=draft.now, response=response, error=error[:500])
+    ended = msgspec.structs.replace(record, state=state, ended_at=draft.now, response=response, error=redact(error)[:500])
     shed = command_hooks.SHEDS.get(record.action)
     payload = record.payload if shed is None else shed(record)
     _keep(draft, msgspec.structs.replace(ended, response=_kept(draft, record, response), payload=payload))

@@ -11,7 +11,6 @@ import msgspec
 
 from shared.bus import keys
 from shared.records.events import (
-    CertificateRequested,
     DataTransferred,
     DiagnosticsStatus,
     FirmwareStatus,
@@ -22,17 +21,17 @@ from shared.records.packing import storable
 from shared.records.security_events import ALARMS, SecurityRecord, Source, member, severity_of
 from workers.store.draft import Draft
 
+from . import firmware as updates
 from .registers import bounded
 
 MAX_TEXT: Final = 255
 MAX_DATA: Final = 4096
-MAX_REQUEST: Final = 10_000
-"""Characters kept of a certificate signing request: 5,500 are allowed."""
 
 
 def firmware(draft: Draft, status: str, request_id: int | None = None, *, signed: bool = False) -> None:
     """Take in how far a firmware update is; `signed` for the security extension's."""
     request_id = _bounded(request_id)
+    updates.progressed(draft, status, request_id)
     if _status(draft, "signed_firmware" if signed else "firmware", status, request_id):
         at = draft.origin.received_at
         draft.count("firmware_updates_total", status)
@@ -42,6 +41,7 @@ def firmware(draft: Draft, status: str, request_id: int | None = None, *, signed
 def diagnostics(draft: Draft, status: str, request_id: int | None = None, *, log: bool = False) -> None:
     """Take in how far an upload of diagnostics is; `log` for the security extension's."""
     request_id = _bounded(request_id)
+    updates.told(draft, "log" if log else "diagnostics", status[:MAX_TEXT], request_id)
     if _status(draft, "log" if log else "diagnostics", status, request_id):
         at = draft.origin.received_at
         draft.emit(
@@ -87,12 +87,6 @@ def _keep(draft: Draft, kind: str, source: Source, info: str, reported_at: int =
         info=info,
     )
     draft.effect("ZADD", keys.SECURITY, at, member(record))
-
-
-def certificate_request(draft: Draft, request: str) -> None:
-    """Keep a certificate signing request: no authority exists yet that could sign it."""
-    _remember(draft, "sign_certificate", {"csr": request[:MAX_REQUEST]})
-    draft.emit(CertificateRequested(station_id=draft.station_id, at=draft.origin.received_at))
 
 
 def vendor_data(draft: Draft, vendor_id: str, message_id: str, data: str) -> None:

@@ -44,7 +44,19 @@ from shared.records.requests import (
 from workers.store.draft import Draft
 from workers.store.wants import WantCommand, WantQuarantined
 
-from . import bulk, certificates, closing, commands, credentials, duplicates, flags, local_lists, provisioning, quarantine
+from . import (
+    bulk,
+    certificates,
+    closing,
+    commands,
+    credentials,
+    duplicates,
+    firmware,
+    flags,
+    local_lists,
+    provisioning,
+    quarantine,
+)
 from .configuration import asked
 from .probing import asking as probing
 from .refusals import Refused
@@ -63,7 +75,7 @@ def serve(draft: Draft, request: Request) -> None:
         if _FOR_JOBS[type(request)](draft, request):
             _note(draft, request)
         return
-    if for_sites.serve(draft, request) or repeated(draft, request):
+    if for_sites.serve(draft, request) or firmware.serve(draft, request) or repeated(draft, request):
         return
     status, server = _SERVERS[type(request)]
     try:

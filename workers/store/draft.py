@@ -11,9 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from shared import envelopes
+from shared.records.certificates import Certificates
 from shared.records.commands import CommandRecord, Commands
 from shared.records.configuration import Configured
+from shared.records.credentials import Credentials
 from shared.records.events import Event, StationFlagged
+from shared.records.firmware import Updating
 from shared.records.history import Fact
 from shared.records.local_lists import LocalList
 from shared.records.packing import pack
@@ -38,9 +41,12 @@ Section = (
     | Configured
     | Tuned
     | Reservations
+    | Updating
     | Limits
     | LocalList
     | Probing
+    | Credentials
+    | Certificates
 )
 
 
@@ -64,9 +70,10 @@ class Draft:
     """What one entry changes. `now` is Redis TIME of the batch in ms."""
 
     __slots__ = (
-        "_events", "answer", "changed", "charging", "commands", "configured", "connectors", "counts", "deliveries",
-        "effects", "flags", "limits", "listed", "now", "origin", "policy", "probing", "releases", "reserved", "result",
-        "session", "station", "station_id", "timers", "tuned", "view", "writes",
+        "_events", "answer", "certificates", "changed", "charging", "commands", "configured", "connectors", "counts",
+        "credentials", "deliveries", "effects", "flags", "limits", "listed", "now", "origin", "policy", "probing",
+        "releases", "reserved", "result", "session", "station", "station_id", "timers", "tuned", "updating", "view",
+        "writes",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -78,6 +85,9 @@ class Draft:
     tuned: Tuned
     limits: Limits
     reserved: Reservations
+    updating: Updating
+    credentials: Credentials
+    certificates: Certificates
     probing: Probing
     listed: LocalList
 
@@ -221,6 +231,9 @@ _PLACES: Final[dict[type, tuple[str, str]]] = {
     Tuned: ("tu", "tuned"),
     Limits: ("sc", "limits"),
     Reservations: ("rs", "reserved"),
+    Updating: ("fw", "updating"),
+    Credentials: ("ke", "credentials"),
+    Certificates: ("ce", "certificates"),
     Probing: ("pr", "probing"),
     LocalList: ("ll", "listed"),
 }

@@ -10,8 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from shared.records.certificates import Certificates
 from shared.records.commands import Commands
 from shared.records.configuration import Configured
+from shared.records.credentials import Credentials
+from shared.records.firmware import Updating
 from shared.records.local_lists import LocalList
 from shared.records.probes import Probing
 from shared.records.profiles import Limits
@@ -32,6 +35,9 @@ SECTIONS: Final[dict[str, type[msgspec.Struct]]] = {
     "tu": Tuned,
     "sc": Limits,
     "rs": Reservations,
+    "fw": Updating,
+    "ke": Credentials,
+    "ce": Certificates,
     "ll": LocalList,
     "pr": Probing,
 }
@@ -48,8 +54,8 @@ class StationView:
     """
 
     __slots__ = (
-        "_raw", "charging", "commands", "configured", "connectors", "limits", "listed", "loaded", "probing", "reserved",
-        "session", "station", "station_id", "token", "tuned",
+        "_raw", "certificates", "charging", "commands", "configured", "connectors", "credentials", "limits", "listed",
+        "loaded", "probing", "reserved", "session", "station", "station_id", "token", "tuned", "updating",
     )  # fmt: skip
 
     station: StationRecord | None
@@ -70,6 +76,12 @@ class StationView:
     """Its charging profiles."""
     reserved: Reservations
     """Its reservations."""
+    updating: Updating
+    """The update of its firmware that is under way."""
+    credentials: Credentials
+    """Where a change of its key stands."""
+    certificates: Certificates
+    """Its certificates."""
     probing: Probing
     """The probe that runs on it."""
     listed: LocalList
@@ -118,6 +130,9 @@ _LAZY: Final[dict[str, tuple[str, Callable[[bytes], Any], Any]]] = {
         ("tuned", "tu", Tuned()),
         ("limits", "sc", Limits()),
         ("reserved", "rs", Reservations()),
+        ("updating", "fw", Updating()),
+        ("credentials", "ke", Credentials()),
+        ("certificates", "ce", Certificates()),
         ("probing", "pr", Probing()),
         ("listed", "ll", LocalList()),
     )

@@ -3,9 +3,11 @@
     boot.py, heartbeat.py   BootNotification, Heartbeat
     status.py               StatusNotification
     reports.py              firmware, diagnostics and log statuses
-    security.py             SecurityEventNotification, SignCertificate
+    security.py             SecurityEventNotification
+    certificates.py         SignCertificate, CertificateSigned, a station's roots
     data_transfer.py        DataTransfer
     authorize.py, transactions.py, meter_values.py   Authorize; StartTransaction, StopTransaction; MeterValues
+    firmware.py             UpdateFirmware and SignedUpdateFirmware for campaigns
     tuning.py               ChangeConfiguration and Reset for templates
     charging_profiles.py    SetChargingProfile, ClearChargingProfile, GetCompositeSchedule
     configuration.py        GetConfiguration, read as loosely as stations write it

@@ -1,9 +1,8 @@
-"""SecurityEventNotification and SignCertificate (OCPP 1.6 security white paper, A04 and A02)."""
+"""SecurityEventNotification (OCPP 1.6 security white paper, A04)."""
 
 from __future__ import annotations
 
 from shared.ocpp.v16 import messages as v16
-from shared.ocpp.v16.enums import GenericStatusEnumType
 from workers.handlers.registry import handles
 from workers.services import reports, times
 from workers.store.draft import Draft
@@ -16,10 +15,3 @@ def security_event(
     """Keep a security event."""
     reports.security_event(draft, request.type, times.read(draft, request.timestamp), request.tech_info or "")
     return v16.SecurityEventNotificationResponse()
-
-
-@handles(v16.SignCertificateRequest)
-def sign_certificate(draft: Draft, request: v16.SignCertificateRequest) -> v16.SignCertificateResponse:
-    """Keep a certificate signing request and refuse it: there is no authority yet."""
-    reports.certificate_request(draft, request.csr)
-    return v16.SignCertificateResponse(status=GenericStatusEnumType.REJECTED)
