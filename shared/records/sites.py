@@ -198,3 +198,15 @@ class SiteState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How many stations were told something in this round."""
     holder: str = ""
     """The worker that did it."""
+
+
+class RoundNote(msgspec.Struct, array_like=True, frozen=True):
+    """What a round leaves for the gauges: hash `idx:sites:rounds`. Power at the root, integer W."""
+
+    at: int
+    over: bool = False
+    """Whether a circuit was above its limit."""
+    limit_w: int = 0
+    base_w: int = 0
+    allocated_w: int = 0
+    drawn_w: int = 0

@@ -298,6 +298,9 @@ class Settings(AuthorizationSettings, frozen=True, kw_only=True):
             "Stations begun per second over all jobs, and the most that a job may ask for.", "1/s", gt=0, le=10_000
         ),
     ] = 100.0
+    site_round_s: Annotated[
+        float, _charging("How often a site's capacity is shared anew among its stations.", "s", ge=1, le=300)
+    ] = 5.0
 
     event_retention_s: Annotated[int, _keep("Age at which events leave the event stream.", "s", ge=1)] = 604800
     event_max_bytes: Annotated[int, _keep("Size at which the oldest events leave early.", "B", ge=1048576)] = 536870912
@@ -317,6 +320,9 @@ class Settings(AuthorizationSettings, frozen=True, kw_only=True):
     job_retention_s: Annotated[
         int, _keep("Jobs over many stations are forgotten so long after their end.", "s", ge=60)
     ] = 2592000
+    site_history_s: Annotated[
+        int, _keep("Age at which minutes leave a site's history of limits and loads.", "s", ge=3600)
+    ] = 172800
 
     audit_retention_s: Annotated[
         int, _keep("Age at which entries leave the audit log, behind an entry that says so.", "s", ge=86400)

@@ -4,7 +4,7 @@
 -- KEYS[1]  site:{name}:lease   KEYS[2]  site:{name}:doc   KEYS[3]  site:{name}:run   KEYS[4]  site:{name}:state
 -- KEYS[5]  idx:sites:rounds   KEYS[6..]  uplinks
 -- ARGV[1]  who   ARGV[2]  site   ARGV[3]  the document it went by   ARGV[4]  what it knows   ARGV[5]  the state
--- ARGV[6]  now (ms)   then per request: the index of its uplink's key, the entry
+-- ARGV[6]  the note of it   then per request: the index of its uplink's key, the entry
 --
 -- Returns 1 ended, 0 the document is another by now, -1 somebody else allocates.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end

@@ -1,0 +1,229 @@
+"""What each connector of a site is to its allocator, by what is known and what was seen.
+
+Nothing is taken on trust: a station that is away counts with what it may still draw, one that never took a limit with
+its fuse, and one that draws more than it was told with what it draws.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from shared.records.profiles import Assigned
+from shared.records.sites import NOTHING, Amps, ConnectorNow, Place, Site
+from shared.records.transactions import Transaction
+from shared.smartcharging.site_profiles import name_of
+from workers.services.smartcharging.room import PHASES, Phase, Session
+
+from .knowing import NEVER, ConnectorRun, StationRun, Told
+from .seeing import Drawn, Seen, drawn
+
+GRACE_MS: Final = 10_000
+"""A reading tells of a limit that was in force so long before it was taken."""
+EXCESS: Final = 1.05
+SLACK: Final = 10
+"""Tenths of an ampere. Who draws more than his limit by this and `EXCESS` does not obey."""
+MARGIN: Final = 20
+"""Tenths of an ampere that a car is given beyond what it takes, so that it shows when it wants more."""
+NEARLY: Final = 10
+"""Within so much of its limit a car may want more."""
+FRESH_MS: Final = 900_000
+"""A reading that is older tells nothing of what the car wants."""
+FULL_MS: Final = 60_000
+"""A car that was allowed to draw for so long and draws nothing is full, or waits for its own time."""
+FULL_AGAIN_MS: Final = 1_800_000
+"""It is asked again after so long."""
+REFUSALS: Final = 2
+"""So many refusals in a row: another way is tried."""
+EV_SUSPENDED: Final = "SuspendedEV"
+NO_LEVEL: Final = 0
+HIGHEST_LEVEL: Final = 8
+"""Of stack levels, also where a station says that it takes more: it may mean the number of levels."""
+
+
+class Judged(msgspec.Struct, kw_only=True):
+    """A connector in a round: `session` is what the allocator sees, `told` where its limit goes."""
+
+    place: Place
+    number: int
+    session: Session
+    may_draw: int
+    told: Told
+    state: ConnectorNow = "idle"
+    transaction: Transaction | None = None
+    run: ConnectorRun | None = None
+    drawn: Amps = NOTHING
+    drawn_at: int = 0
+    phases: tuple[int, ...] = ()
+    online: bool = False
+    detail: str = ""
+
+
+def judge(place: Place, seen: Seen, run: StationRun, site: Site, now: int) -> list[Judged]:
+    """Return every connector of a station; `run` takes in what was seen."""
+    if run.level == NEVER:
+        run.level = min(seen.takes.max_stack_level or NO_LEVEL, HIGHEST_LEVEL)
+    if seen.booted_at > run.told_after_boot:
+        # Some forget what they had been told: the transactions' profiles may go, and the others do at times.
+        run.told_after_boot = seen.booted_at
+        for told in (run.default, *(one.told for one in run.connectors.values())):
+            if told.at < seen.booted_at:
+                told.forget()
+    name, held = name_of(site.name), seen.limits.by_slot
+    run.default.take_in(held.get(f"default/0/{run.level}"), name, now)
+    gone = [number for number in run.connectors if number not in seen.running and not run.by_default]
+    for number in gone:
+        del run.connectors[number]
+    found = []
+    for number in seen.connectors:
+        transaction = seen.running.get(number)
+        if run.by_default or transaction is not None:
+            _own(run, number, transaction, held, name, now)
+        if transaction is None:
+            found.append(_idle(place, number, seen, run))
+        else:
+            found.append(_running(place, number, seen, run, site, now))
+    return found
+
+
+def minimum_of(place: Place, seen: Seen) -> int:
+    """Return the least that a station's connectors charge with."""
+    return max(place.minimum, seen.takes.min_current or 0)
+
+
+def _own(
+    run: StationRun, number: int, transaction: Transaction | None, held: dict[str, Assigned], name: str, now: int
+) -> None:
+    """Bring the memory of a connector up to date with its place in the station's stack."""
+    mine = run.connectors.get(number)
+    number_now = transaction.transaction_id if transaction else 0
+    if mine is None or mine.transaction_id != number_now:
+        # In the place of a default profile what was sent stays in force when a transaction ends.
+        mine = ConnectorRun(transaction_id=number_now, told=mine.told if mine and run.by_default else Told())
+        run.connectors[number] = mine
+    slot = f"default/{number}/{run.level}" if run.by_default else f"transaction/{number}/{run.level}"
+    assigned = held.get(slot)
+    if mine.told.take_in(assigned, name, now) == "differs" and mine.wild == 0:
+        mine.wild = NEVER
+    if mine.told.refusals >= REFUSALS and not run.by_default:
+        run.by_default, mine.told = True, Told()
+
+
+def _idle(place: Place, number: int, seen: Seen, run: StationRun) -> Judged:
+    mine = run.connectors.get(number) if run.by_default else None
+    told = mine.told if mine is not None else run.default
+    otherwise = run.default.holds(place.maximum)
+    may = told.holds(otherwise) if mine is not None else otherwise
+    least = minimum_of(place, seen)
+    there = seen.known and seen.ever
+    session = Session(
+        name=f"{place.station_id}/{number}",
+        circuit=place.circuit,
+        phases=_grid(place.phases),
+        minimum=least,
+        maximum=least,
+        last=True,
+        fixed=(may if there else 0) if not seen.online else None,
+        pauses=not seen.takes.zero_ends,
+    )
+    state: ConnectorNow = "idle" if seen.online else "offline" if there else "unknown"
+    return Judged(
+        place=place, number=number, session=session, may_draw=may if there else 0, told=told, state=state,
+        run=mine, online=seen.online, phases=place.phases, detail="" if seen.known else "no such station",
+    )  # fmt: skip
+
+
+def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site, now: int) -> Judged:
+    transaction, mine = seen.running[number], run.connectors[number]
+    told, least = mine.told, minimum_of(place, seen)
+    reading = drawn(seen.readings.get(transaction.transaction_id, ()), place, site.voltage, mine.phases)
+    if reading is not None:
+        _measure(mine, reading, told)
+    may = told.holds(run.default.holds(place.maximum))
+    fresh = reading is not None and now - reading.at <= FRESH_MS
+    most = max(mine.drawn) if reading is not None else 0
+    state: ConnectorNow = "charging"
+    fixed: int | None = None
+    if not seen.online:
+        state, fixed = "offline", max(may, mine.wild)
+    elif run.by_default and told.refusals >= REFUSALS and told.accepted == NEVER:
+        state, fixed = "unmanaged", may
+    elif mine.wild > 0:
+        state, fixed = "disobeys", mine.wild
+    elif mine.wild == NEVER and not fresh:
+        may = max(may, place.maximum)
+    _fill_up(mine, seen.statuses.get(number, ""), may, least, fresh, most, now)
+    if fixed is None and mine.full_since:
+        state = "full"
+    counted = may if fixed is None else fixed
+    if reading is not None and reading.at >= told.accepted_at + GRACE_MS:
+        counted = max(counted, most)
+    phases = mine.phases or place.phases
+    session = _session(place, number, mine, transaction, site, least, fixed, now)
+    session = msgspec.structs.replace(session, phases=_grid(phases), pauses=not seen.takes.zero_ends)
+    return Judged(
+        place=place, number=number, session=session, may_draw=counted, told=told, state=state,
+        transaction=transaction, run=mine, drawn=mine.drawn, drawn_at=mine.drawn_at, online=seen.online, phases=phases,
+    )  # fmt: skip
+
+
+def _session(
+    place: Place, number: int, mine: ConnectorRun, transaction: Transaction, site: Site, least: int, fixed: int | None,
+    now: int,
+) -> Session:  # fmt: skip
+    plan = transaction.plan
+    energy = plan.energy_wh if plan is not None else None
+    return Session(
+        name=f"{place.station_id}/{number}",
+        circuit=place.circuit,
+        minimum=least,
+        maximum=max(min(place.maximum, mine.cap or place.maximum), least),
+        priority=plan.priority if plan is not None and plan.priority is not None else place.priority,
+        since=transaction.received_at,
+        waiting_since=mine.waiting_since,
+        keeps=bool(mine.charging_since) and now - mine.charging_since < site.turn_s * 1000,
+        last=bool(mine.full_since),
+        fixed=fixed,
+        energy_left_wh=None if energy is None else max(energy - transaction.energy_wh, 0),
+        departs_at=plan.departs_at if plan is not None else None,
+        voltage=site.voltage,
+    )
+
+
+def _measure(mine: ConnectorRun, reading: Drawn, told: Told) -> None:
+    """Take in what the meter says: which phases are used, and whether the limit is obeyed."""
+    mine.drawn = reading.amps
+    if reading.phases and (not mine.phases or set(reading.phases) - set(mine.phases)):
+        # What was seen once stays: a car that went back to one phase may take three again.
+        mine.phases = tuple(sorted(set(mine.phases) | set(reading.phases)))
+    if reading.at <= mine.drawn_at:
+        return
+    mine.drawn_at = reading.at
+    if told.accepted == NEVER or told.pending or reading.at < told.accepted_at + GRACE_MS:
+        return
+    most = max(reading.amps)
+    mine.wild = most if most > told.ceiling * EXCESS + SLACK else 0
+
+
+def _fill_up(mine: ConnectorRun, status: str, may: int, least: int, fresh: bool, most: int, now: int) -> None:
+    """Note what the car takes at most, and whether it takes anything."""
+    told = mine.told
+    settled = fresh and mine.drawn_at >= told.accepted_at + GRACE_MS and not told.pending
+    if not fresh or most >= may - NEARLY:
+        mine.cap = 0
+    elif settled and may >= least:
+        mine.cap = max(most + MARGIN, least)
+    if may < least:  # It pauses because it has to: what it wants can't be seen.
+        if mine.full_since and now - mine.full_since >= FULL_AGAIN_MS:
+            mine.full_since = 0
+        return
+    idle = status == EV_SUSPENDED or (settled and most < SLACK and mine.drawn_at - told.accepted_at >= FULL_MS)
+    if not idle or (mine.full_since and now - mine.full_since >= FULL_AGAIN_MS and status != EV_SUSPENDED):
+        mine.full_since = 0
+    elif not mine.full_since:
+        mine.full_since = now
+
+
+def _grid(phases: tuple[int, ...]) -> tuple[Phase, ...]:
+    return tuple(PHASES[phase] for phase in sorted(phases))
