@@ -180,10 +180,12 @@ _QUEUES: Final = Row(
         ),
         Panel(
             "Taken over, fenced, lost",
-            "A second: entries taken over from a dead worker, commits that the fence refused, lost (must stay 0).",
+            "A second: entries taken over from a dead worker, commits that the fence refused, lost (must stay 0); and "
+            "kept states that another worker had changed, which several workers always have.",
             (
                 (rate(metrics.WORKER_CLAIMS), "taken over"),
                 (rate(metrics.WORKER_FENCED), "fenced"),
+                (rate(metrics.WORKER_KEPT_OUTDATED), "kept, outdated"),
                 (rate(metrics.STREAM_DELETED_PENDING), "lost"),
             ),
             unit="ops",

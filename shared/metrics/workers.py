@@ -24,6 +24,10 @@ WORKER_BATCH_FRAMES: Final = REGISTRY.histogram(
     "Entries per batch; the limit all the time means too few workers.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
+WORKER_KEPT_OUTDATED: Final = REGISTRY.counter(
+    "worker_kept_outdated_total",
+    "Kept states that another worker had changed meanwhile, so that they were read again; rises with more workers.",
+)
 WORKER_CLAIMS: Final = REGISTRY.counter(
     "worker_claims_total", "Entries taken over from a consumer that did not settle them: a worker died or hung."
 )

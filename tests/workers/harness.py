@@ -6,8 +6,9 @@
     draft = world.run(lambda draft: service(draft))  # a service alone, committed
     world.advance(30)                                # seconds; due timers come as WAKEUP entries
 
-State goes through msgpack on every commit, so a record that can't be stored fails here. Redis is a dictionary that
-knows the handful of commands that decisions use; anything else raises, rather than pass untested.
+State goes through msgpack on every commit, so a record that can't be stored fails here; and what a worker would keep of
+it (docs/adr/0007) must equal what it would load, so a decision that changes state in place fails here too. Redis is
+a dictionary that knows the handful of commands that decisions use; anything else raises, rather than pass untested.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ from workers.store.wants import Missing, Want
 
 START_MS = 1_700_000_000_000
 """2023-11-14T22:13:20Z: where every world's clock begins."""
+ATTRIBUTES = tuple(StationView.__annotations__)
+"""The sections of a view."""
 T = TypeVar("T")
 
 
@@ -246,6 +249,7 @@ class World:
         if "st" in draft.changed and draft.changed["st"] is None:
             self._token = None
             self.memory.data.pop(state, None)
+        self._keep(draft)
         outbox = draft.outbox()
         for effect in outbox.effects:
             self.memory.run(*effect)
@@ -257,6 +261,13 @@ class World:
         self.deliveries += draft.deliveries
         self.counts += draft.counts
         self.flags += draft.flags
+
+    def _keep(self, draft: Draft) -> None:
+        """Hold what a worker would keep of the state against what it would load."""
+        kept, loaded = draft.view, self.view
+        kept.advance(b"", draft.changed)
+        for name in ATTRIBUTES:
+            assert getattr(kept, name) == getattr(loaded, name), f"{name} as kept differs from what is stored"
 
     # ── entries ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -64,7 +64,10 @@ def rounds(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 
 class Batch:
-    """Runs rounds over one lane. `observe(phase, seconds)` is told how long each phase took."""
+    """Runs rounds over one lane; keeps the states of `kept` stations.
+
+    `observe(phase, seconds)` is told how long each phase took.
+    """
 
     def __init__(
         self,
@@ -73,10 +76,11 @@ class Batch:
         observe: Observe,
         decider: Decider | None = None,
         barrier: Barrier = NO_BARRIER,
+        kept: int = 0,
     ) -> None:
         self._lane = lane
         self._policy = policy
-        self._loader = Loader(lane, barrier)
+        self._loader = Loader(lane, barrier, kept)
         self._barrier = barrier
         self._observe = observe
         self._decide = decider or decide
@@ -98,10 +102,21 @@ class Batch:
                         needs[entry_id].conflicts += 1
                         waiting.append(entry)
                     else:
+                        self._keep(draft, outcome)
                         done[entry_id] = Done(entry, draft, outcome, needs[entry_id].conflicts, took_s)
             if not waiting:
                 return [done[entry.origin.entry_id] for entry in entries]
         raise Unsettled(f"{len(waiting)} entries neither decided nor committed in {MAX_TURNS} turns")
+
+    def _keep(self, draft: Draft, outcome: Outcome) -> None:
+        """Keep the station's state as it is now, where this commit tells what it is."""
+        if outcome.result is not Result.COMMITTED:
+            return
+        if outcome.token is not None:
+            draft.view.advance(outcome.token, draft.changed)
+        elif draft.changed:
+            return  # The station is deleted.
+        self._loader.keep(draft.view)
 
     async def _decided(
         self, entries: Sequence[Entry], needs: dict[str, _Needs]

@@ -61,7 +61,7 @@ class PartitionConsumer:
         barrier = Barrier(settings.replica_barrier, round(settings.replica_barrier_timeout_s * 1000))
         self._following = Following(tracer, verbose=settings.log_level == "debug")
         observe = self._following.observe
-        self._batch = Batch(lane, policy, observe, barrier=barrier)
+        self._batch = Batch(lane, policy, observe, barrier=barrier, kept=settings.kept_stations // settings.partitions)
         burial = Batch(lane, policy, observe, bury, barrier)
         self._lone = Lone(lane, partition, self._batch, burial, settings.lone_attempts)
         self._stopping = False

@@ -52,6 +52,8 @@ class Outcome(msgspec.Struct, frozen=True):
     outbox: Outbox | None
     outbox_field: str = ""
     """The field to delete once emitted; empty where the session's next CALL overwrites it, or none was written."""
+    token: bytes | None = None
+    """The version token that the commit gave the state; None where it changed none."""
 
 
 def changes_state(draft: Draft) -> bool:
@@ -67,9 +69,9 @@ async def commit_many(lane: Lane, drafts: Sequence[Draft], barrier: Barrier = NO
     """
     outcomes: list[Outcome | None] = []
     commands: list[Command] = []
-    boxes: list[tuple[int, Outbox, str]] = []
+    boxes: list[tuple[int, Outbox, str, bytes | None]] = []
     for place, draft in enumerate(drafts):
-        outbox = draft.outbox()
+        outbox, token = draft.outbox(), None
         if not draft.origin.call_seq and not changes_state(draft):
             if not draft.view.station_id:
                 outcomes.append(Outcome(Result.COMMITTED, outbox))
@@ -79,15 +81,15 @@ async def commit_many(lane: Lane, drafts: Sequence[Draft], barrier: Barrier = NO
             outcomes.append(Outcome(Result.STALE, None))  # The station was deleted meanwhile: leave no trace of it.
             continue
         else:
-            command, field = _command(draft, outbox)
+            command, field, token = _command(draft, outbox)
         commands.append(command)
-        boxes.append((place, outbox, field))
+        boxes.append((place, outbox, field, token))
         outcomes.append(None)
     replies = await barrier.execute(lane, commands)
-    for (place, outbox, field), reply in zip(boxes, replies, strict=True):
+    for (place, outbox, field, token), reply in zip(boxes, replies, strict=True):
         if isinstance(reply, hiredis.ReplyError):
             raise reply
-        outcomes[place] = _outcome(reply, outbox, field)
+        outcomes[place] = _outcome(reply, outbox, field, token)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -101,21 +103,21 @@ def _look(draft: Draft) -> tuple[Command, str]:
     return ("HGET", keys.state(draft.view.station_id), field), field
 
 
-def _outcome(reply: Any, outbox: Outbox, field: str) -> Outcome:
+def _outcome(reply: Any, outbox: Outbox, field: str, token: bytes | None) -> Outcome:
     if reply is None:
         return Outcome(Result.COMMITTED, outbox)
     if isinstance(reply, bytes):
         return Outcome(Result.DUPLICATE, decode(reply), field)
     result = Result(reply[0])
     if result is Result.COMMITTED:
-        return Outcome(result, outbox, field)
+        return Outcome(result, outbox, field, token)
     if result is Result.DUPLICATE:
         return Outcome(result, decode(reply[1]), field)
     return Outcome(result, None)
 
 
-def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str]:
-    """Return the script call, and the outbox field to delete after the emission."""
+def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str, bytes | None]:
+    """Return the script call, the outbox field to delete after the emission, and the state's new version token."""
     origin, view = draft.origin, draft.view
     if origin.call_seq:
         fence, box, after = f"f:{origin.epoch}", f"o:{origin.epoch}", ""
@@ -125,6 +127,7 @@ def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str]:
         fields, after = [box, encode(outbox)], box
     state = keys.state(view.station_id)
     expected: str | bytes = ""
+    token: bytes | None = None
     operations = list(draft.writes)
     if changes_state(draft):
         expected = view.token if view.token is not None else "-"
@@ -134,13 +137,14 @@ def _command(draft: Draft, outbox: Outbox) -> tuple[Command, str]:
         if "st" in gone:
             operations.append(("HDEL", state, "v"))
         elif view.token is not None or draft.changed:  # What outlives a deleted station does not bring it back.
-            fields += ("v", next(_tokens))
+            token = next(_tokens)
+            fields += ("v", token)
         for field, section in draft.changed.items():
             if section is not None:
                 fields += (field, pack(section))
     touched, arguments = flatten(operations, state)
     head = (fence, origin.call_seq, box, expected, len(fields))
-    return COMMIT.command(touched, (*head, *fields, *arguments)), after
+    return COMMIT.command(touched, (*head, *fields, *arguments)), after, token
 
 
 def flatten(operations: Sequence[tuple[Any, ...]], first: str = "") -> tuple[list[Any], list[Any]]:

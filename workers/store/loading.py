@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import hiredis
 import msgspec
 
+from shared import metrics
 from shared.bus import keys
 from shared.bus.barrier import Barrier
 from shared.bus.lane import Command, Lane
@@ -78,42 +79,75 @@ class Loaded:
 
 
 class Loader:
-    """Loads views and wants over one lane."""
+    """Loads views and wants over one lane; keeps the views of `kept` stations under their version tokens."""
 
-    def __init__(self, lane: Lane, barrier: Barrier | None = None) -> None:
+    def __init__(self, lane: Lane, barrier: Barrier | None = None, kept: int = 0) -> None:
         self._lane = lane
         self._ids = TransactionIds(lane, barrier or Barrier())
+        self._limit = kept
+        self._kept: dict[str, StationView] = {}
+
+    def keep(self, view: StationView) -> None:
+        """Keep a view whose commit is known; it serves as long as Redis has its token."""
+        if not self._limit or view.token is None:
+            return
+        if view.station_id not in self._kept and len(self._kept) >= self._limit:
+            del self._kept[next(iter(self._kept))]
+        self._kept[view.station_id] = view
 
     async def load(self, stations: Iterable[str], needed: Iterable[Need]) -> Loaded:
-        """Read Redis TIME, the state of each station and what each entry needs, in one round trip.
+        """Read Redis TIME, the state of each station and what each entry needs: one round trip, or two.
 
-        Raises `LaneLost`, and ReplyError where Redis refuses a read.
+        The second is for stations whose kept view is no longer the state: what else their entries need is read again
+        as well, after the state. Raises `LaneLost`, and ReplyError where Redis refuses a read.
         """
-        names = list(dict.fromkeys(stations))
-        commands: list[Command] = [("TIME",), *(("HMGET", keys.state(name), *FIELDS) for name in names)]
-        reads: list[tuple[str, Want, Parser]] = []
-        identifiers: list[tuple[str, Want]] = []
-        for entry_id, station, some in needed:
+        names, needs = list(dict.fromkeys(stations)), list(needed)
+        loaded, outdated = await self._read(names, needs)
+        if outdated:
+            for name in outdated:
+                del self._kept[name]
+            metrics.WORKER_KEPT_OUTDATED.labels().inc(len(outdated))
+            again, _ = await self._read(outdated, [need for need in needs if need[1] in set(outdated)])
+            loaded.views |= again.views
+            loaded.wanted |= again.wanted
+        for entry_id, _, some in needs:
             for want in some:
                 if type(want) is wants.WantTransactionId:
-                    identifiers.append((entry_id, want))
-                    continue
-                command, parser = _READS[type(want)](station, want)
-                commands.append(command)
-                reads.append((entry_id, want, parser))
+                    loaded.wanted.setdefault(entry_id, {})[want] = await self._ids.take()
+        return loaded
+
+    async def _read(self, names: Sequence[str], needs: Sequence[Need]) -> tuple[Loaded, list[str]]:
+        """Return what was read, and the stations whose kept view is outdated."""
+        kept = self._kept
+        commands: list[Command] = [("TIME",)]
+        commands += [
+            ("HGET", keys.state(name), "v") if name in kept else ("HMGET", keys.state(name), *FIELDS) for name in names
+        ]
+        reads: list[tuple[str, Want, Parser]] = []
+        for entry_id, station, some in needs:
+            for want in some:
+                if type(want) is not wants.WantTransactionId:
+                    command, parser = _READS[type(want)](station, want)
+                    commands.append(command)
+                    reads.append((entry_id, want, parser))
         replies = await self._lane.execute(commands)
         for reply in replies:
             if type(reply) is hiredis.ReplyError:
                 raise reply
         seconds, micros = replies[0]
         loaded = Loaded(int(seconds) * 1000 + int(micros) // 1000)
-        for name, fields in zip(names, replies[1:], strict=False):
-            loaded.views[name] = StationView(name, fields[0], dict(zip(FIELDS, fields, strict=True)))
+        outdated: list[str] = []
+        for name, found in zip(names, replies[1:], strict=False):
+            view = kept.get(name)
+            if view is None:
+                loaded.views[name] = StationView(name, found[0], dict(zip(FIELDS, found, strict=True)))
+            elif found == view.token:
+                loaded.views[name] = view
+            else:
+                outdated.append(name)
         for (entry_id, want, parser), reply in zip(reads, replies[1 + len(names) :], strict=True):
             loaded.wanted.setdefault(entry_id, {})[want] = parser(reply)
-        for entry_id, want in identifiers:
-            loaded.wanted.setdefault(entry_id, {})[want] = await self._ids.take()
-        return loaded
+        return loaded, outdated
 
 
 def _as(kind: type[Any]) -> Parser:

@@ -29,7 +29,7 @@ class Line:
     def __init__(self, lane: Lane) -> None:
         self.lane = lane
         policy = Policy(unknown_tags="accept", boot_hold_ms=0)
-        self._batch = Batch(lane, policy, lambda _phase, _seconds: None)
+        self._batch = Batch(lane, policy, lambda _phase, _seconds: None, kept=10)
         self.epoch, self.call_seq, self._entries = 1_700_000_000_000, 0, 0
 
     async def feed(self, kind: Kind, frame: bytes, *, epoch: int | None = None, call_seq: int = 0) -> Any:
