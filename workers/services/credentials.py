@@ -36,6 +36,7 @@ from .wakeups import wakes
 
 KEY: Final = "AuthorizationKey"
 TIMER: Final = "key_rotation"
+GRACE_TIMER: Final = "key_rotation_grace"
 RETRY_MS: Final = 60_000
 """A key whose fate is not known is sent again after so long, where the station is still there."""
 MAX_SENT: Final = 5
@@ -197,7 +198,7 @@ def _answered(draft: Draft, command: CommandRecord) -> None:
         _put(draft, rotation, state="taken", key="", answer=word)
         _announce(draft)
         if outcome == "set":
-            draft.wake(TIMER, str(rotation.began_at), draft.now + GRACE_MS)
+            draft.wake(GRACE_TIMER, str(rotation.began_at), draft.now + GRACE_MS)
     else:
         _settle(draft, "refused", dialect.word(command) if dialect is not None else command.error)
 
@@ -215,15 +216,22 @@ def _doubt(draft: Draft) -> None:
 
 
 @wakes(TIMER)
-def _woken(draft: Draft, subject: str) -> None:
-    """Send a key again whose fate is not known; let a station go that took one and has not come with it."""
+def _again(draft: Draft, subject: str) -> None:
+    """Send a key again whose fate is not known."""
     rotation = draft.credentials.rotation
     if rotation is None or str(rotation.began_at) != subject:
         return
-    session = draft.session
     if rotation.state == "unknown" and rotation.sent < MAX_SENT:
         _send(draft)
-    elif rotation.state == "taken" and session.connection == "open" and session.opened_at < rotation.changed_at:
+
+
+@wakes(GRACE_TIMER)
+def _fetch(draft: Draft, subject: str) -> None:
+    """Let a station go that took its key and has not come with it."""
+    rotation, session = draft.credentials.rotation, draft.session
+    if rotation is None or str(rotation.began_at) != subject or rotation.state != "taken":
+        return
+    if session.connection == "open" and session.opened_at < rotation.changed_at:
         draft.deliver(session.node, Close(draft.station_id, session.epoch, GO_AWAY, "key_changed"))
 
 

@@ -7,7 +7,6 @@ import pytest
 from shared.bus import keys
 from shared.envelopes import Kind
 from shared.records.events import (
-    CertificateRequested,
     ConnectorStatus,
     DataTransferred,
     DiagnosticsStatus,
@@ -134,13 +133,6 @@ def test_security_events(world: World, kind: str, severity: str) -> None:
     assert (event.kind, event.info, event.reported_at) == (kind, "lid", START_MS - 20_000)
     assert world.count("security_events_total", severity) == 1
     assert history(world)[0].data == {"type": kind, "info": "lid"}
-
-
-def test_a_certificate_request_is_kept_and_refused(world: World) -> None:
-    """SignCertificate is stored and answered Rejected: there is no authority."""
-    assert world.call("SignCertificate", {"csr": "-----BEGIN"})[2] == {"status": "Rejected"}
-    assert history(world)[0].data == {"csr": "-----BEGIN"}
-    assert len(world.events_of(CertificateRequested)) == 1
 
 
 def test_vendor_data_is_kept(world: World) -> None:
