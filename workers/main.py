@@ -28,8 +28,10 @@ from workers.heartbeat import Heartbeat
 from workers.jobs import maintenance, quotas, runner, security
 from workers.jobs.bulk.keeping import forget_jobs
 from workers.jobs.bulk.runner import Runner
+from workers.jobs.local_lists import runner as local_lists
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
+from workers.jobs.sites.runner import Runner as Sites
 from workers.jobs.stuck import count_stuck
 from workers.services import quirks
 from workers.sweeps import expiry, models
@@ -162,8 +164,12 @@ class Worker:
         consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]
         leadership = Leadership(self._sweep_lane, self.name)
         jobs = Runner(self._jobs_lane, self._settings, partitions, self.name)
+        sites = Sites(self._jobs_lane, self._settings, partitions, self.name)
+        lists = local_lists.Runner(self._jobs_lane, self._settings, self.name)
         helpers = [
             asyncio.create_task(self._supervised(jobs.run)),
+            asyncio.create_task(self._supervised(sites.run)),
+            asyncio.create_task(self._supervised(lists.run)),
             asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, leadership))),
             asyncio.create_task(self._supervised(lambda: self._showing(partitions))),
             asyncio.create_task(self._supervised(self._beating)),
@@ -183,7 +189,7 @@ class Worker:
         await asyncio.wait([*consuming, *helpers], timeout=LEAVE_S)
         for consumer in self._consumers:
             await consumer.close()
-        await self._leave(leadership, jobs)
+        await self._leave(leadership, jobs, sites)
 
     async def _supervised(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task and start it again should it end with an error: a defect in one must not stop the others."""
@@ -243,10 +249,11 @@ class Worker:
             await models.refresh(self._sweep_lane)
             await asyncio.sleep(GAUGES_S)
 
-    async def _leave(self, leadership: Leadership, jobs: Runner) -> None:
+    async def _leave(self, leadership: Leadership, jobs: Runner, sites: Sites) -> None:
         try:
             await leadership.resign()
             await jobs.resign()
+            await sites.resign()
             await self._heartbeat.leave()
         except (LaneLost, hiredis.ReplyError) as error:
             log.info("left without saying so", error=str(error))
