@@ -91,6 +91,42 @@ RULES: Final[dict[str, Rule]] = {
         unit="s",
         meaning="an accepted remote start without a transaction, or stop without its end, for so long has failed",
     ),
+    "signed_firmware": Rule(
+        values={
+            "yes": "it takes SignedUpdateFirmware, whatever its configuration tells",
+            "no": "campaigns of firmware that do not insist on a signature send it UpdateFirmware",
+        }
+    ),
+    "limit_zero": Rule(
+        values={
+            "pauses": "a limit of 0 pauses charging, whatever a probe of its model has shown",
+            "ends": "a limit of 0 ends the transaction: it is never sent",
+            "locks": "a limit of 0 pauses charging for good: it is never sent",
+            "ignored": "a limit of 0 does nothing: it is never sent",
+            "refused": "a limit of 0 is refused: it is never sent",
+        }
+    ),
+    "limit_minimum": Rule(
+        low=0, high=80, unit="A", meaning="the lowest limit that it takes as it is; what is lower is not sent"
+    ),
+    "profile_kinds": Rule(
+        values={
+            "absolute": "it takes absolute charging profiles alone",
+            "no_relative": "it takes no relative charging profile",
+            "no_recurring": "it takes no recurring charging profile",
+        }
+    ),
+    "profile_unit": Rule(values={"A": "limits are sent to it in amperes alone", "W": "limits in watts alone"}),
+    "profile_levels": Rule(low=0, high=1000, meaning="its highest stack level, whatever its configuration says"),
+    "profile_periods": Rule(low=1, high=1000, meaning="how many periods it takes, whatever its configuration says"),
+    "profile_count": Rule(low=1, high=1000, meaning="how many charging profiles it holds, whatever it says"),
+    "profile_clear": Rule(
+        values={
+            "id": "it clears a charging profile by its id",
+            "place": "it clears one by purpose, connector and stack level, not by its id",
+            "all": "it clears all charging profiles or none: those that are wanted are set again",
+        }
+    ),
     "connectors": Rule(low=1, high=128, meaning="how many connectors it has, whatever its NumberOfConnectors says"),
 }
 """Rule -> what it takes; the documentation's table is made from it."""

@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "GetLocalListVersion": ({}, {"list_version": -1}, "accepted"),
     "GetLog": (
         {"logType": "SecurityLog", "requestId": 1, "log": {"remoteLocation": "ftp://example.com/"}},
-        {"status": "AcceptedCanceled"}, "rejected",
+        {"status": "AcceptedCanceled"}, "accepted",
     ),
     "InstallCertificate": (
         {"certificateType": "ManufacturerRootCertificate", "certificate": "PEM"}, {"status": "Failed"}, "rejected",

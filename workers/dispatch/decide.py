@@ -17,7 +17,7 @@ from shared.ocpp.errors import FrameError, InternalError, read_code
 from shared.policy import Policy
 from shared.records import requests as asked
 from shared.records.packing import storable
-from workers.services import bulk, commands, requests, sessions, wakeups
+from workers.services import bulk, commands, firmware, requests, sessions, wakeups
 from workers.services import quarantine as quarantines
 from workers.store.draft import Draft
 from workers.store.view import StationView
@@ -95,6 +95,7 @@ def _refuse_request(entry: Entry, draft: Draft) -> None:
     except (msgspec.MsgspecError, AttributeError):
         return
     bulk.given_up(draft, entry.body)
+    firmware.given_up(draft, entry.body)
     body = requests.problem(500, "the request could not be decided")
     draft.deliver(draft.origin.node, Reply(request_id, 500, body))
 

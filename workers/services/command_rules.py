@@ -32,7 +32,7 @@ CHARGING_ACTIONS: Final = frozenset(
 )
 """Not allowed while a station is pending (OCPP 1.6 §4.2, 2.0.1 B02.FR.05)."""
 READS_CONFIGURATION: Final = frozenset({"GetConfiguration"})
-ACCEPTED_WORDS: Final = frozenset({"accepted", "scheduled", "rebootrequired", "unlocked"})
+ACCEPTED_WORDS: Final = frozenset({"accepted", "acceptedcanceled", "scheduled", "rebootrequired", "unlocked"})
 OUTCOMES: Final[dict[str, dict[str, CommandState]]] = {}
 """Action -> status in lower case -> what it makes of a command; handlers fill it from the types of their responses.
 

@@ -18,6 +18,7 @@ import msgspec
 from shared.quirk_profiles import Profile, given, load
 from shared.quirk_profiles.rules import number_of
 from shared.records.models import Overrides, model_key
+from shared.records.probes import Abilities
 from shared.records.stations import StationRecord
 
 FREE_VEND_TAGS: Final = frozenset(
@@ -52,6 +53,8 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
     start_failure_ms: int = -1
     connectors: int = 0
     """0: as the station says."""
+    signed_firmware: str = ""
+    """`yes` or `no`; empty: as its configuration tells."""
 
     def id_tag(self, text: str) -> str:
         """Return the id tag that `text` stands for."""
@@ -98,6 +101,7 @@ class _Held:
 
     profiles: tuple[Profile, ...] = load()
     of_models: Mapping[str, Overrides] = {}
+    abilities: Mapping[str, Abilities] = {}
 
 
 _NONE: Final = Quirks()
@@ -113,6 +117,16 @@ def install(profiles: tuple[Profile, ...] | None = None, of_models: Mapping[str,
             return
         _Held.of_models = of_models
     _effective.cache_clear()
+
+
+def learned(abilities: Mapping[str, Abilities]) -> None:
+    """Let what probes have shown, by model key, hold from now on."""
+    _Held.abilities = abilities
+
+
+def abilities_of(vendor: str, model: str, firmware: str) -> Abilities | None:
+    """Return what probes have shown of a model's smart charging."""
+    return _Held.abilities.get(model_key(vendor, model, firmware)) if _Held.abilities else None
 
 
 def quirks_of(station: StationRecord | None) -> Quirks:
@@ -158,6 +172,7 @@ def _made(rules: dict[str, str]) -> Quirks:
         command_timeout_ms=_ms(rules, "command_timeout"),
         start_failure_ms=_ms(rules, "start_failure"),
         connectors=int(number_of(rules, "connectors")),
+        signed_firmware=rules.get("signed_firmware", ""),
     )
 
 

@@ -15,7 +15,7 @@ from shared.records.events import StationBooted
 from shared.records.stations import Registration, SessionRecord, StationRecord
 from workers.store.draft import Draft
 
-from . import acceptance, configuration, local_lists, reconciliation
+from . import acceptance, configuration, firmware, local_lists, reconciliation
 from .quirks import quirks_of
 
 SETTLE_MS: Final = 1000
@@ -70,6 +70,7 @@ def boot(draft: Draft, report: Boot) -> Verdict:
             previous_firmware=station.firmware if station.firmware != report.firmware[:MAX_TEXT] else "",
         )
     )
+    firmware.booted(draft, report.firmware[:MAX_TEXT])
     if accepted and draft.charging.open:
         reconciliation.on_return(draft, "boot")
     if accepted:
