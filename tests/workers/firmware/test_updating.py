@@ -16,7 +16,7 @@ from shared.policy import Policy
 from shared.records.events import FirmwareUpdate
 from shared.records.firmware import UpdateResult
 from shared.records.packing import unpack
-from shared.records.requests import BeginUpdate, ReadConfiguration, StopUpdate
+from shared.records.requests import BeginUpdate, ReadConfiguration, StopUpdate, UpdateStation
 from tests.workers.harness import World
 from workers.services import registration
 
@@ -33,14 +33,12 @@ def _actions() -> None:
 class Updated(World):
     """A station with firmware 1.0.0 that a campaign brings to 2.0.0."""
 
-    def __init__(self, keys: dict[str, str] | None = None, *, every_ms: int = 0, **rules: str) -> None:
-        super().__init__(
-            policy=Policy(unknown_stations="accept", unknown_tags="accept", configuration_every_ms=every_ms)
-        )
+    def __init__(self, keys: dict[str, str] | None = None, rules: dict[str, str] | None = None) -> None:
+        super().__init__(policy=Policy(unknown_stations="accept", unknown_tags="accept", configuration_every_ms=0))
         self.open()
         self.boot("1.0.0")
         if rules:
-            self.run(lambda draft: draft.put(msgspec.structs.replace(draft.station, quirk_profile=rules)))
+            self.request(UpdateStation(request_id="rules", quirk_profile=rules))
         if keys is not None:
             self.keys(keys)
 
@@ -259,7 +257,7 @@ def test_which_command_is_sent(
     keys: dict[str, str] | None, rules: dict[str, str], fields: dict[str, Any], sent: str
 ) -> None:
     """By the station's own configuration, the rule of its model and what the campaign insists on."""
-    world = Updated(keys, **rules)
+    world = Updated(keys, rules)
     before = len(world.sent)
     world.begin(**fields)
     if " " in sent:

@@ -9,7 +9,7 @@ from workers.dispatch.protocols import protocol_of
 from workers.handlers.outgoing import statuses
 from workers.services import command_rules
 
-GOOD = {"Accepted", "Scheduled", "RebootRequired", "Unlocked"}
+GOOD = {"Accepted", "AcceptedCanceled", "Scheduled", "RebootRequired", "Unlocked"}
 OUTCOMES: dict[str, str] = {
     "CancelReservation": "Accepted | Rejected",
     "CertificateSigned": "Accepted | Rejected",
