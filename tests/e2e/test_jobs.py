@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,6 +21,7 @@ from tests.chaos.harness.system import System, running
 from tests.e2e import crowd as behaviour
 from tests.e2e.crowd import ACTION, Keyed, Member, audit, crowd
 from tests.support import lasting, wait_until
+from tests.terminal import ampstream
 
 FAST = {"rate_per_s": 100, "jitter_s": 0}
 
@@ -141,13 +142,9 @@ async def test_from_the_command_line(system: System) -> None:
 async def run(system: System, *words: str) -> tuple[int | None, dict[str, Any]]:
     """Run a command for many stations to the job's end; returns its exit status and the job."""
     options = ("--rate", "50", "--jitter", "0", "--wait", "--json", "--api", system.api_url(1), "--token", system.token)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ampstream", *words, *options,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert out, err
-    return process.returncode, msgspec.json.decode(out)
+    done = await ampstream(*words, *options, env=os.environ)
+    assert done.out, done.err
+    return done.status, msgspec.json.decode(done.out)
 
 
 async def test_configurations_are_read(system: System) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -22,6 +20,7 @@ from ampstream.simulate.world import World
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
 from tests.support import wait_until
+from tests.terminal import ampstream
 
 NOBODY = Profile(
     name="nobody", summary="cars come when they are told", arrival=lambda _: 1e9, plan=PROFILES["steady"].plan
@@ -82,13 +81,9 @@ async def cli(system: System, *arguments: str) -> tuple[int, str]:
     """Run `ampstream reservations`; return its status and what it wrote."""
     operator = system.operator()
     token = operator.headers["Authorization"].removeprefix("Bearer ")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ampstream", "reservations", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        env=os.environ | {"AMPSTREAM_API_URL": operator.url, "AMPSTREAM_API_TOKEN": token, "COLUMNS": "200"},
-    )
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
-    return process.returncode or 0, out.decode()
+    env = os.environ | {"AMPSTREAM_API_URL": operator.url, "AMPSTREAM_API_TOKEN": token, "COLUMNS": "200"}
+    done = await ampstream("reservations", *arguments, env=env)
+    return done.status, done.out
 
 
 async def test_made_shown_and_used(system: System, operator: Operator) -> None:

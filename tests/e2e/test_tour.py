@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +13,18 @@ from ampstream.simulate.station import Refused, Station
 from tests.chaos.harness import checks
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.operator import Operator
-from tests.chaos.harness.processes import ROOT
 from tests.chaos.harness.system import System
+from tests.terminal import ampstream
 
 
 async def _cli(operator: Operator, *arguments: str, expect: int = 0) -> str:
     """Run `ampstream ...` as a person in a terminal does, and return what it prints."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")}
     token = operator.headers["Authorization"].removeprefix("Bearer ")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "ampstream", *arguments),
-        cwd=ROOT,
-        env=environ | {"AMPSTREAM_API_URL": operator.url, "AMPSTREAM_API_TOKEN": token, "COLUMNS": "120"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(30):
-        out, errors = await process.communicate()
-    assert process.returncode == expect, (arguments, out.decode(), errors.decode())
-    return out.decode() + errors.decode()
+    env = environ | {"AMPSTREAM_API_URL": operator.url, "AMPSTREAM_API_TOKEN": token, "COLUMNS": "120"}
+    done = await ampstream(*arguments, env=env)
+    assert done.status == expect, (arguments, done.out, done.err)
+    return done.out + done.err
 
 
 async def _json(operator: Operator, *arguments: str) -> list[dict[str, Any]]:

@@ -1,8 +1,6 @@
 """What crash tests stand on: real processes, stations that keep a ledger, and an auditor.
 
 processes.py  one child process: started, killed, stopped, continued, ended; never outlives the test
-warm.py       processes of ours are forked, which spares each a second of CPU
-forking.py    ... from one that has imported what an edge or a worker is made of
 system.py     System: Valkey, edges and workers with waits scaled down, and the points at which they may die
 points.py     places in a process where it kills or stops itself, armed by a file
 charger.py    Charger: one station played step by step, which notes everything in the ledger before it says it

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from ampstream.up import guard
-from tests.chaos.harness import warm
-from tests.chaos.harness.forking import GRACE_S
+from tests.forking import GRACE_S
 from tests.support import wait_until
+from tests.warm import POSSIBLE, Warm
 
 ROOT: Final = Path(__file__).parents[3]
 TAIL_BYTES: Final = 12_000
@@ -52,8 +52,8 @@ class Process:
         self.environ = dict(environ)
         self.log = log
         self._lifeline = lifeline
-        self._role = role if warm.POSSIBLE else ""
-        self._process: subprocess.Popen[bytes] | warm.Warm | None = None
+        self._role = role if POSSIBLE else ""
+        self._process: subprocess.Popen[bytes] | Warm | None = None
 
     @property
     def pid(self) -> int:
@@ -76,10 +76,9 @@ class Process:
         with self.log.open("ab") as log:
             self._process = self._forked(log) if self._role else self._executed(log)
 
-    def _forked(self, log: IO[bytes]) -> warm.Warm:
-        module, arguments = self.command[2], self.command[3:]
-        descriptors = (log.fileno(), self._lifeline.reader, self._lifeline.lock)
-        return warm.Warm(self._role, module, arguments, self.environ, descriptors)
+    def _forked(self, log: IO[bytes]) -> Warm:
+        descriptors = (log.fileno(), log.fileno(), self._lifeline.reader, self._lifeline.lock)
+        return Warm(self._role, self.command, self.environ, descriptors)
 
     def _executed(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         descriptors = (self._lifeline.reader, self._lifeline.lock)

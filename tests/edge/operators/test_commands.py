@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
@@ -25,20 +25,9 @@ from shared.records.transactions import Reading, Sample
 from tests.edge.operators.stage import T0, Stage, transaction
 from tests.edge.operators.test_quarantine import frame
 from tests.edge.operators.test_stations import store_key
+from tests.terminal import Done, ampstream
 
 OPEN = SessionRecord(epoch=T0, node="edge-1", subprotocol="ocpp1.6", connection="open", opened_at=T0)
-
-
-class Done(NamedTuple):
-    """What a command came to."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def lines(self) -> list[Any]:
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 def environment(stage: Stage, **more: str) -> dict[str, str]:
@@ -49,13 +38,7 @@ def environment(stage: Stage, **more: str) -> dict[str, str]:
 
 async def run(stage: Stage, *words: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> Done:
     """Run `ampstream words`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ampstream", *words, env=env or environment(stage), cwd=cwd or Path.cwd(),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await asyncio.wait_for(process.communicate(), 30)
-    assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    return await ampstream(*words, env=env or environment(stage), cwd=cwd or Path.cwd())
 
 
 async def test_stations_as_a_table_and_as_json(stage: Stage) -> None:

@@ -1,10 +1,11 @@
-"""A process that has imported what an edge or a worker is made of, and becomes one for each order: `forking ROLE LINE`.
+"""A process that has imported what an edge, a worker or the terminal is made of, and becomes one for each order.
 
-    python -m tests.chaos.harness.forking worker 7
+    python -m tests.forking worker 7
 
 What a test hurts is a real process all the same, with its own id, session, environment, log and guard; only the second
-that Python takes to import is paid once for all. An order comes over the socket LINE with three descriptors: the log,
-and the pipe and the lock of the guard. The child goes on exactly as `python -m MODULE ARGUMENTS...` would.
+that Python takes to import is paid once for all. An order comes over the socket, here 7, with descriptors: its standard
+output and errors, and, where it is guarded, the pipe and the lock of the guard. The child goes on exactly as `python -m
+MODULE ARGUMENTS...` would.
 
 This process has no thread and no loop, imports one role alone (what a role forgot to import stays missing), and ends
 with its line. Nobody else may wait for its children, so it tells their status too.
@@ -29,16 +30,18 @@ LIMIT: Final = 200_000
 ROLES: Final[dict[str, tuple[str, ...]]] = {
     "edge": ("ampstream.serve", "ampstream.loop", "uvloop", "edge.main", "edge.operators.app"),
     "worker": ("ampstream.serve", "ampstream.loop", "uvloop", "workers.main"),
+    "terminal": ("ampstream.cli", "ampstream.operator.session"),
 }
 """What each imports before it serves."""
 
 
 class Start(msgspec.Struct, tag=True):
-    """Become `python -m module arguments...` in this environment; answered with the process id."""
+    """Become `python -m module arguments...` there and in this environment; answered with the process id."""
 
     module: str
     arguments: list[str]
     environ: dict[str, str]
+    cwd: str
 
 
 class Look(msgspec.Struct, tag=True):
@@ -67,7 +70,7 @@ def main() -> None:
 def _serve(line: socket.socket) -> Start | None:
     """Obey until the line ends; returns None then, and in each child its order."""
     while True:
-        data, descriptors, _, _ = socket.recv_fds(line, LIMIT, 3)
+        data, descriptors, _, _ = socket.recv_fds(line, LIMIT, 4)
         if not data:
             return None
         order: Start | Look = DECODER.decode(data)
@@ -88,14 +91,22 @@ def _status(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def _settle(order: Start, log: int, life: int, lock: int) -> None:
+def _settle(order: Start, out: int, err: int, *guarding: int) -> None:
     """Make a fork what a started process is: its own session, streams, environment and guard."""
     os.setsid()
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.close(log)
+    os.dup2(out, 1)
+    os.dup2(err, 2)
+    os.close(out)
+    os.close(err)
+    os.chdir(order.cwd)
     os.environ.clear()
     os.environ.update(order.environ)
+    if guarding:
+        _guard(*guarding)
+
+
+def _guard(life: int, lock: int) -> None:
+    """Fork the watcher as `ampstream.up.guard` does; the pipe `alive` ends with this process."""
     target = os.getpid()
     alive, held_by_target = os.pipe()
     if os.fork() == 0:

@@ -1,4 +1,4 @@
-"""Processes that start warm: forked from one that has imported everything (`tests.chaos.harness.forking`).
+"""Processes that start warm: forked from one that has imported everything (`tests.forking`).
 
 Most of a second of CPU less each, and the tests start hundreds. The system that the tests of `tests/e2e` share is
 started by the true command lines, and what `ampstream up` starts is too.
@@ -21,9 +21,9 @@ from typing import Any, Final
 
 import msgspec
 
-from tests.chaos.harness.forking import LIMIT, Look, Start
+from tests.forking import LIMIT, Look, Start
 
-ROOT: Final = Path(__file__).parents[3]
+ROOT: Final = Path(__file__).parents[1]
 POSSIBLE: Final = sys.platform == "linux"
 LOOK_S: Final = 0.01
 
@@ -36,7 +36,7 @@ class Forge:
         self._one_at_a_time = threading.Lock()
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            line = [sys.executable, "-m", "tests.chaos.harness.forking", role, str(theirs.fileno())]
+            line = [sys.executable, "-m", "tests.forking", role, str(theirs.fileno())]
             descriptors = (theirs.fileno(),)
             self._process = subprocess.Popen(
                 line, stdin=subprocess.DEVNULL, cwd=ROOT, pass_fds=descriptors, start_new_session=True
@@ -64,15 +64,24 @@ def forge(role: str) -> Forge:
 
 
 class Warm:
-    """A forked process, with what the harness uses of `subprocess.Popen`."""
+    """A forked process, with what the tests use of `subprocess.Popen`."""
 
     def __init__(
-        self, role: str, module: str, arguments: Sequence[str], environ: Mapping[str, str], descriptors: Sequence[int]
+        self,
+        role: str,
+        command: Sequence[str],
+        environ: Mapping[str, str],
+        descriptors: Sequence[int],
+        cwd: Path = ROOT,
     ) -> None:
-        """Fork it; `descriptors` are its log, and the pipe and the lock of its guard."""
+        """Fork it; `command` is `python -m MODULE ARGUMENTS...`.
+
+        `descriptors` are its standard output and errors and, where it is guarded, the pipe and the lock of its guard.
+        """
         self._forge = forge(role)
         self._status: int | None = None
-        self.pid: int = self._forge.ask(Start(module, list(arguments), dict(environ)), descriptors)
+        order = Start(command[2], list(command[3:]), dict(environ), str(cwd))
+        self.pid: int = self._forge.ask(order, descriptors)
 
     def poll(self) -> int | None:
         """Return the exit status, negative for a signal; None while it runs."""
@@ -93,3 +102,7 @@ class Warm:
         """Send a signal to a process whose end nobody has seen yet, so that the id is still its own."""
         if self.poll() is None:
             os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        self.send_signal(signal.SIGKILL)
