@@ -36,10 +36,10 @@ class Forge:
         self._one_at_a_time = threading.Lock()
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            line = [sys.executable, "-m", "tests.forking", role, str(theirs.fileno())]
+            self._command = [sys.executable, "-m", "tests.forking", role, str(theirs.fileno())]
             descriptors = (theirs.fileno(),)
             self._process = subprocess.Popen(
-                line, stdin=subprocess.DEVNULL, cwd=ROOT, pass_fds=descriptors, start_new_session=True
+                self._command, stdin=subprocess.DEVNULL, cwd=ROOT, pass_fds=descriptors, start_new_session=True
             )
         atexit.register(self._end)
 
@@ -49,11 +49,14 @@ class Forge:
 
     def ask(self, order: Start | Look, descriptors: Sequence[int] = ()) -> Any:
         """Give an order and return the answer."""
-        with self._one_at_a_time:
-            socket.send_fds(self._line, [msgspec.msgpack.encode(order)], descriptors)
-            answer = self._line.recv(LIMIT)
+        try:
+            with self._one_at_a_time:
+                socket.send_fds(self._line, [msgspec.msgpack.encode(order)], descriptors)
+                answer = self._line.recv(LIMIT)
+        except ConnectionError:
+            answer = b""
         if not answer:
-            raise ConnectionError(f"the process that forks is gone: {self._process.poll()}")
+            raise RuntimeError(f"{' '.join(self._command)} ended with {self._process.wait(10)}: see standard error")
         return msgspec.msgpack.decode(answer)
 
 
