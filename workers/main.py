@@ -168,6 +168,9 @@ class Worker:
         lists = local_lists.Runner(self._jobs_lane, self._settings, self.name)
         helpers = [
             asyncio.create_task(self._supervised(jobs.run)),
+            asyncio.create_task(
+                self._supervised(lambda: Signer(self._jobs_lane, self._settings, partitions, self.name).run())
+            ),
             asyncio.create_task(self._supervised(sites.run)),
             asyncio.create_task(self._supervised(lists.run)),
             asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, leadership))),
@@ -189,7 +192,7 @@ class Worker:
         await asyncio.wait([*consuming, *helpers], timeout=LEAVE_S)
         for consumer in self._consumers:
             await consumer.close()
-        await self._leave(leadership, jobs, sites)
+        await self._leave(leadership, jobs, sites, lists)
 
     async def _supervised(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task and start it again should it end with an error: a defect in one must not stop the others."""
@@ -249,11 +252,11 @@ class Worker:
             await models.refresh(self._sweep_lane)
             await asyncio.sleep(GAUGES_S)
 
-    async def _leave(self, leadership: Leadership, jobs: Runner, sites: Sites) -> None:
+    async def _leave(self, leadership: Leadership, *runners: Runner | Sites | local_lists.Runner) -> None:
         try:
             await leadership.resign()
-            await jobs.resign()
-            await sites.resign()
+            for one in runners:
+                await one.resign()
             await self._heartbeat.leave()
         except (LaneLost, hiredis.ReplyError) as error:
             log.info("left without saying so", error=str(error))

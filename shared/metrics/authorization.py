@@ -4,12 +4,11 @@ from typing import Final
 
 from shared.metrics.base import REGISTRY
 
-LOCAL_LIST_STATES: Final = ("in_line", "pending", "partial", "differs", "refused", "unsupported")
 STATIONS_LISTED: Final = REGISTRY.gauge(
     "stations_local_list",
     "Stations that a local authorization list is wanted of, by how they hold it; pending that does not fall again "
     "waits for stations that are offline, refused and unsupported ones decide by what they had.",
-    {"state": LOCAL_LIST_STATES},
+    {"state": ("in_line", "pending", "partial", "differs", "refused", "unsupported")},
 )
 LOCAL_LIST_MESSAGES: Final = REGISTRY.counter(
     "local_list_messages_total",

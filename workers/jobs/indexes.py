@@ -16,13 +16,15 @@ from shared.bus import keys
 from shared.bus.lane import Command
 from shared.records.commands import Commands, made_at
 from shared.records.configuration import Configured
+from shared.records.local_lists import LocalList
+from shared.records.local_lists import index_member as list_member
 from shared.records.packing import unpack
 from shared.records.reservations import Reservations
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, sort_time
 from shared.records.tuning import Applied, Tuned, index_member
 
-SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf", "rs", "tu")
+SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf", "rs", "tu", "ll")
 PRESENT: Final = frozenset({"open", "reconnecting"})
 """Connections of stations that count as online: one that Ampstream sent away does until its presence runs out."""
 Value = int | str | None
@@ -63,11 +65,13 @@ INDEXES: Final[dict[str, Form]] = {
     keys.DRIFTING: Form.HASH,
     keys.RESERVATIONS: Form.SORTED,
     keys.TUNING: Form.SORTED,
+    keys.LOCAL_LISTS: Form.SORTED,
 }
 """Every index that stations' records make. Owners come before what is looked up by them."""
 BY_TRANSACTION: Final = frozenset({keys.TRANSACTION_OWNERS, keys.TRANSACTIONS, keys.TRANSACTIONS_OPEN})
 """Indexes whose members are transaction ids; the others' are the station's id, or begin with it and a slash (of
-`keys.TUNING`: end with it)."""
+`BEHIND`: end with it)."""
+BEHIND: Final = frozenset({keys.TUNING, keys.LOCAL_LISTS})
 
 
 class Held(msgspec.Struct):
@@ -91,6 +95,8 @@ class Held(msgspec.Struct):
     """Ids of the reservations that are kept: live or ended."""
     tuned: dict[str, Applied]
     """How it stands to its templates."""
+    local_list: str
+    """Its member of the index of local lists; empty where it is to hold none."""
 
     @classmethod
     def read(
@@ -103,7 +109,7 @@ class Held(msgspec.Struct):
         drifts: Iterable[bytes],
     ) -> Held:
         """Decode what Redis holds: `SECTIONS`, transactions, the ids of quarantined frames, ended commands, drifts."""
-        token, station, session, connectors, charging, commands, configured, reserved, tuned = sections
+        token, station, session, connectors, charging, commands, configured, reserved, tuned, listed = sections
         held = unpack(reserved, Reservations) if reserved else Reservations()
         waiting = unpack(commands, Commands) if commands else Commands()
         pending = [one.command_id for one in (*waiting.queue, waiting.outstanding) if one is not None]
@@ -122,6 +128,7 @@ class Held(msgspec.Struct):
             len(unpack(configured, Configured).drifts) if configured else 0,
             (*held.live, *held.ended),
             unpack(tuned, Tuned).templates if tuned else {},
+            list_member(unpack(listed, LocalList), station_id) if listed else "",
         )
 
 
@@ -159,6 +166,8 @@ def _kept(held: Held, found: dict[str, dict[str, Value]]) -> None:
         found[keys.RESERVATIONS][f"{name}/{reservation_id}"] = made_at(reservation_id)
     for template, applied in held.tuned.items():
         found[keys.TUNING][index_member(template, applied, name)] = 0
+    if held.local_list:
+        found[keys.LOCAL_LISTS][held.local_list] = 0
     for drift_id in held.drifts:
         found[keys.DRIFTS][f"{name}/{drift_id}"] = made_at(drift_id)
     if held.drifts_open:
@@ -167,7 +176,7 @@ def _kept(held: Held, found: dict[str, dict[str, Value]]) -> None:
 
 def owner(index: str, member: str) -> str:
     """Return the station that a member tells of; no station's id has a slash."""
-    return member.rpartition("/")[2] if index == keys.TUNING else member.partition("/")[0]
+    return member.rpartition("/")[2] if index in BEHIND else member.partition("/")[0]
 
 
 def received_at(quarantine_id: str) -> int:

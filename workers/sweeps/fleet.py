@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, Final
 
 import hiredis
 
 from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
+from shared.records.local_lists import STATES as LIST_STATES
 from shared.records.tuning import ALL, STATES, Applied, index_member
 from shared.series import OTHER
+
+
+DAY_MS: Final = 24 * 3600 * 1000
 
 
 class Fleet:
@@ -51,7 +55,9 @@ class Fleet:
         metrics.CONNECTORS.labels(OTHER).set(sum(statuses.values()))
         await self._jobs()
         await self._tuned()
+        await self._listed()
         now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+        await self._certificates(now_ms)
         for partition in range(self._partitions):
             await self._stream(keys.uplink(partition), now_ms)
 
@@ -62,6 +68,24 @@ class Fleet:
         counts = await self._ask(*(("ZLEXCOUNT", keys.TUNING, f"[{begin}", end) for begin, end in asked))
         for state, count in zip(STATES, counts, strict=True):
             metrics.STATIONS_TUNED.labels(state).set(count)
+
+    async def _listed(self) -> None:
+        (names,) = await self._ask(("SMEMBERS", keys.LOCAL_LIST_NAMES))
+        totals: Counter[str] = Counter()
+        for name in names:
+            begins = [name + b"/" + state.encode() + b"/" for state in LIST_STATES]
+            counts = await self._ask(
+                *(("ZLEXCOUNT", keys.LOCAL_LISTS, b"[" + one, b"(" + one + b"\xff") for one in begins)
+            )
+            totals.update(dict(zip(LIST_STATES, counts, strict=True)))
+        for state in LIST_STATES:
+            metrics.STATIONS_LISTED.labels(state).set(totals[state])
+
+    async def _certificates(self, now_ms: int) -> None:
+        windows = {"expired": ("-inf", now_ms), "7d": (now_ms, now_ms + 7 * DAY_MS), "30d": (now_ms, now_ms + 30 * DAY_MS)}
+        counts = await self._ask(*(("ZCOUNT", keys.CERTIFICATES, *window) for window in windows.values()))
+        for window, count in zip(windows, counts, strict=True):
+            metrics.CERTIFICATES_EXPIRING.labels(window).set(count)
 
     def _stations(self, known: int, online: Counter[str], never_seen: int) -> None:
         for protocol in self._protocols - set(online):

@@ -5,6 +5,7 @@ Tags are case-insensitive: keys and order go by the lower-case form, the record 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -71,8 +72,8 @@ async def put(lane: Lane, records: Sequence[IdTag]) -> list[bool]:
     for record in records:
         name = record.id_tag.lower()
         commands += (("SET", keys.tag(name), pack(record), "GET"), ("ZADD", keys.TAGS, 0, name))
-    found = await replies(lane, commands)
-    return [previous is None for previous in found[::2]]
+    found = await replies(lane, [*commands, _changed()])
+    return [previous is None for previous in found[:-1:2]]
 
 
 async def create(lane: Lane, record: IdTag) -> bool:
@@ -95,15 +96,20 @@ async def delete(lane: Lane, id_tag: str) -> bool:
     """Remove a tag; False where it was not known. Transactions that it holds go on, and give their places back."""
     name = id_tag.lower()
     # The index first: a name without a record is passed over, a record without its name would never be listed.
-    _, deleted = await replies(lane, [("ZREM", keys.TAGS, name), ("DEL", keys.tag(name))])
+    _, deleted, _ = await replies(lane, [("ZREM", keys.TAGS, name), ("DEL", keys.tag(name)), _changed()])
     return bool(deleted)
 
 
 async def _swap(lane: Lane, before: bytes, record: IdTag) -> bool:
     name = record.id_tag.lower()
     swap = SWAP_RECORD.command(keys=[keys.tag(name)], args=[before, pack(record)])
-    done, _ = await replies(lane, [swap, ("ZADD", keys.TAGS, 0, name)])
+    done, _, _ = await replies(lane, [swap, ("ZADD", keys.TAGS, 0, name), _changed()])
     return bool(done)
+
+
+def _changed() -> Command:
+    """Return the command that tells whoever derives from tags that one was written; the writes come before it."""
+    return ("SET", keys.TAGS_CHANGED, secrets.token_bytes(8))
 
 
 async def _load(lane: Lane, found_names: Sequence[str]) -> list[TagNow | None]:

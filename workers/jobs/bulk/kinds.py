@@ -3,6 +3,7 @@
     command             look at the command's record
     read_configuration  look at the station's sections `cf`, `cm`            } both wait in `Configured.jobs`
     apply_templates     the same, and `tu`: a read, then what templates set  }
+    sync_local_lists    look at its section `ll`, where they wait
 
 A kind's result comes from the station's own commits (`workers.services.bulk.report`). What is begun for a station must
 be idempotent by job and station.
@@ -20,9 +21,18 @@ from shared.bus.lane import Lane
 from shared.records.commands import TERMINAL, CommandRecord, Commands
 from shared.records.configuration import Configured
 from shared.records.jobs import Job, JobKind, JobResult, command_id
+from shared.records.local_lists import SETTLED, LocalList
 from shared.records.packing import unpack
 from shared.records.queries.reading import replies
-from shared.records.requests import ApplyTemplates, CancelCommand, LeaveJob, ReadConfiguration, Request, SendCommand
+from shared.records.requests import (
+    ApplyTemplates,
+    CancelCommand,
+    LeaveJob,
+    ReadConfiguration,
+    Request,
+    SendCommand,
+    SyncLocalList,
+)
 from shared.records.tuning import Tuned
 from workers.services.bulk import result_of
 from workers.services.tuning import concluding
@@ -144,6 +154,33 @@ def _ended(state: _State, job: Job, begun_at: int, now: int) -> Seen:
     return JobResult(outcome=outcome, at=now, detail=detail)
 
 
+# ── local lists ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sync(job: Job, station_id: str, _now: int) -> Request:
+    full = bool(msgspec.json.decode(job.payload).get("full"))
+    return SyncLocalList(request_id=_name(job, station_id), by=job.created_by, full=full, job=job.job_id)
+
+
+async def _look_listed(lane: Lane, job: Job, begun: Begun, now: int) -> list[Seen]:
+    found = await replies(lane, [("HMGET", keys.state(name), "ll", "cm") for name, _ in begun])
+    seen: list[Seen] = []
+    for (_, at), (listed, waiting) in zip(begun, found, strict=True):
+        local = unpack(listed, LocalList) if listed else LocalList()
+        outstanding = (unpack(waiting, Commands) if waiting else Commands()).outstanding
+        if job.job_id in local.jobs:
+            ours = local.run.command_id if local.run is not None else ""
+            if outstanding is not None and outstanding.command_id == ours:
+                seen.append("sent")
+            else:
+                seen.append(JobResult(outcome="expired", at=now) if now >= job.expires_at else "queued")
+        elif local.state in SETTLED and max(local.verified_at, local.since) >= at:
+            seen.append(JobResult(outcome="accepted" if local.state == "in_line" else "rejected", at=now))
+        else:
+            seen.append(None)
+    return seen
+
+
 def _name(job: Job, station_id: str) -> str:
     return f"{job.origin}:{station_id}"
 
@@ -156,5 +193,6 @@ KINDS: Final[dict[JobKind, Kind]] = {
     "command": Kind(_send, _cancel, _look),
     "read_configuration": Kind(_read, _leave, _look_configured),
     "apply_templates": Kind(_apply, _leave, _look_configured),
+    "sync_local_lists": Kind(_sync, _leave, _look_listed),
 }
 """Every kind of job that workers know."""
