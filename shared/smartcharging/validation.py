@@ -29,8 +29,12 @@ class StationLimits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     """Tenths of an ampere: a limit between 0 and this is refused or taken for 0."""
     refused_kinds: frozenset[str] = frozenset()
     """Kinds that it was seen to refuse."""
+    refused_purposes: frozenset[str] = frozenset()
+    refused_recurrences: frozenset[str] = frozenset()
     zero_ends: bool = False
-    """A limit of 0 ends the session, or locks it: it is never sent."""
+    """A limit of 0 does not pause: it ends the session, locks it, does nothing, or is refused. It is never sent."""
+    zero_why: str = ""
+    """What it does instead, in words."""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -112,7 +116,8 @@ def _limit(limit: int, unit: Unit, limits: StationLimits) -> str:
     if limit < 0:
         return "must be 0 or more"
     if limit == 0 and limits.zero_ends:
-        return "this model ends its session at 0: use its minimum, or stop the transaction"
+        why = limits.zero_why or "ends its session at 0"
+        return f"this model {why}: use its minimum, or stop the transaction"
     if unit == "A" and limits.min_current is not None and 0 < limit < limits.min_current:
         return f"must be 0, or {limits.min_current / 10:g} A or more"
     return ""
@@ -130,6 +135,10 @@ def _fitting(profile: Profile, limits: StationLimits, installed: Sequence[Profil
         yield Fault("periods", f"the station takes {limits.max_periods} at most, these are {len(profile.periods)}")
     if profile.kind in limits.refused_kinds:
         yield Fault("kind", f"this model refuses {profile.kind} profiles")
+    if profile.purpose in limits.refused_purposes:
+        yield Fault("purpose", f"this model does not serve {profile.purpose} profiles")
+    if profile.recurrence is not None and profile.recurrence in limits.refused_recurrences:
+        yield Fault("recurrence", f"this model does not serve {profile.recurrence} profiles")
     others = [one for one in installed if not replaces(profile, one)]
     if limits.max_installed is not None and len(others) >= limits.max_installed:
         yield Fault(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from edge.operators.models.probes import ChargingAbilities
 from edge.operators.times import Instant, instant, iso
 from shared.quirk_profiles import Profile, given
 from shared.records import configuration, drifts
@@ -225,6 +226,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     read_at: Instant
     station_id: str
     """The station that was read last."""
+    charging: ChargingAbilities | None = None
+    """What a probe has shown of its smart charging; null in lists, and where none has."""
 
     @classmethod
     def of(cls, now: ModelNow, profiles: tuple[Profile, ...]) -> Model:
@@ -252,4 +255,5 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
             ),
             read_at=instant(model.read_at),
             station_id=model.station_id,
+            charging=ChargingAbilities.of(now.abilities) if now.abilities is not None else None,
         )

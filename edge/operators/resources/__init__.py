@@ -4,6 +4,7 @@ stations.py      stations: list, one, create, change, delete, disconnect; their 
 charging.py      connectors, transactions, meter values; csvout.py: those as CSV
 profiles.py      charging profiles: the library, those of a station, and what comes of them
 probes.py        what a station's smart charging really does: begin, show, abort; the report
+taking.py        what a station takes, for profiles
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 reservations.py  reservations: make, list, show, cancel

@@ -67,7 +67,7 @@ async def list_models(call: Call[ModelList, None]) -> Page[Model]:
     begin = keys.index(after) + 1 if after in keys else 0
     some = wanted[begin : begin + params.limit]
     more = begin + params.limit < len(wanted)
-    profiles = _profiles(call)
+    profiles = profiles_of(call)
     items = await shown(some, lambda one: Model.of(one, profiles))
     return page(items, some[-1].key if more else "", *query)
 
@@ -75,7 +75,7 @@ async def list_models(call: Call[ModelList, None]) -> Page[Model]:
 @_route("GET", "/models/{key}", "Show a model", scope="read", params=ModelPath, response=Model, errors=("not_found",))
 async def show_model(call: Call[ModelPath, None]) -> Model:
     """Return what is known of a model."""
-    return Model.of(await _known(call), _profiles(call))
+    return Model.of(await _known(call), profiles_of(call))
 
 
 @_route(
@@ -112,7 +112,7 @@ async def put_overrides(call: Call[ModelPath, GivenOverrides]) -> Model:
         by=call.token.name,
     )
     await models.put_overrides(call.lane, call.params.key, said)
-    return Model.of(await _known(call), _profiles(call))
+    return Model.of(await _known(call), profiles_of(call))
 
 
 async def _known(call: Call[ModelPath, Any]) -> ModelNow:
@@ -122,7 +122,8 @@ async def _known(call: Call[ModelPath, Any]) -> ModelNow:
     return found
 
 
-def _profiles(call: Call[Any, Any]) -> tuple[Profile, ...]:
+def profiles_of(call: Call[Any, Any]) -> tuple[Profile, ...]:
+    """Return the quirk profiles of the files."""
     return _of_files(call.parts.settings.quirk_profiles_dir)
 
 

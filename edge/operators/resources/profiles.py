@@ -25,6 +25,7 @@ from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.lists import member, page, shown
 from edge.operators.resources.stations import StationPath, known
 from edge.operators.resources.tags import now_ms
+from edge.operators.resources.taking import takes
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import instant
@@ -169,17 +170,19 @@ async def list_station_profiles(call: Call[StationPath, None]) -> Page[StationPr
 async def assign_profile(call: Call[StationPath, Assignment]) -> Answer:
     """Send a profile to a station, at once or when it is back; it replaces the one in its place of the stack.
 
-    It is checked against the standard and against what the station's configuration says that it takes. Once accepted,
-    the station is asked for the schedule that it computes, and that is compared.
+    It is checked against the standard and against what the station takes, by its configuration, by a probe of its model
+    and by the rules that hold for it. Once accepted, the station is asked for the schedule that it computes, and that
+    is compared.
     """
     station_id, body = call.params.station_id, call.body
-    await known(call, station_id)
+    station = await known(call, station_id)
     held = await profiles.of_station(call.lane, station_id)
     profile, name, version = await _wanted(call)
     charging = any(one.connector_id == profile.connector_id for one in held.charging.open.values())
     installed = [one.profile for one in held.limits.by_slot.values() if one.installed]
     fresh = msgspec.structs.replace(profile, profile_id=_NO_ID)
-    wrong = faults(fresh, limits_of(held.snapshot), installed=installed, charging=charging)
+    limits = await takes(call, station.station, held.snapshot)
+    wrong = faults(fresh, limits, installed=installed, charging=charging)
     _refuse(wrong, "profile." if body.profile else "")
     asked = AssignProfile(request_id=request_id(call), by=call.token.name, profile=profile, name=name, version=version)
     reply = await ask(call, station_id, asked)

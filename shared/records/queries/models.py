@@ -8,6 +8,7 @@ from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.records.models import Model, Overrides
 from shared.records.packing import pack, unpack
+from shared.records.probes import Abilities
 
 from .reading import replies
 
@@ -19,6 +20,8 @@ class ModelNow(msgspec.Struct, frozen=True):
     model: Model
     measurands: tuple[str, ...]
     overrides: Overrides
+    abilities: Abilities | None = None
+    """What probes have shown of its smart charging."""
 
 
 async def every(lane: Lane) -> list[ModelNow]:
@@ -36,24 +39,32 @@ async def every(lane: Lane) -> list[ModelNow]:
 
 async def one(lane: Lane, key: str) -> ModelNow | None:
     """Return a model, or None where none of this key booted."""
-    found, held, shown = await replies(
+    found, held, shown, tried = await replies(
         lane,
         [
             ("HGET", keys.MODELS, key),
             ("HGET", keys.MODEL_OVERRIDES, key),
             ("SMEMBERS", keys.model_measurands(key)),
+            ("HGET", keys.MODELS_CHARGING, key),
         ],
     )
     if found is None:
         return None
     overridden = unpack(held, Overrides) if held is not None else Overrides()
-    return ModelNow(key, unpack(found, Model), tuple(sorted(one.decode() for one in shown)), overridden)
+    abilities = unpack(tried, Abilities) if tried is not None else None
+    return ModelNow(key, unpack(found, Model), tuple(sorted(one.decode() for one in shown)), overridden, abilities)
 
 
 async def overrides(lane: Lane) -> dict[str, Overrides]:
     """Return what operators say, by model key."""
     held = await lane.one("HGETALL", keys.MODEL_OVERRIDES)
     return {held[n].decode(): unpack(held[n + 1], Overrides) for n in range(0, len(held), 2)}
+
+
+async def overrides_of(lane: Lane, key: str) -> Overrides:
+    """Return what operators say of one model."""
+    held = await lane.one("HGET", keys.MODEL_OVERRIDES, key)
+    return unpack(held, Overrides) if held is not None else Overrides()
 
 
 async def put_overrides(lane: Lane, key: str, said: Overrides) -> None:

@@ -18,8 +18,8 @@ from shared.records.queries.sites import loads_of
 from shared.records.sites import LoadReading, Site
 from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, Reading
-from shared.smartcharging.limits import limits_of
 from shared.smartcharging.validation import StationLimits
+from workers.services.smartcharging.taking import takes as takes_of
 
 from .knowing import Run
 from .seeing import Seen
@@ -78,7 +78,9 @@ class Reader:
         commands += [("GET", keys.configuration(name)) for name in stale]
         answers = await replies(self._lane, commands)
         for name, snapshot in zip(stale, answers[len(names) :], strict=True):
-            self._takes[name] = (now + TAKES_S, limits_of(unpack(snapshot, Snapshot) if snapshot else None))
+            packed = answers[names.index(name)][0]
+            record = unpack(packed, StationRecord) if packed else None
+            self._takes[name] = (now + TAKES_S, takes_of(record, unpack(snapshot, Snapshot) if snapshot else None))
         seen = {name: _seen(sections, self._takes[name][1]) for name, sections in zip(names, answers, strict=False)}
         await self._meters(seen)
         return seen

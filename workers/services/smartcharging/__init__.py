@@ -1,5 +1,6 @@
 """Smart charging: what stations are allowed to draw.
 
+taking.py        what a station takes: its configuration, what probes have shown, rules
 words.py         how stations of a version are told, and asked
 assigning.py     profiles on their way to a station: wanted, accepted, verified
 obeying.py       whether a station draws what it was allowed

@@ -16,6 +16,7 @@ import msgspec
 
 from shared.records.commands import CommandRecord
 from shared.records.events import ProfileChanged
+from shared.records.probes import Criteria
 from shared.records.profiles import MAINS, Assigned, AssignedState, Limits, Profile, slot_of
 from shared.records.requests import AssignProfile, ClearProfile
 from shared.records.transactions import Transaction
@@ -25,7 +26,8 @@ from workers.services import commands
 from workers.services.refusals import Refused
 from workers.store.draft import Draft
 
-from .words import words_of
+from . import taking
+from .words import Message, Words, words_of
 
 ORIGIN: Final = "profile"
 CHECK: Final = "profile_check"
@@ -92,7 +94,7 @@ def clear(draft: Draft, request: ClearProfile) -> dict[str, Any]:
         commands.cancel(draft, assigned.command_id)
     if not assigned.installed and draft.limits.by_slot.get(slot) is not assigned:
         return {"profile_id": request.profile_id}  # It had not been sent: cancelling it was all.
-    command_id = commands.enqueue(draft, *words.clear(assigned.profile), ORIGIN)
+    command_id = commands.enqueue(draft, *_clearing(draft, words, assigned.profile), ORIGIN)
     _put(draft, slot, msgspec.structs.replace(assigned, clearing=True, command_id=command_id))
     return {"profile_id": request.profile_id}
 
@@ -160,9 +162,33 @@ def _cleared(draft: Draft, slot: str, assigned: Assigned, command: CommandRecord
     answer = command.response if isinstance(command.response, dict) else {}
     if command.state == "accepted" or answer.get("status") == "Unknown":  # It has none: that is what was wanted.
         _drop(draft, slot)
+        if taking.clearing(draft.station) == "all":
+            _set_again(draft)
         return
     detail = f"not cleared: {_reason(command)}"
     _put(draft, slot, msgspec.structs.replace(assigned, clearing=False, detail=detail))
+
+
+def _clearing(draft: Draft, words: Words, profile: Profile) -> Message:
+    """Return what takes a profile off this model (quirk 25)."""
+    way = taking.clearing(draft.station)
+    if way == "id":
+        return words.clear(profile)
+    if way == "all":
+        return words.clear_where(Criteria())
+    place = Criteria(connector_id=profile.connector_id, purpose=profile.purpose, stack_level=profile.stack_level)
+    return words.clear_where(place)
+
+
+def _set_again(draft: Draft) -> None:
+    """Send every profile again that is wanted: the station clears all of them or none."""
+    words = words_of(draft.session.subprotocol)
+    for slot, one in list(draft.limits.by_slot.items()):
+        if words is None or not one.installed or one.command_id:
+            continue
+        command_id = commands.enqueue(draft, *words.install(one.profile), ORIGIN)
+        again = msgspec.structs.replace(one, command_id=command_id, check_id="", over_since=0)
+        _become(draft, slot, again, "wanted", "set again: the station clears all profiles at once")
 
 
 @commands.when_ended(CHECK)
