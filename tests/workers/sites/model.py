@@ -6,6 +6,7 @@ but the test sees.
 
 from __future__ import annotations
 
+import zlib
 from random import Random
 from typing import Final
 
@@ -85,7 +86,7 @@ class Station:
         car = self.car
         if car is not None:
             car.delivered += sum(self.drawn()) / 10 * VOLTAGE * TICK_MS / 3_600_000
-            if now // TICK_MS % METER_TICKS == hash(self.place.station_id) % METER_TICKS and self.online:
+            if now // TICK_MS % METER_TICKS == zlib.crc32(self.place.station_id.encode()) % METER_TICKS and self.online:
                 self.readings = (self._reading(now), *self.readings[:1])
             car.transaction = msgspec.structs.replace(car.transaction, energy_wh=int(car.delivered))
 

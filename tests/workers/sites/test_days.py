@@ -86,7 +86,8 @@ class Day:
         self.yard.take(found.asks, self.now)
 
     def _fault(self, one: Station) -> None:
-        if self.random.random() < 0.002:
+        # Nobody can know of one that does not obey where it can't be asked either.
+        if self.random.random() < 0.002 and "wild" not in one.ways:
             one.online = not one.online
             one.online_since = self.now
         if self.random.random() < 0.0005:

@@ -34,6 +34,8 @@ FULL_MS: Final = 60_000
 """A car that was allowed to draw for so long and draws nothing is full, or waits for its own time."""
 FULL_AGAIN_MS: Final = 1_800_000
 """It is asked again after so long."""
+DISTRUST_MS: Final = 24 * 3_600_000
+"""Who did not obey within this is taken to draw all that it can where no meter tells otherwise."""
 REFUSALS: Final = 2
 """So many refusals in a row: another way is tried."""
 EV_SUSPENDED: Final = "SuspendedEV"
@@ -79,7 +81,7 @@ def judge(place: Place, seen: Seen, run: StationRun, site: Site, now: int) -> li
     for number in seen.connectors:
         transaction = seen.running.get(number)
         if run.by_default or transaction is not None:
-            _own(run, number, transaction, held, name, now)
+            _own(run, number, transaction, held, name, now, run.default.holds(place.maximum))
         if transaction is None:
             found.append(_idle(place, number, seen, run))
         else:
@@ -93,8 +95,9 @@ def minimum_of(place: Place, seen: Seen) -> int:
 
 
 def _own(
-    run: StationRun, number: int, transaction: Transaction | None, held: dict[str, Assigned], name: str, now: int
-) -> None:
+    run: StationRun, number: int, transaction: Transaction | None, held: dict[str, Assigned], name: str, now: int,
+    otherwise: int,
+) -> None:  # fmt: skip
     """Bring the memory of a connector up to date with its place in the station's stack."""
     mine = run.connectors.get(number)
     number_now = transaction.transaction_id if transaction else 0
@@ -103,9 +106,11 @@ def _own(
         mine = ConnectorRun(transaction_id=number_now, told=mine.told if mine and run.by_default else Told())
         run.connectors[number] = mine
     slot = f"default/{number}/{run.level}" if run.by_default else f"transaction/{number}/{run.level}"
-    assigned = held.get(slot)
-    if mine.told.take_in(assigned, name, now) == "differs" and mine.wild == 0:
+    before, accepted_at = mine.told.holds(otherwise), mine.told.accepted_at
+    if mine.told.take_in(held.get(slot), name, now) == "differs" and mine.wild == 0:
         mine.wild = NEVER
+    if mine.told.accepted_at != accepted_at:
+        mine.told.was = before
     if mine.told.refusals >= REFUSALS and not run.by_default:
         run.by_default, mine.told = True, Told()
 
@@ -138,13 +143,16 @@ def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site,
     transaction, mine = seen.running[number], run.connectors[number]
     told, least = mine.told, minimum_of(place, seen)
     reading = drawn(seen.readings.get(transaction.transaction_id, ()), place, site.voltage, mine.phases)
-    if reading is not None:
-        _measure(mine, reading, told)
     may = told.holds(run.default.holds(place.maximum))
+    if reading is not None:
+        _measure(run, mine, reading, may)
     fresh = reading is not None and now - reading.at <= FRESH_MS
     most = max(mine.drawn) if reading is not None else 0
     state: ConnectorNow = "charging"
     fixed: int | None = None
+    unwatched = run.wild_at and now - run.wild_at < DISTRUST_MS and (not fresh or mine.drawn_at < told.accepted_at)
+    if unwatched and mine.wild <= 0:
+        may = max(may, place.maximum)
     if not seen.online:
         state, fixed = "offline", max(may, mine.wild)
     elif run.by_default and told.refusals >= REFUSALS and told.accepted == NEVER:
@@ -191,19 +199,21 @@ def _session(
     )
 
 
-def _measure(mine: ConnectorRun, reading: Drawn, told: Told) -> None:
+def _measure(run: StationRun, mine: ConnectorRun, reading: Drawn, may: int) -> None:
     """Take in what the meter says: which phases are used, and whether the limit is obeyed."""
+    told = mine.told
     mine.drawn = reading.amps
-    if reading.phases and (not mine.phases or set(reading.phases) - set(mine.phases)):
+    if reading.phases and set(reading.phases) - set(mine.phases):
         # What was seen once stays: a car that went back to one phase may take three again.
         mine.phases = tuple(sorted(set(mine.phases) | set(reading.phases)))
     if reading.at <= mine.drawn_at:
         return
     mine.drawn_at = reading.at
-    if told.accepted == NEVER or told.pending or reading.at < told.accepted_at + GRACE_MS:
-        return
-    most = max(reading.amps)
-    mine.wild = most if most > told.ceiling * EXCESS + SLACK else 0
+    # Just after a change what was allowed before it counts too.
+    most, allowed = max(reading.amps), may if reading.at >= told.accepted_at + GRACE_MS else max(may, told.was)
+    mine.wild = most if most > allowed * EXCESS + SLACK else 0
+    if mine.wild:
+        run.wild_at = reading.at
 
 
 def _fill_up(mine: ConnectorRun, status: str, may: int, least: int, fresh: bool, most: int, now: int) -> None:

@@ -42,6 +42,8 @@ class Told(msgspec.Struct, array_like=True):
     verified_at: int = 0
     """When it was last sent with a look at the composite schedule."""
     accepted_at: int = 0
+    was: int = 0
+    """What could be drawn before that."""
 
     def holds(self, otherwise: int) -> int:
         """Return what may be drawn; `otherwise`: what could be without any limit here."""
@@ -132,6 +134,8 @@ class StationRun(msgspec.Struct, array_like=True):
     """Since when there has been room for whoever begins there (ms)."""
     told_after_boot: int = 0
     """The boot after which it was told anew."""
+    wild_at: int = 0
+    """When it was last seen to draw more than it was told; 0: never."""
 
 
 class Run(msgspec.Struct, array_like=True):
