@@ -56,6 +56,15 @@ COMMANDS: Final[dict[str, Lazy]] = {
         _OPERATE, "ampstream.operator.templates:templates", "Say how stations are to be configured, and see which are."
     ),
     "quarantine": Lazy(_OPERATE, "ampstream.operator.quarantine:quarantine", "Look after frames nobody understood."),
+    "tokens": Lazy(_OPERATE, "ampstream.operator.tokens:tokens", "Make, list, rotate and revoke the API's tokens."),
+    "login": Lazy(_OPERATE, "ampstream.operator.login:login", "Log in as a person, by the issuer's page."),
+    "logout": Lazy(_OPERATE, "ampstream.operator.login:logout", "Forget the login at an API."),
+    "audit": Lazy(_OPERATE, "ampstream.operator.audit:audit", "Ask, export and verify the log of who changed what."),
+    "security-events": Lazy(
+        _OPERATE,
+        "ampstream.operator.security_events:security_events",
+        "List what stations and Ampstream noticed of attacks.",
+    ),
     "events": Lazy(_OPERATE, "ampstream.operator.events:events", "Print the live event feed."),
     "tail": Lazy(_OPERATE, "ampstream.operator.events:tail", "Follow one station, in plain words."),
     "simulate": Lazy(_MEASURE, "ampstream.simulate.command:simulate", "Dial in as a fleet of charging stations."),

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
+import socket
 from pathlib import Path
 from typing import Final
 
 from shared.bus.lane import Lane
+from shared.records.audit import Actor, Entry
 from shared.records.queries import tokens
-from shared.records.tokens import digest
+from shared.records.queries.audit import AuditLog
+from shared.records.tokens import Token, digest, id_of
 
 NAME: Final = "operator"
 
@@ -27,11 +31,32 @@ async def ensure(redis_url: str, path: Path | str) -> str:
         known = await tokens.token(lane, digest(found)) if found else None
         if known is not None and known.scope == "admin" and not known.expires_at:
             return found
-        made, _ = await tokens.create(lane, NAME, "admin")
+        made, record = await tokens.create(lane, NAME, "admin")
+        await _note(lane, id_of(digest(made)), record)
         _write(path, made)
         return made
     finally:
         await lane.close()
+
+
+async def _note(lane: Lane, token_id: str, record: Token) -> None:
+    """Write into the audit log who made it; a token that can't be noted is not handed out."""
+    details = {"name": record.name, "scope": record.scope, "host": socket.gethostname()}
+    entry = Entry(seq=0, at=0, phase="noted", action="create_token", who=local_user(), result=token_id, details=details)
+    try:
+        await AuditLog(lane).append(entry)
+    except BaseException:
+        await tokens.discard(lane, token_id)
+        raise
+
+
+def local_user() -> Actor:
+    """Return who runs this command, as this machine knows them."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # A container's user may have no name.
+        name = str(os.getuid())
+    return Actor(kind="local", name=name[:64])
 
 
 def _read(path: Path) -> str:

@@ -63,4 +63,20 @@ def _rebuild(settings: Settings, findings: list[Finding]) -> None:
         raise click.ClickException("nothing was rebuilt: Redis does not answer")
     from workers.jobs.rebuild import rebuild
 
+    asyncio.run(_note(settings))
     click.echo(asyncio.run(rebuild(settings)))
+
+
+async def _note(settings: Settings) -> None:
+    """Write into the audit log that the indexes are derived anew."""
+    from ampstream.operator_token import local_user
+    from shared.bus.lane import Lane
+    from shared.records.audit import Entry
+    from shared.records.queries.audit import AuditLog
+
+    lane = await Lane.open(settings.redis_url.reveal(), name="doctor")
+    try:
+        entry = Entry(seq=0, at=0, phase="noted", action="rebuild_indexes", who=local_user())
+        await AuditLog(lane).append(entry)
+    finally:
+        await lane.close()

@@ -13,6 +13,9 @@ reservations.py  ampstream reservations
 limits.py        ampstream limits        profiles.py      ampstream profiles
 probe.py         ampstream probe
 jobs.py          ampstream jobs, and ampstream send to many
+tokens.py        ampstream tokens        login.py         ampstream login, ampstream logout
+audit.py         ampstream audit         logins.py        where a login is kept, and how it is renewed
+security_events.py  ampstream security-events
 quarantine.py    ampstream quarantine    events.py        ampstream events, ampstream tail
 words.py         events in plain words
 """

@@ -15,11 +15,13 @@ import click
 import msgspec
 from rich.console import Console
 
+from ampstream.operator import logins
 from ampstream.operator.api import Api
 
 DEFAULT_URL: Final = "http://127.0.0.1:8080"
 WIDE: Final = 250
 TOKEN_FILE: Final = Path("data/operator.token")
+_TOKEN_GIVEN: Final = frozenset({"AMPSTREAM_API_TOKEN", "AMPSTREAM_API_TOKEN_FILE"})
 P = ParamSpec("P")
 
 
@@ -57,11 +59,11 @@ def operator(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
     def run(
         *args: Any, url: str | None, token: str | None, token_file: Path | None, as_json: bool, **options: Any
     ) -> None:
-        text, source = find_token(token, token_file)
-        where = url or os.environ.get("AMPSTREAM_API_URL") or DEFAULT_URL
+        where = api_url(url)
 
         async def whole() -> None:
-            api = Api(where, text, source)
+            text = "" if token or token_file or _TOKEN_GIVEN & os.environ.keys() else await logins.token_for(where)
+            api = Api(where, *((text, "`ampstream login`") if text else find_token(token, token_file)))
             try:
                 await command(Session(api, as_json=as_json), *args, **options)
             finally:
@@ -70,6 +72,11 @@ def operator(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
         asyncio.run(whole())
 
     return run
+
+
+def api_url(url: str | None) -> str:
+    """Return where the API is: as given, by the environment, or on this machine."""
+    return url or os.environ.get("AMPSTREAM_API_URL") or DEFAULT_URL
 
 
 def find_token(token: str | None, token_file: Path | None) -> tuple[str, str]:

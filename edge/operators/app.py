@@ -29,6 +29,7 @@ _INDEX: Final = """<!doctype html>
 <p>The operators' listener. The API is under <code>/api/v1</code> and takes a Bearer token.</p>
 <ul>
 <li><a href="/openapi.json">/openapi.json</a>: everything the API can do</li>
+<li><a href="/auth.json">/auth.json</a>: how people log in</li>
 <li><a href="/healthz">/healthz</a>: whether this process lives</li>
 <li><a href="/readyz">/readyz</a>: whether work should be sent here</li>
 <li><a href="/metrics">/metrics</a>: what it shows of itself</li>
@@ -56,11 +57,29 @@ def make_app(node: OperatorsNode, settings: Settings) -> web.Application:
         headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
         return web.Response(text=_INDEX.replace("{url}", html.escape(url)), content_type="text/html", headers=headers)
 
+    login = msgspec.json.encode({"oidc": _login(settings)})
+
+    async def auth(_request: web.Request) -> web.Response:
+        return web.Response(body=login, content_type="application/json")
+
     app.router.add_get("/openapi.json", openapi)
+    app.router.add_get("/auth.json", auth)
     app.router.add_get("/", index)
     observe.add_routes(app, node.not_ready)
     app.on_shutdown.append(_stop_feed)
     return app
+
+
+def _login(settings: Settings) -> dict[str, str] | None:
+    """Return what `ampstream login` needs to know, nothing of it secret; None where people can't log in."""
+    if not settings.oidc_issuer or not settings.oidc_client_id:
+        return None
+    return {
+        "issuer": settings.oidc_issuer,
+        "client_id": settings.oidc_client_id,
+        "audience": settings.oidc_audience,
+        "scope": settings.oidc_login_scope,
+    }
 
 
 async def _stop_feed(app: web.Application) -> None:

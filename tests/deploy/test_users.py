@@ -159,6 +159,7 @@ def test_nothing_is_granted_that_nobody_sends(role: Role) -> None:
 DENIED = [
     ("edge", "FLUSHALL"), ("edge", "CONFIG SET appendfsync no"), ("edge", "SHUTDOWN"), ("edge", "KEYS *"),
     ("edge", "DEBUG SLEEP 0"), ("edge", "EVAL return 0"), ("edge", "HSET s:{CP1}:state v x"), ("edge", "ACL LIST"),
+    ("edge", "DEL audit"), ("edge", "XTRIM audit MAXLEN 0"), ("edge", "XDEL audit 1-1"), ("edge", "UNLINK audit"),
     ("edge", "XGROUP DESTROY uplink:{0} workers"), ("edge", "DEL workers"), ("edge", "SET s:{CP1}:tx:1 x"),
     ("worker", "FLUSHALL"), ("worker", "FLUSHDB"), ("worker", "CONFIG SET appendfsync no"), ("worker", "SHUTDOWN"),
     ("worker", "ACL LIST"), ("worker", "KEYS *"), ("worker", "REPLICAOF no one"), ("worker", "SUBSCRIBE gossip"),

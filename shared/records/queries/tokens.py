@@ -116,6 +116,11 @@ async def revoke(lane: Lane, token_id: str) -> bool:
     raise Contended
 
 
+async def discard(lane: Lane, token_id: str) -> None:
+    """Remove a token that nobody was given, whatever it may do."""
+    await _remove(lane, [each for each in await _all(lane) if id_of(each) == token_id])
+
+
 async def _all(lane: Lane) -> dict[str, tuple[bytes, Token]]:
     found = await lane.one("HGETALL", keys.TOKENS)
     return {found[n].decode(): (found[n + 1], unpack(found[n + 1], Token)) for n in range(0, len(found), 2)}
