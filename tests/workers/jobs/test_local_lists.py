@@ -167,7 +167,7 @@ class Listed(bulk.Place):
                 _, _, action, payload = msgspec.json.decode(item.frame)
                 held = self.lists.setdefault(item.station, Simulated(Configuration()))
                 if action == "SendLocalList":
-                    answer = {"status": held.update(msgspec.convert(payload, SendLocalListRequest)).value}
+                    answer: dict[str, Any] = {"status": held.update(msgspec.convert(payload, SendLocalListRequest)).value}
                 else:
                     answer = {"listVersion": held.version}
                 frame = msgspec.json.encode([3, item.command_id, answer])

@@ -8,9 +8,17 @@ import pytest
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.envelopes import Command, Kind
+from shared.records.authorization import AuthorizationPolicy, Policies
 from shared.records.packing import pack
 from shared.records.queries import tags, templates
-from shared.records.requests import CancelCommand, CreateStation, DeleteStation, ReadConfiguration, SendCommand
+from shared.records.requests import (
+    CancelCommand,
+    CreateStation,
+    DeleteStation,
+    ReadConfiguration,
+    SendCommand,
+    SyncLocalList,
+)  # fmt: skip
 from shared.records.tags import IdTag
 from shared.records.templates import Template
 from shared.settings import Settings
@@ -102,10 +110,18 @@ async def drift(system: System) -> None:
         await system.settle()
 
 
+async def listing(system: System) -> None:
+    """A station that is to hold a local list."""
+    policy = AuthorizationPolicy(name="lists", mode="hybrid")
+    await system.lane.one("SET", keys.AUTHORIZATION, pack(Policies({"lists": policy})))
+    assert await system.request("CP7", SyncLocalList(request_id="l1")) == 202
+
+
 async def test_commits_keep_the_indexes_that_the_records_give(settings: Settings, lane: Lane) -> None:
     """After a life of all kinds nothing is to be mended, and every index has something in it."""
     async with stage(settings, lane) as system:
         await life(system)
+        await listing(system)
     before = await dump(lane)
     report = await rebuild.mend_all(lane)
     assert report.total == 0, str(report)

@@ -66,9 +66,10 @@ def sync(draft: Draft, request: SyncLocalList) -> dict[str, Any]:
     """Look at the list because an operator asks; 404 without the station, 409 where it can have no list."""
     if draft.station is None:
         raise Refused(404, "no such station")
-    if why := look(draft, full=request.full, again=True):
+    why = look(draft, full=request.full, again=True)
+    if why and not draft.changed:
         raise Refused(409, why)
-    return {"station_id": draft.station_id, "state": draft.listed.state}
+    return {"station_id": draft.station_id, "state": draft.listed.state, "detail": why}
 
 
 def join(draft: Draft, request: SyncLocalList) -> bool:
