@@ -28,9 +28,13 @@ from workers.heartbeat import Heartbeat
 from workers.jobs import maintenance, quotas, runner, security
 from workers.jobs.bulk.keeping import forget_jobs
 from workers.jobs.bulk.runner import Runner
+from workers.jobs.demand.runner import Conductor
+from workers.jobs.firmware.keeping import forget_campaigns
+from workers.jobs.firmware.runner import Runner as Campaigns
 from workers.jobs.local_lists import runner as local_lists
 from workers.jobs.reconcile import reconcile
 from workers.jobs.runner import Scheduled
+from workers.jobs.signing import Signer
 from workers.jobs.sites.runner import Runner as Sites
 from workers.jobs.stuck import count_stuck
 from workers.services import quirks
@@ -58,6 +62,7 @@ JOBS: Final = (
     Scheduled(count_stuck, frozenset({40})),
     Scheduled(reconcile, frozenset({0, 30})),
     Scheduled(forget_jobs, frozenset({20}), frozenset(range(5, 60, 10))),
+    Scheduled(forget_campaigns, frozenset({22}), frozenset(range(5, 60, 10))),
 )
 
 
@@ -164,15 +169,19 @@ class Worker:
         consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]
         leadership = Leadership(self._sweep_lane, self.name)
         jobs = Runner(self._jobs_lane, self._settings, partitions, self.name)
+        campaigns = Campaigns(self._jobs_lane, self._settings, partitions, self.name)
         sites = Sites(self._jobs_lane, self._settings, partitions, self.name)
         lists = local_lists.Runner(self._jobs_lane, self._settings, self.name)
+        demand = Conductor(self._jobs_lane, self._settings, partitions, self.name)
         helpers = [
             asyncio.create_task(self._supervised(jobs.run)),
+            asyncio.create_task(self._supervised(campaigns.run)),
             asyncio.create_task(
                 self._supervised(lambda: Signer(self._jobs_lane, self._settings, partitions, self.name).run())
             ),
             asyncio.create_task(self._supervised(sites.run)),
             asyncio.create_task(self._supervised(lists.run)),
+            asyncio.create_task(self._supervised(demand.run)),
             asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, leadership))),
             asyncio.create_task(self._supervised(lambda: self._showing(partitions))),
             asyncio.create_task(self._supervised(self._beating)),
@@ -192,7 +201,7 @@ class Worker:
         await asyncio.wait([*consuming, *helpers], timeout=LEAVE_S)
         for consumer in self._consumers:
             await consumer.close()
-        await self._leave(leadership, jobs, sites, lists)
+        await self._leave(leadership, jobs, sites, lists, demand)
 
     async def _supervised(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task and start it again should it end with an error: a defect in one must not stop the others."""
@@ -252,7 +261,7 @@ class Worker:
             await models.refresh(self._sweep_lane)
             await asyncio.sleep(GAUGES_S)
 
-    async def _leave(self, leadership: Leadership, *runners: Runner | Sites | local_lists.Runner) -> None:
+    async def _leave(self, leadership: Leadership, *runners: Runner | Sites | local_lists.Runner | Conductor) -> None:
         try:
             await leadership.resign()
             for one in runners:

@@ -11,6 +11,7 @@ charging.py     stations with open transactions, in batches
 stuck.py        counts transactions that look forgotten
 bulk/           jobs over many stations: advanced by one worker at a time, beside arq (it would be late by seconds)
 local_lists/    local authorization lists, derived from the tags and kept in step over the fleet, likewise
+signing.py      has stations' certificates signed, by the built-in authority or another
 sites/          shares the capacity of sites: one worker at a time for each, beside arq too
 reconcile.py    looks again at reconciliations whose time has come
 """

@@ -26,7 +26,7 @@ from shared.records.certificates import (
 from shared.records.commands import CommandRecord, make_id
 from shared.records.events import CertificateChanged, CertificateRequested
 from shared.records.packing import pack
-from shared.records.requests import IssueCertificate, RenewCertificate
+from shared.records.requests import IssueCertificate, RenewCertificate, Request
 from workers.store.draft import Draft
 
 from . import commands, reports
@@ -121,6 +121,17 @@ def _words(draft: Draft) -> Words | None:
 
 
 # ── what the authority made ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def serve(draft: Draft, request: Request) -> bool:
+    """Take in what the authority made; False for any other request. Nobody waits for a reply."""
+    if not isinstance(request, IssueCertificate):
+        return False
+    if draft.station is not None:
+        issued(draft, request)
+    else:
+        draft.effect("HDEL", keys.CERTIFICATE_REQUESTS, f"{draft.station_id}/{request.signing_id}")
+    return True
 
 
 def issued(draft: Draft, request: IssueCertificate) -> None:

@@ -29,7 +29,6 @@ from shared.records.requests import (
     DeleteStation,
     Disconnect,
     DropQuarantined,
-    IssueCertificate,
     LeaveJob,
     PlanTransaction,
     ReadConfiguration,
@@ -75,7 +74,9 @@ def serve(draft: Draft, request: Request) -> None:
         if _FOR_JOBS[type(request)](draft, request):
             _note(draft, request)
         return
-    if for_sites.serve(draft, request) or firmware.serve(draft, request) or repeated(draft, request):
+    if for_sites.serve(draft, request) or firmware.serve(draft, request) or certificates.serve(draft, request):
+        return
+    if repeated(draft, request):
         return
     status, server = _SERVERS[type(request)]
     try:
@@ -181,7 +182,6 @@ _SERVERS: Final[dict[type[Request], tuple[int, Callable[[Draft, Any], Any]]]] = 
     AcknowledgeDrift: (200, asked.acknowledge),
     RotateKey: (202, credentials.rotate),
     RenewCertificate: (202, certificates.renew),
-    IssueCertificate: (200, certificates.issued),
     SyncLocalList: (202, local_lists.sync),
     StartProbe: (202, probing.start),
     AbortProbe: (202, probing.abort),

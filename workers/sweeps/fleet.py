@@ -14,7 +14,6 @@ from shared.records.local_lists import STATES as LIST_STATES
 from shared.records.tuning import ALL, STATES, Applied, index_member
 from shared.series import OTHER
 
-
 DAY_MS: Final = 24 * 3600 * 1000
 
 
@@ -82,9 +81,9 @@ class Fleet:
             metrics.STATIONS_LISTED.labels(state).set(totals[state])
 
     async def _certificates(self, now_ms: int) -> None:
-        windows = {"expired": ("-inf", now_ms), "7d": (now_ms, now_ms + 7 * DAY_MS), "30d": (now_ms, now_ms + 30 * DAY_MS)}
-        counts = await self._ask(*(("ZCOUNT", keys.CERTIFICATES, *window) for window in windows.values()))
-        for window, count in zip(windows, counts, strict=True):
+        ends = {"expired": 0, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+        asked = (("ZCOUNT", keys.CERTIFICATES, now_ms if end else "-inf", now_ms + end) for end in ends.values())
+        for window, count in zip(ends, await self._ask(*asked), strict=True):
             metrics.CERTIFICATES_EXPIRING.labels(window).set(count)
 
     def _stations(self, known: int, online: Counter[str], never_seen: int) -> None:
