@@ -19,6 +19,7 @@ A fleet (`ampstream simulate`):
     schedules      charging profiles and their composite, and what they let a car draw
     allowance      what profiles allow at a moment, and when that changes
     flow           a car under those limits: the station's reaction, pauses, disobedience
+    deviations     what is answered to charging profiles by models that get it wrong
     upkeep         firmware, diagnostics and logs
     certificates   root certificates
     configuration  its configuration, changed and reported

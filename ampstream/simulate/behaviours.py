@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from ampstream.simulate import deviations
 from ampstream.simulate.keys import Changes, Key
 from ampstream.simulate.refusals import check
 
@@ -114,6 +115,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """Reads a limit in W as one in A."""
     forgets_profiles: bool = False
     """Has none any more after a boot."""
+    profile_faults: frozenset[str] = _NONE
+    """What it answers otherwise than the standard asks for: names of `ampstream.simulate.deviations` (quirk 25)."""
     cars_stay_asleep: bool = False
     """A car that was paused does not go on when it may: SuspendedEV."""
 
@@ -123,6 +126,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         """Raise ValueError for an action or an answer that does not exist."""
         check(self.refuses)
+        deviations.check(self.profile_faults)
 
     def refusal(self, action: str) -> str | None:
         """Return how it refuses an action; None: it does not."""
@@ -315,6 +319,10 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
             name="lower-case",
             summary="statuses and reasons in lower case (quirk 33)",
             distorts=frozenset(("lower_case",)),
+        ),
+        *(
+            Behaviour(name=name, summary=summary, profile_faults=frozenset((name,)))
+            for name, summary in deviations.DEVIATIONS.items()
         ),
     )
 }

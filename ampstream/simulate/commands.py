@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from ampstream.simulate import deviations
 from ampstream.simulate.certificates import readable
 from shared.ocpp.errors import NotSupported
 from shared.ocpp.frames import Payload
@@ -65,12 +66,16 @@ def _get_local_list_version(cp: ChargePoint, _request: m.GetLocalListVersionRequ
 
 def _set_profile(cp: ChargePoint, request: m.SetChargingProfileRequest) -> Answered:
     """§5.16."""
+    if (odd := deviations.install(cp, request)) is not None:
+        return odd, None
     status = cp.features.schedules.install(request.connector_id, request.cs_charging_profiles)
     return m.SetChargingProfileResponse(status=status), None
 
 
 def _clear_profile(cp: ChargePoint, request: m.ClearChargingProfileRequest) -> Answered:
     """§5.5."""
+    if (odd := deviations.clear(cp, request)) is not None:
+        return odd, None
     status = enums.ClearChargingProfileStatus
     found = cp.features.schedules.clear(request)
     return m.ClearChargingProfileResponse(status=status.ACCEPTED if found else status.UNKNOWN), None
@@ -78,7 +83,7 @@ def _clear_profile(cp: ChargePoint, request: m.ClearChargingProfileRequest) -> A
 
 def _composite(cp: ChargePoint, request: m.GetCompositeScheduleRequest) -> Answered:
     """§5.7."""
-    return cp.features.schedules.composite(request), None
+    return deviations.composite(cp, request, cp.features.schedules.composite(request)), None
 
 
 # --- firmware, diagnostics, logs
