@@ -180,6 +180,14 @@ _WORDS: Final[dict[str, Words]] = {
     "probe.changed": lambda event: (
         f"probe of smart charging: {cell(event['state'])}{_optional(' ({})', event['detail'])}"
     ),
+    "demand.started": lambda event: (
+        f"demand response {cell(event['name'] or event['event_id'])} began: {cell(event['kind'])}, "
+        f"{event['stations']} stations, {event['baseline_w'] / 1000:.1f} kW before"
+    ),
+    "demand.ended": lambda event: (
+        f"demand response {cell(event['name'] or event['event_id'])} {cell(event['state'])}: {event['complied']} of "
+        f"{event['stations']} stations complied{_optional(' ({})', event['detail'])}"
+    ),
     "job.created": lambda event: (
         f"{cell(event['by'])} made a job: {cell(event['action'])} to {event['total']} stations, {cell(event['state'])}"
     ),

@@ -14,6 +14,7 @@ commands      commands to stations
 authorization local lists, and tags that are kept elsewhere
 configuration stations' configurations: reads, drifts
 charging      what stations do: transactions, energy, boots, faults, firmware, clocks, deviations
+demand        demand response: events, who complied, how the VTN answers
 smartcharging what stations are allowed to draw
 operators     operators: who was turned away, what was changed, what looks like an attack
 files         files that stations fetch and leave, campaigns of firmware
@@ -32,6 +33,7 @@ from shared.metrics.base import *
 from shared.metrics.charging import *
 from shared.metrics.commands import *
 from shared.metrics.configuration import *
+from shared.metrics.demand import *
 from shared.metrics.edge import *
 from shared.metrics.exposition import *
 from shared.metrics.files import *

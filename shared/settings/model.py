@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from shared.settings.authorization import AuthorizationSettings
+from shared.settings.demand import DemandSettings
 from shared.settings.secret import Secret, SecretUrl
 
 
@@ -34,7 +34,7 @@ _log = partial(_about, "Logs")
 _trace = partial(_about, "Traces")
 
 
-class Settings(AuthorizationSettings, frozen=True, kw_only=True):
+class Settings(DemandSettings, frozen=True, kw_only=True):
     """The effective configuration of one process; see `shared.settings.load` for where it comes from."""
 
     redis_url: Annotated[SecretUrl, _redis("Where Redis or Valkey answers; may hold user and password.")] = SecretUrl(

@@ -5,6 +5,7 @@
     charging.py       transactions, authorizations, reservations
     commands.py       commands, and jobs that send them to many
     configuration.py  configurations: read, drifted, brought in line
+    demand.py         demand response: events that begin and end
     files.py          files that stations leave and fetch, campaigns of firmware
     profiles.py       charging profiles: how far they got, and whether they are obeyed
 
@@ -23,6 +24,7 @@ from shared.records.events.base import *
 from shared.records.events.charging import *
 from shared.records.events.commands import *
 from shared.records.events.configuration import *
+from shared.records.events.demand import *
 from shared.records.events.files import *
 from shared.records.events.profiles import *
 from shared.records.events.stations import *
@@ -78,6 +80,8 @@ AnyEvent = (
     | CampaignCreated
     | CampaignChanged
     | CampaignDone
+    | DemandStarted
+    | DemandEnded
     | ProfileChanged
     | LimitExceeded
     | ProbeChanged
