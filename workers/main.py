@@ -201,7 +201,7 @@ class Worker:
         await asyncio.wait([*consuming, *helpers], timeout=LEAVE_S)
         for consumer in self._consumers:
             await consumer.close()
-        await self._leave(leadership, jobs, sites, lists, demand)
+        await self._leave(leadership, jobs, sites, lists, demand, campaigns)
 
     async def _supervised(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task and start it again should it end with an error: a defect in one must not stop the others."""
@@ -261,7 +261,9 @@ class Worker:
             await models.refresh(self._sweep_lane)
             await asyncio.sleep(GAUGES_S)
 
-    async def _leave(self, leadership: Leadership, *runners: Runner | Sites | local_lists.Runner | Conductor) -> None:
+    async def _leave(
+        self, leadership: Leadership, *runners: Runner | Sites | local_lists.Runner | Conductor | Campaigns
+    ) -> None:
         try:
             await leadership.resign()
             for one in runners:

@@ -13,5 +13,6 @@ bulk/           jobs over many stations: advanced by one worker at a time, besid
 local_lists/    local authorization lists, derived from the tags and kept in step over the fleet, likewise
 signing.py      has stations' certificates signed, by the built-in authority or another
 sites/          shares the capacity of sites: one worker at a time for each, beside arq too
+firmware/       campaigns of firmware, likewise
 reconcile.py    looks again at reconciliations whose time has come
 """

@@ -1,0 +1,184 @@
+"""Advances every campaign that has not ended: one worker at a time holds the lease, and loses it when it stops asking.
+
+A beat reads all campaigns in one round trip, takes in the results that came, and does what each one's state asks for:
+
+    running     canaries or a batch begin, inside a window; those that were offline are taken up when they are back
+    stopped     nobody begins; what is under way goes on
+    cancelled   what was not begun ends; what was not sent is taken back
+    always      results are taken in, late stations looked at; a campaign without open stations ends
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+import hiredis
+
+from shared import metrics
+from shared.bus import firmware_keys as keys
+from shared.bus import keys as station_keys
+from shared.bus.lane import Lane, LaneLost
+from shared.logs import get_logger
+from shared.records import files_links
+from shared.records.firmware import CampaignNow, UpdateResult
+from shared.records.packing import pack, unpack
+from shared.records.queries import firmware
+from shared.records.queries.reading import replies
+from shared.settings import Settings
+
+from . import healing, places
+from .deciding import decide
+from .places import Site
+
+log = get_logger(__name__)
+
+HOLD_MS: Final = 3000
+"""Another worker takes over so long after the last beat of one that died."""
+BUSY_S: Final = 0.5
+IDLE_S: Final = 2.0
+TAKE_UP_S: Final = 5.0
+HEAL_S: Final = 10.0
+TELL_S: Final = 5.0
+TAKE_BACK_S: Final = 60.0
+ITSELF: Final = "campaign"
+"""Who changed a campaign that stopped by itself."""
+STATES: Final = ("running", "paused", "stopped", "cancelled")
+
+
+class _Going:
+    """What the runner remembers of a campaign from beat to beat; a runner that begins anew misses nothing."""
+
+    def __init__(self) -> None:
+        self.told = -1
+        self._next: dict[str, float] = {}
+
+    def is_time(self, what: str, now: float, every_s: float) -> bool:
+        """Tell whether `what` is due, and put it off by `every_s`."""
+        if now < self._next.get(what, 0.0):
+            return False
+        self._next[what] = now + every_s
+        return True
+
+
+class Runner:
+    """One worker's runner; `holder` is the worker's unique name."""
+
+    def __init__(
+        self, lane: Lane, settings: Settings, partitions: int, holder: str, *, clock: Callable[[], float] | None = None
+    ) -> None:
+        self._lane = lane
+        self._settings = settings
+        self._partitions = partitions
+        self._holder = holder
+        self._clock = clock or asyncio.get_running_loop().time
+        self._going: dict[str, _Going] = {}
+        self._site: Site | None = None
+
+    async def run(self) -> None:
+        """Beat until cancelled; raises `LaneLost` and ReplyError."""
+        while True:
+            soon = await self.beat()
+            await asyncio.sleep(BUSY_S if soon else IDLE_S)
+
+    async def resign(self) -> None:
+        """Let another worker go on at once; raises `LaneLost`."""
+        if await self._lane.one("GET", keys.CAMPAIGNS_RUNNER) == self._holder.encode():
+            await self._lane.one("DEL", keys.CAMPAIGNS_RUNNER)
+
+    async def beat(self, at: int = 0) -> bool:
+        """Advance all campaigns by one beat, where this worker holds the lease; tells whether there is more to do soon.
+
+        `at`: Redis's time where a test turns the clock.
+        """
+        taken, holder, pairs, (seconds, micros) = await replies(
+            self._lane,
+            [
+                ("SET", keys.CAMPAIGNS_RUNNER, self._holder, "NX", "PX", HOLD_MS),
+                ("GET", keys.CAMPAIGNS_RUNNER),
+                ("HGETALL", keys.CAMPAIGNS_ACTIVE),
+                ("TIME",),
+            ],
+        )
+        counts = Counter(state.decode() for state in pairs[1::2])
+        for state in STATES:
+            metrics.CAMPAIGNS.labels(state).set(counts[state])
+        if holder != self._holder.encode():
+            self._going.clear()
+            return False
+        if taken is None:
+            await self._lane.one("PEXPIRE", keys.CAMPAIGNS_RUNNER, HOLD_MS)
+        ids = [one.decode() for one in pairs[::2]]
+        self._going = {one: going for one, going in self._going.items() if one in ids}
+        return await self._advance_all(ids, at or int(seconds) * 1000 + int(micros) // 1000) if ids else False
+
+    async def _advance_all(self, ids: list[str], at: int) -> bool:
+        if self._site is None:
+            key = await files_links.load_key(self._lane)
+            self._site = Site(self._lane, self._partitions, self._holder, self._settings, key)
+        commands = [
+            command for one in ids for command in (*firmware.reading(one), ("HGETALL", keys.campaign_ended(one)))
+        ]
+        found = await replies(self._lane, commands)
+        step, soon = len(commands) // len(ids), False
+        for place, number in enumerate(ids):
+            part = found[place * step : (place + 1) * step]
+            one = firmware.read(part[:-1])
+            if one is None:
+                await self._lane.one("HDEL", keys.CAMPAIGNS_ACTIVE, number)
+                continue
+            try:
+                await self._advance(self._site, one, part[-1], at)
+            except (LaneLost, hiredis.ReplyError):
+                raise
+            except Exception:
+                log.exception("campaign failed to advance; the others go on", campaign=number)
+            soon = soon or bool(one.places["active"]) or one.state in ("running", "cancelled")
+        return soon
+
+    async def _advance(self, site: Site, one: CampaignNow, ended: list[Any], at: int) -> None:
+        campaign = one.campaign
+        going = self._going.setdefault(campaign.campaign_id, _Going())
+        if ended:
+            pairs = zip(ended[::2], ended[1::2], strict=True)
+            results = [(name.decode(), unpack(packed, UpdateResult)) for name, packed in pairs]
+            await places.take_in(self._lane, campaign, results, at)
+            # The counts are others now: what follows from them is decided with the next beat.
+            return
+        if not any(one.places.values()):
+            await places.finish(self._lane, one, at)
+            return
+        if one.state == "cancelled":
+            await places.end_waiting(self._lane, campaign, "cancelled", at)
+            if one.places["active"] and going.is_time("take back", self._clock(), TAKE_BACK_S):
+                await places.take_back(site, campaign)
+        elif at >= campaign.expires_at:
+            await places.end_waiting(self._lane, campaign, "expired", at)
+        elif one.state == "running":
+            await self._go_on(site, one, going, at)
+        if one.places["active"] and going.is_time("heal", self._clock(), HEAL_S):
+            await healing.look(site, campaign, at)
+        await self._tell(one, going, at)
+
+    async def _go_on(self, site: Site, one: CampaignNow, going: _Going, at: int) -> None:
+        if one.places["offline"] and going.is_time("take up", self._clock(), TAKE_UP_S):
+            await places.take_up(self._lane, one.campaign, at)
+        verdict = decide(one, at)
+        number = one.campaign.campaign_id
+        if verdict.stop:
+            await firmware.change(self._lane, one, "stopped", at=at, by=ITSELF, reason=verdict.stop)
+            log.warning("campaign stopped", campaign=number, reason=verdict.stop)
+        elif verdict.canaries_done:
+            await self._lane.one("HSET", keys.campaign(number), "canary_at", at)
+        elif verdict.begin > 0:
+            await places.begin(site, one, verdict.begin, verdict.fresh, at)
+
+    async def _tell(self, one: CampaignNow, going: _Going, at: int) -> None:
+        """Tell that a campaign went on, now and then."""
+        if going.told < 0:
+            going.told = one.ended
+        elif one.ended != going.told and going.is_time("tell", self._clock(), TELL_S):
+            going.told = one.ended
+            await self._lane.one("XADD", station_keys.EVENTS, "*", "v", pack([firmware.changed(one, at=at)]))
