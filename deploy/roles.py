@@ -51,7 +51,7 @@ EDGE: Final = Role(
     "xadd xread xtrim zadd zrem",
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
     "%R~* ~s:{*}:session ~s:{*}:presence ~s:{*}:txs ~s:{*}:cmds ~uplink:{*} ~downlink:{*} ~deadlines:{*} ~nodes "
-    "~tokens ~tokens:used ~security ~t:{*}:* ~p:{*}:* ~idx:* ~j:* ~w:* ~x:* "
+    "~tokens ~tokens:used ~security ~t:{*}:* ~p:{*}:* ~site:{*}:doc ~site:{*}:loads ~idx:* ~j:* ~w:* ~x:* "
     "~events ~drift:rules ~templates ~models:* ~meta:*",
     appends="~audit",
 )

@@ -6,7 +6,18 @@ from importlib import import_module
 from shared import metrics
 from shared.series import AnyFamily
 
-AREAS = ("edge", "streams", "workers", "presence", "commands", "configuration", "charging", "smartcharging", "platform")
+AREAS = (
+    "edge",
+    "streams",
+    "workers",
+    "presence",
+    "commands",
+    "configuration",
+    "charging",
+    "smartcharging",
+    "operators",
+    "platform",
+)
 """The files of `shared.metrics` that declare families, in the order of the page."""
 
 

@@ -128,6 +128,27 @@ _OPERATORS: Final = Row(
             unit="ops",
             colours=(("200", "green"), ("500", "red"), ("503", "orange"), ("504", "purple")),
         ),
+        Panel(
+            "Operators turned away",
+            "Requests without a good token, a minute; unknown and throttled: somebody guesses.",
+            ((per_minute(metrics.OPERATOR_AUTH_FAILURES, "reason"), "{{reason}}"),),
+            unit="opm",
+            runbooks=("SecurityEventsCritical",),
+        ),
+        Panel(
+            "Changes by outcome",
+            "What operators changed or tried, a minute, as the audit log has it.",
+            ((per_minute(metrics.AUDIT_ENTRIES, "outcome"), "{{outcome}}"),),
+            unit="opm",
+            colours=(("done", "green"), ("refused", "yellow"), ("failed", "red"), ("unknown", "orange")),
+        ),
+        Panel(
+            "Security alarms",
+            "Of the whole fleet, a minute: events that no normal operation brings about.",
+            ((per_minute(metrics.SECURITY_ALARMS, "kind"), "{{kind}}"),),
+            unit="opm",
+            runbooks=("SecurityEventsCritical",),
+        ),
     ),
 )
 _PROCESS: Final = Row(
