@@ -48,6 +48,11 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "profiles": Lazy(
         _OPERATE, "ampstream.operator.profiles:profiles", "List, show, write and delete charging profiles."
     ),
+    "site": Lazy(
+        _OPERATE,
+        "ampstream.operator.sites:site",
+        "Share the capacity of sites among their stations, and see how they stand.",
+    ),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
     "config": Lazy(_OPERATE, "ampstream.operator.config:config", "Show, read and compare stations' configurations."),
     "drifts": Lazy(_OPERATE, "ampstream.operator.drifts:drifts", "List and acknowledge changes of configurations."),

@@ -12,6 +12,7 @@ templates.py     ampstream templates, ampstream config apply and wanted
 reservations.py  ampstream reservations
 limits.py        ampstream limits        profiles.py      ampstream profiles
 probe.py         ampstream probe
+sites.py         ampstream site; site_tree.py: its tree
 jobs.py          ampstream jobs, and ampstream send to many
 tokens.py        ampstream tokens        login.py         ampstream login, ampstream logout
 audit.py         ampstream audit         logins.py        where a login is kept, and how it is renewed

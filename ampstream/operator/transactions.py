@@ -71,6 +71,23 @@ async def close(session: Session, transaction_id: int) -> None:
     session.done(f"transaction {transaction_id} is closed with {kwh(item['energy_wh'])}", item)
 
 
+@transactions.command()
+@click.argument("transaction_id", type=click.IntRange(min=1))
+@click.option("--energy-kwh", type=click.FloatRange(min=0, min_open=True), help="To get in all, from its start.")
+@click.option("--departure", metavar="TIME", help="By when, ISO-8601 with a zone.")
+@click.option("--priority", type=click.IntRange(-1000, 1000), help="At its site, in place of its station's.")
+@operator
+async def plan(
+    session: Session, transaction_id: int, *, energy_kwh: float | None, departure: str | None, priority: int | None
+) -> None:
+    """Say what an open transaction is to get by when; its site's strategy goes by it. Without options: forget it."""
+    body = {"energy_kwh": energy_kwh, "departs_at": departure, "priority": priority}
+    item = await session.api.ask(
+        "PUT", f"/transactions/{transaction_id}/plan", json={name: one for name, one in body.items() if one is not None}
+    )
+    session.done(f"transaction {transaction_id}: {_plan(item) or 'no plan'}", item)
+
+
 @transactions.command("meter-values")
 @click.argument("transaction_id", type=click.IntRange(min=1))
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, one line a sample.")
@@ -143,6 +160,7 @@ def _facts(item: dict[str, Any]) -> list[tuple[str, Any]]:
         ("meter", f"{item['meter_start_wh']} to {item['meter_stop_wh'] or item['last_meter_wh'] or '?'} Wh"),
         ("power", f"{power / 1000:.1f} kW" if power is not None and item["state"] == "open" else None),
         ("state of charge", f"{charge:g} %" if charge is not None else None),
+        ("planned", _plan(item)),
         ("samples", item["sample_count"]),
         ("flags", item["flags"]),
         ("meter data", _meter_data(item)),
@@ -157,3 +175,16 @@ def _meter_data(item: dict[str, Any]) -> str | None:
         return None
     missing = f": {', '.join(item['data_missing'])}" if item["data_missing"] else ""
     return verdict[item["data_policy"]] + missing
+
+
+def _plan(item: dict[str, Any]) -> str | None:
+    """Say what it is to get."""
+    plan = item["plan"]
+    if plan is None:
+        return None
+    words = [
+        f"{plan['energy_kwh']:g} kWh" if plan["energy_kwh"] is not None else "",
+        f"by {moment(plan['departs_at'])}" if plan["departs_at"] is not None else "",
+        f"priority {plan['priority']}" if plan["priority"] is not None else "",
+    ]
+    return ", ".join(word for word in words if word)

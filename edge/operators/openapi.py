@@ -22,6 +22,7 @@ _SECTIONS: Final = {
     "charging": "Connectors, transactions, meter values.",
     "profiles": "Charging profiles: what stations are allowed to draw.",
     "probes": "What stations' smart charging really does, found by trying.",
+    "sites": "Trees of circuits and stations whose capacity is shared among those that charge.",
     "commands": "What stations are sent, and what becomes of it.",
     "reservations": "Connectors that are kept for somebody.",
     "jobs": "One thing asked of many stations, a few at a time, with a result each.",

@@ -9,6 +9,7 @@ tuning.py        templates, and how stations stand to them
 profiles.py      charging profiles, and the schedule that comes of them
 probes.py        probes of smart charging, and what models can do by trial
 reservations.py  reservations
+sites.py         sites: their trees, and how they stand
 jobs.py          jobs over many stations, their progress and results
 tokens.py        operators' tokens, and who one is
 audit.py         the audit log, security events

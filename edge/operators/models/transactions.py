@@ -35,6 +35,24 @@ class EstimatedEnd(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator wants a transaction to get; its site's strategy goes by it."""
+
+    energy_kwh: float | None
+    departs_at: Instant | None
+    priority: int | None
+
+    @classmethod
+    def of(cls, record: records.Plan) -> Plan:
+        """Show a record."""
+        energy = record.energy_wh
+        return cls(
+            energy_kwh=None if energy is None else energy / 1000,
+            departs_at=iso(record.departs_at or 0),
+            priority=record.priority,
+        )
+
+
 class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """A charging session. Times are the station's own, energy is integer Wh."""
 
@@ -72,6 +90,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
     """Whether its meter data was what the policy wants; null: there is none, or it was too short to tell."""
     data_missing: list[str]
     """What was missing: `<field of the policy>:<measurand>`, or an interval that was not kept."""
+    plan: Plan | None
 
     @classmethod
     def of(cls, record: records.Transaction) -> Transaction:
@@ -104,6 +123,7 @@ class Transaction(msgspec.Struct, frozen=True, kw_only=True):
             last_soc_percent=record.last_soc,
             data_policy=record.data_policy or None,
             data_missing=list(record.data_missing),
+            plan=None if record.plan is None else Plan.of(record.plan),
         )
 
 

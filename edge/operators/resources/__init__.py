@@ -7,6 +7,7 @@ probes.py        what a station's smart charging really does: begin, show, abort
 taking.py        what a station takes, for profiles
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
+sites.py         sites: their trees, measured base loads, how they stand; plans of transactions
 reservations.py  reservations: make, list, show, cancel
 tags.py          id tags; imports.py: many of them from CSV
 configuration.py a station's configuration: show, read, history, difference
@@ -40,6 +41,7 @@ from edge.operators.resources import (
     quarantine,
     reservations,
     security_events,
+    sites,
     stations,
     summary,
     tags,
@@ -55,6 +57,7 @@ ROUTES: tuple[Route, ...] = tuple(
         stations,
         charging,
         profiles,
+        sites,
         probes,
         commands,
         jobs,
