@@ -7,8 +7,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from shared.bus.lane import Lane
-from shared.records.prices import PriceInterval
+from shared.records.prices import DEFAULT_AREA, PriceInterval
+from shared.records.queries import demand
+from shared.records.queries.prices import prices
 from shared.records.sites import Site
+from shared.smartcharging.demand import limit_at
 
 from .tree import Temporary
 
@@ -21,6 +24,9 @@ class Limiting(msgspec.Struct, frozen=True):
 
 
 async def read(lane: Lane, site: Site, now: int) -> Limiting:
-    """Return what holds at a site at a moment (ms)."""
-    del lane, site, now
-    return Limiting()
+    """Return what holds at a site at a moment (ms); prices are read where its strategy looks at them."""
+    held = limit_at(await demand.windows(lane, site), now)
+    root = next((one.name for one in site.circuits if not one.parent), "")
+    temporary = {circuit or root: Temporary(one.amount, ", ".join(one.events)) for circuit, one in held.items()}
+    known = await prices(lane, DEFAULT_AREA) if site.strategy == "deadline" else None
+    return Limiting(temporary, known.intervals if known is not None else ())

@@ -39,7 +39,7 @@ def _assign(draft: Draft, request: AssignProfile) -> None:
 
 def _clear(draft: Draft, site: str) -> None:
     """Take off all that the site's allocator has set, or whoever else has profiles of this very name."""
-    named = [one for one in draft.limits.by_slot.values() if is_of(site, one) or one.name == site]
+    named = [one for one in draft.limits.by_slot.values() if is_of(site, one) or (":" in site and one.name == site)]
     ours = [one for one in named if not one.clearing]
     for one in ours:
         assigning.clear(draft, ClearProfile(request_id="", profile_id=one.profile.profile_id))
