@@ -8,7 +8,7 @@
 local moved = 0
 for i = 1, #ARGV, 4 do
   local station = ARGV[i]
-  if (redis.call('HGET', KEYS[3], station) or '1') == ARGV[i + 1] and redis.call('ZREM', KEYS[1], station) == 1 then
+  if (redis.call('HGET', KEYS[3], station) or '1:1') == ARGV[i + 1] and redis.call('ZREM', KEYS[1], station) == 1 then
     redis.call('ZADD', KEYS[2], ARGV[i + 2], station)
     redis.call('HSET', KEYS[3], station, ARGV[i + 3])
     moved = moved + 1

@@ -227,12 +227,12 @@ def progressed(draft: Draft, status: str, request_id: int | None = None) -> None
 def booted(draft: Draft, version: str) -> None:
     """Take in a boot: the only thing that makes an update a success."""
     update: Updating = draft.updating
-    if not update.is_under_way:
-        return
+    if not update.is_under_way or not version:
+        return  # The version is optional in a boot (OCPP 1.6 §6.3): without it nothing is known.
     if version == update.version:
         _succeed(draft)
     elif update.stage in _SAID_DONE or version != update.previous:
-        telling.finish(draft, "failed", f"it booted with {version or 'no version'}")
+        telling.finish(draft, "failed", f"it booted with {version}")
 
 
 def _succeed(draft: Draft) -> None:
