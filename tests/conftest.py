@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Final
 
 import pytest
 import redis
@@ -11,6 +12,8 @@ from ampstream import loop
 from shared import metrics, series
 from shared.settings import Settings, load
 from tests.support import ValkeyServer, running_valkey
+
+PRODUCTION: Final = loop.factory()
 
 
 @pytest.fixture(scope="session")
@@ -65,5 +68,5 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], a
     The others run on asyncio's own: uvloop's close has been seen to wait for ever, and they close a loop per test. All
     tests with real processes have them on uvloop.
     """
-    production = loop.factory() if "edge" in item.path.parts else None
+    production = PRODUCTION if "edge" in item.path.parts else None
     return {"uvloop" if production else "asyncio": production or asyncio.new_event_loop}
