@@ -53,7 +53,23 @@ COMMANDS: Final[dict[str, Lazy]] = {
         "ampstream.operator.sites:site",
         "Share the capacity of sites among their stations, and see how they stand.",
     ),
+    "demand": Lazy(
+        _OPERATE,
+        "ampstream.operator.demand:demand",
+        "Let a site or stations draw less for a while; see who complied.",
+    ),
+    "prices": Lazy(_OPERATE, "ampstream.operator.prices:prices", "Show and write what energy costs by interval."),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),
+    "keys": Lazy(
+        _OPERATE,
+        "ampstream.operator.keys:keys",
+        "Rotate stations' keys, and say how securely groups must connect.",
+    ),
+    "certificates": Lazy(
+        _OPERATE,
+        "ampstream.operator.certificates:certificates",
+        "List and renew stations' certificates, revoke them, and install roots.",
+    ),
     "config": Lazy(_OPERATE, "ampstream.operator.config:config", "Show, read and compare stations' configurations."),
     "drifts": Lazy(_OPERATE, "ampstream.operator.drifts:drifts", "List and acknowledge changes of configurations."),
     "models": Lazy(_OPERATE, "ampstream.operator.models:models", "List and show what models can do; overrule it."),

@@ -11,12 +11,14 @@ models.py        ampstream models
 templates.py     ampstream templates, ampstream config apply and wanted
 reservations.py  ampstream reservations
 limits.py        ampstream limits        profiles.py      ampstream profiles
+demand.py        ampstream demand        prices.py        ampstream prices
 probe.py         ampstream probe
 sites.py         ampstream site; site_tree.py: its tree
 jobs.py          ampstream jobs, and ampstream send to many
 tokens.py        ampstream tokens        login.py         ampstream login, ampstream logout
 audit.py         ampstream audit         logins.py        where a login is kept, and how it is renewed
 security_events.py  ampstream security-events
+keys.py          ampstream keys          certificates.py  ampstream certificates
 quarantine.py    ampstream quarantine    events.py        ampstream events, ampstream tail
 words.py         events in plain words
 """

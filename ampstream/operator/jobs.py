@@ -19,7 +19,11 @@ LIMIT: Final = click.IntRange(min=0)
 STATES: Final = click.Choice(list(get_args(JobState)))
 ANY_OUTCOME: Final = click.Choice([*OUTCOMES, *PLACES])
 LOOK_S: Final = 0.5
-TITLES: Final = {"read_configuration": "reading configurations", "apply_templates": "applying templates"}
+TITLES: Final = {
+    "read_configuration": "reading configurations",
+    "apply_templates": "applying templates",
+    "rotate_keys": "rotating keys",
+}
 """Kind of a job that sends no command of its own -> words."""
 
 

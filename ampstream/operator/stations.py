@@ -91,6 +91,7 @@ def _setting_options(command: Any) -> Any:
         click.option(
             "--minimum-profile", type=click.IntRange(0, 3), help="Security profile below which it is refused."
         ),
+        click.option("--certificate-name", help="Common name of its certificate; empty: its id."),
         click.option("--subprotocol", type=click.Choice(["ocpp1.6", "none"]), help="Taken where it offers none."),
         click.option(
             "--quirk",
@@ -237,6 +238,7 @@ def _facts(item: dict[str, Any]) -> list[tuple[str, Any]]:
         ("closed", f"{moment(session['closed_at'])} {session['close_reason'] or ''}" if session["closed_at"] else None),
         ("key", "set" if settings["has_key"] else "none: anybody may dial in as this station"),
         ("minimum profile", settings["minimum_profile"] or None),
+        ("certificate name", settings["certificate_name"]),
         ("blocked", settings["blocked"] or None),
         ("boot policy", settings["boot_policy"]),
         ("time zone", settings["time_zone"]),

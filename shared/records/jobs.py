@@ -19,7 +19,7 @@ import msgspec
 from .commands import made_at, make_id
 
 JobState = Literal["running", "paused", "cancelled", "done"]
-JobKind = Literal["command", "read_configuration", "apply_templates", "sync_local_lists"]
+JobKind = Literal["command", "read_configuration", "apply_templates", "sync_local_lists", "rotate_keys"]
 """What a job does: each kind brings how a station is begun and looked at (see `workers.jobs.bulk.kinds`)."""
 Place = Literal["waiting", "offline", "active", "queued"]
 Outcome = Literal["accepted", "rejected", "error", "timed_out", "expired", "cancelled", "refused"]

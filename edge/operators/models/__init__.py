@@ -10,6 +10,8 @@ profiles.py      charging profiles, and the schedule that comes of them
 probes.py        probes of smart charging, and what models can do by trial
 reservations.py  reservations
 sites.py         sites: their trees, and how they stand
+certificates.py  keys and certificates of stations
+demand.py        demand response events, their reports, prices
 jobs.py          jobs over many stations, their progress and results
 tokens.py        operators' tokens, and who one is
 audit.py         the audit log, security events

@@ -88,6 +88,8 @@ class StationSettings(msgspec.Struct, frozen=True, kw_only=True):
     blocked: bool
     boot_policy: Registration | None
     """The answer to its next boot; null: the fleet's setting."""
+    certificate_name: str | None
+    """The common name that its certificate must have; null: its id."""
     time_zone: str | None
     """For timestamps without a zone; null: UTC."""
     quirk_profile: dict[str, str]
@@ -213,6 +215,7 @@ def _settings(found: StationNow) -> StationSettings:
         ping=door.ping != "0",
         blocked=door.blocked == "1",
         boot_policy=record.boot_policy,
+        certificate_name=door.certificate_name or None,
         time_zone=record.time_zone or None,
         quirk_profile=record.quirk_profile,
     )

@@ -5,6 +5,7 @@ charging.py      connectors, transactions, meter values; csvout.py: those as CSV
 profiles.py      charging profiles: the library, those of a station, and what comes of them
 probes.py        what a station's smart charging really does: begin, show, abort; the report
 taking.py        what a station takes, for profiles
+demand.py        demand response events and their reports; prices.py: what energy costs when
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 sites.py         sites: their trees, measured base loads, how they stand; plans of transactions
@@ -16,6 +17,7 @@ models.py        what models can do, and what operators say of them
 templates.py     how stations are wanted; tuning.py: how one stands to that, and is brought in line
 quarantine.py    frames that nobody understood: list, show, replay, drop
 events.py        the live feed
+certificates.py  certificates of stations: when they end, revoked; keys.py: rotation of keys, least profiles
 tokens.py        operators' tokens, and who one is
 audit.py         the audit log: list, export
 security_events.py  security events: list
@@ -28,14 +30,18 @@ from __future__ import annotations
 
 from edge.operators.resources import (
     audit,
+    certificates,
     charging,
     commands,
     configuration,
+    demand,
     drifts,
     events,
     imports,
     jobs,
+    keys,
     models,
+    prices,
     probes,
     profiles,
     quarantine,
@@ -57,6 +63,8 @@ ROUTES: tuple[Route, ...] = tuple(
         stations,
         charging,
         profiles,
+        demand,
+        prices,
         sites,
         probes,
         commands,
@@ -72,6 +80,8 @@ ROUTES: tuple[Route, ...] = tuple(
         quarantine,
         events,
         summary,
+        certificates,
+        keys,
         tokens,
         audit,
         security_events,

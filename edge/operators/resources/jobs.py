@@ -257,6 +257,7 @@ CHECKS: Final[dict[JobKind, Callable[[Version, NewJob], str]]] = {
     "command": _check_command,
     "read_configuration": _check_read,
     "apply_templates": _check_apply,
+    "rotate_keys": _check_read,
 }
 """Kind of a job -> its check for stations of a version: returns the payload as workers get it, or raises."""
 

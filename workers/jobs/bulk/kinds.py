@@ -2,6 +2,7 @@
 
     command             look at the command's record
     read_configuration  look at the station's sections `cf`, `cm`            } both wait in `Configured.jobs`
+    rotate_keys         section `ke` (`rotating`)
     apply_templates     the same, and `tu`: a read, then what templates set  }
     sync_local_lists    look at its section `ll`, where they wait
 
@@ -36,6 +37,8 @@ from shared.records.requests import (
 from shared.records.tuning import Tuned
 from workers.services.bulk import result_of
 from workers.services.tuning import concluding
+
+from . import rotating
 
 Seen = JobResult | Literal["queued", "sent"] | None
 """What became of a station: its result, where its command is, or no trace of it."""
@@ -193,6 +196,7 @@ KINDS: Final[dict[JobKind, Kind]] = {
     "command": Kind(_send, _cancel, _look),
     "read_configuration": Kind(_read, _leave, _look_configured),
     "apply_templates": Kind(_apply, _leave, _look_configured),
+    "rotate_keys": Kind(rotating.rotate, rotating.leave, rotating.look),
     "sync_local_lists": Kind(_sync, _leave, _look_listed),
 }
 """Every kind of job that workers know."""

@@ -26,7 +26,7 @@ from shared.records.queries import jobs
 from shared.records.queries.reading import replies
 from shared.settings import Settings
 
-from . import healing, places
+from . import healing, places, rotating
 from .pace import Bucket, Pace
 from .places import Site
 
@@ -88,6 +88,7 @@ class Runner:
 
     async def run(self) -> None:
         """Beat until cancelled; raises `LaneLost` and ReplyError."""
+        await rotating.prepare(self._lane)
         while True:
             soon = await self.beat()
             await asyncio.sleep(BUSY_S if soon else IDLE_S)
