@@ -28,6 +28,8 @@ from shared.records.sites import Amount
 
 FOR_EVER_MS: Final = 10 * 365 * 86_400_000
 """What an interval without a duration, or of P9999Y, lasts."""
+MOST: Final = 1e9
+"""No number of an event means more; what is no number at all does not lie below it either."""
 _DURATION: Final = re.compile(
     r"P(?:(\d+)Y)?(?:(\d+)M)?(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?"
 )
@@ -186,7 +188,9 @@ def _limit(payload: ValuesMap, unit: str, levels: Sequence[int]) -> tuple[Demand
 
 def _number(payload: ValuesMap) -> float | None:
     value = payload.values[0] if payload.values else None
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not -MOST <= value <= MOST:
+        return None
+    return float(value)
 
 
 def _timed(event: OadrEvent, seen_at: int) -> Iterator[tuple[Interval, int, int]]:
