@@ -28,6 +28,8 @@ _SECTIONS: Final = {
     "commands": "What stations are sent, and what becomes of it.",
     "reservations": "Connectors that are kept for somebody.",
     "jobs": "One thing asked of many stations, a few at a time, with a result each.",
+    "files": "What stations leave: diagnostics and logs; and the contents of firmware.",
+    "firmware": "Images of firmware, and campaigns that bring them to stations.",
     "tags": "Id tags: who may charge.",
     "configuration": "How stations are configured, and how that changed.",
     "templates": "How stations are wanted, by vendor, model, firmware and group.",

@@ -12,6 +12,8 @@ reservations.py  reservations
 sites.py         sites: their trees, and how they stand
 certificates.py  keys and certificates of stations
 demand.py        demand response events, their reports, prices
+files.py         files
+firmware.py      images and campaigns of firmware
 jobs.py          jobs over many stations, their progress and results
 tokens.py        operators' tokens, and who one is
 audit.py         the audit log, security events

@@ -13,6 +13,7 @@ from shared.records.configuration import MASK
 from shared.records.drift_rules import SHIPPED, matches
 from shared.records.jobs import job_of
 from shared.records.quarantine import Quarantined
+from shared.urls import redact
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def shown_payload(action: str, text: str) -> Any:
         found = msgspec.json.decode(text)
         if matches(str(found.get("key", "")), SHIPPED.secrets):
             return {**found, "value": MASK}
-    return msgspec.Raw(text.encode())
+    return msgspec.Raw(redact(text).encode())
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,8 @@ tokens.py        operators' tokens, and who one is
 audit.py         the audit log: list, export
 security_events.py  security events: list
 summary.py       a few numbers
+files.py         files: list, show, download, delete; diagnostics and logs asked for
+firmware_images.py  images of firmware; firmware_campaigns.py: campaigns that bring them to stations
 lists.py         cursors and pages, for all of them
 asking.py        how a change is asked of a worker
 """
@@ -37,6 +39,9 @@ from edge.operators.resources import (
     demand,
     drifts,
     events,
+    files,
+    firmware_campaigns,
+    firmware_images,
     imports,
     jobs,
     keys,
@@ -69,6 +74,9 @@ ROUTES: tuple[Route, ...] = tuple(
         probes,
         commands,
         jobs,
+        files,
+        firmware_images,
+        firmware_campaigns,
         reservations,
         tags,
         imports,

@@ -95,6 +95,7 @@ async def send_command(call: Call[Sending, NewCommand]) -> Answer:
     wait_s = wait_of(call.params.wait)
     station = await known(call, station_id)
     payload = sending.checked(sending.version_of(station), body.action, body.payload)
+    sending.check_place(call.parts.settings, body.action, body.payload)
     asked = SendCommand(
         request_id=request_id(call),
         by=call.token.name,

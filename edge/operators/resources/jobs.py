@@ -116,6 +116,7 @@ async def create_job(call: Call[Any, NewJob]) -> Answer:
     if before := await jobs.made_by(call.lane, digest):
         return Answer(models.Job.of(await _known(call.lane, before)), 200)
     concurrency, rate = _limits(body, settings)
+    sending.check_place(settings, body.action, body.payload)
     targets = await _targets(call.lane, body)
     now = await now_ms(call.lane)
     job = Job(
@@ -213,7 +214,7 @@ async def _targets(lane: Lane, body: NewJob) -> _Targets:
     if (body.stations is None) == (body.filter is None):
         raise ProblemError.of_field("bad_body", "body", "stations", "or `filter` must be given, and not both")
     found, checked = _Targets([], ""), set[str]()
-    source = _matching(lane, body.filter) if body.filter is not None else _named(lane, body.stations or [])
+    source = matching(lane, body.filter) if body.filter is not None else named(lane, body.stations or [])
     async for some in source:
         for station in some:
             version = sending.version_of(station)
@@ -262,7 +263,7 @@ CHECKS: Final[dict[JobKind, Callable[[Version, NewJob], str]]] = {
 """Kind of a job -> its check for stations of a version: returns the payload as workers get it, or raises."""
 
 
-async def _named(lane: Lane, names: Sequence[str]) -> AsyncIterator[list[StationNow]]:
+async def named(lane: Lane, names: Sequence[str]) -> AsyncIterator[list[StationNow]]:
     """Yield the stations of a list, each once; raises `ProblemError` for one that is not known."""
     places = {name: place for place, name in reversed(list(enumerate(names)))}
     wanted = list(dict.fromkeys(names))
@@ -276,7 +277,7 @@ async def _named(lane: Lane, names: Sequence[str]) -> AsyncIterator[list[Station
         yield [station for station in found if station is not None]
 
 
-async def _matching(lane: Lane, target: Target) -> AsyncIterator[list[StationNow]]:
+async def matching(lane: Lane, target: Target) -> AsyncIterator[list[StationNow]]:
     """Yield the stations that a filter takes."""
     wanted, after = StationFilter(**msgspec.structs.asdict(target)), ""
     while True:

@@ -11,6 +11,7 @@ import msgspec
 from edge.operators.call import Call
 from edge.operators.eventdata import FeedEvent
 from edge.operators.problems import ProblemError
+from edge.transfers import places
 from shared.bus.lane import LaneLost
 from shared.ocpp import payloads
 from shared.ocpp.actions import actions_of
@@ -21,6 +22,7 @@ from shared.records.commands import TERMINAL, CommandRecord
 from shared.records.queries import commands
 from shared.records.queries.events import EventPosition
 from shared.records.queries.stations import StationNow
+from shared.settings import Settings
 
 LOOK_S: Final = 2.0
 """The feed tells at once; where it lost an event (a gap, a lost Redis), the record itself is looked at so often."""
@@ -59,6 +61,13 @@ def checked(version: Version, action: str, payload: dict[str, Any]) -> str:
             problem = f"it is one of {', '.join(words)}"
         raise ProblemError.of_field("bad_body", "body", name[:200], f"is wrong for {action}: {problem}") from None
     return raw.decode()
+
+
+def check_place(settings: Settings, action: str, payload: dict[str, Any]) -> None:
+    """Raise `ProblemError` 422 where a command would send a station for a file to a place that is not allowed."""
+    field, location = places.location_of(action, payload)
+    if field and (why := places.wrong(settings, location)):
+        raise ProblemError.of_field("bad_body", "body", f"payload.{field}", why)
 
 
 def record_of(body: bytes) -> CommandRecord:
