@@ -11,7 +11,7 @@ from typing import Final
 
 from aiohttp import web
 
-from edge.ports import Sockets, serve_on
+from edge.ports import Sockets, cut_off, serve_on
 from edge.stations.preface import Prefaces
 from shared import metrics, observe
 from shared.settings import Settings
@@ -45,7 +45,7 @@ class Lobby:
         """Stop; what is being answered is cut off."""
         for listening in self._listening:
             listening.close()
-        await self._for_stations.shutdown(0)
+        await cut_off(self._for_stations)
         await self._for_operators.cleanup()
 
     async def _send_away(self, _request: web.BaseRequest) -> web.StreamResponse:

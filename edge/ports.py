@@ -6,7 +6,11 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
+from typing import Final
 
+from aiohttp import web
+
+CUT_OFF_S: Final = 0.05
 Sockets = Sequence[socket.socket]
 
 
@@ -27,6 +31,13 @@ async def serve_on(
     """Listen on bound sockets; they are closed with the servers."""
     loop = asyncio.get_running_loop()
     return [await loop.create_server(factory, sock=each, backlog=backlog) for each in sockets]
+
+
+async def cut_off(server: web.Server) -> None:
+    """Close every connection of a server that listens no more: idle ones at once, what is being answered soon."""
+    server.pre_shutdown()
+    # Not 0: aiohttp takes that for no limit, and a peer that is connected and silent would keep this process for ever.
+    await server.shutdown(CUT_OFF_S)
 
 
 def port_of(sockets: Sockets) -> int:

@@ -23,7 +23,7 @@ import hiredis
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from edge.ports import Sockets, port_of, serve_on
+from edge.ports import Sockets, cut_off, port_of, serve_on
 from edge.stations import handshake, identity, origin
 from edge.stations.door import REFUSAL_S, Doorkeeper, Refused, Welcome
 from edge.stations.handover import Detached, detach, transport_of
@@ -131,7 +131,7 @@ class Listener:
         if self._securing is not None:
             await self._securing.close()
         if self._server is not None:
-            await self._server.shutdown(0)
+            await cut_off(self._server)
         self._door.close()
 
     # ── one request ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 
 import aiohttp
@@ -85,7 +86,7 @@ async def test_a_redis_that_is_not_durable_any_more_closes_the_gate(rig: Rig) ->
 
 @pytest.mark.parametrize("redis_late", [False, True])
 async def test_the_process_serves_and_ends_in_order(redis_url: str, redis_late: bool) -> None:
-    """`ampstream edge` waits for Redis, serves both listeners, and drains on SIGTERM."""
+    """`ampstream edge` waits for Redis, serves both listeners, and drains on SIGTERM, whoever is silent on a socket."""
     station_port, http_port, dead_port = free_port(), free_port(), free_port()
     environment = os.environ | {
         "AMPSTREAM_REDIS_URL": f"redis://127.0.0.1:{dead_port}/0" if redis_late else redis_url,
@@ -98,11 +99,13 @@ async def test_the_process_serves_and_ends_in_order(redis_url: str, redis_late: 
         *(sys.executable, "-m", "ampstream", "edge"), env=environment, stderr=asyncio.subprocess.PIPE
     )
     assert process.stderr is not None
+    silent: list[socket.socket] = []
     try:
         wanted = b"waiting for Redis" if redis_late else b"edge serves"
         async with asyncio.timeout(20):
             while wanted not in await process.stderr.readline():
                 assert process.returncode is None
+        silent += [socket.create_connection(("127.0.0.1", port)) for port in (station_port, http_port)]
         if not redis_late:
             await _serve(redis_url, station_port, http_port, process)
         else:
@@ -112,6 +115,8 @@ async def test_the_process_serves_and_ends_in_order(redis_url: str, redis_late: 
             assert await process.wait() == 0, rest
         assert b"Traceback" not in rest
     finally:
+        for each in silent:
+            each.close()
         if process.returncode is None:
             process.kill()
             await process.wait()
