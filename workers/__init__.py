@@ -3,6 +3,7 @@
     main       one process: everything below as supervised tasks
     heartbeat  says that a worker lives, and which schema it knows
     consumer   reads the uplinks, runs batches, settles
+    authorizer asks an external service about tags that are kept elsewhere
     dispatch   finds the decision for an entry
     handlers   translate OCPP into calls of services
     services   decide, as pure functions

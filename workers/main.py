@@ -23,6 +23,7 @@ from shared.ocpp.actions import actions_of
 from shared.ocpp.versions import OCPP16
 from shared.policy import Policy, of_settings
 from shared.settings import Settings
+from workers import authorizer
 from workers.consumer.partition import PartitionConsumer
 from workers.heartbeat import Heartbeat
 from workers.jobs import maintenance, quotas, runner, security
@@ -37,7 +38,7 @@ from workers.jobs.runner import Scheduled
 from workers.jobs.signing import Signer
 from workers.jobs.sites.runner import Runner as Sites
 from workers.jobs.stuck import count_stuck
-from workers.services import quirks
+from workers.services import authorization_elsewhere, quirks
 from workers.sweeps import expiry, models
 from workers.sweeps.due import Sweep
 from workers.sweeps.fleet import Fleet
@@ -94,6 +95,8 @@ class Worker:
         self._unfit = ""
         self._connects = 0
         self._url = ""
+        self._authorizer = authorizer.Client(settings) if settings.authorizer_url else None
+        authorization_elsewhere.install(asks=self._authorizer is not None)
         self._tracer = tracing.open_tracer(settings, "ampstream-worker", self.name)
 
     def _new_lane(self, name: str) -> Lane:
@@ -124,6 +127,8 @@ class Worker:
                 await lane.close()
             await self._sweep_lane.close()
             await self._jobs_lane.close()
+            if self._authorizer is not None:
+                await self._authorizer.close()
             await runner_.cleanup()
             if self._tracer is not None:
                 await asyncio.to_thread(self._tracer.close)
@@ -163,7 +168,15 @@ class Worker:
 
     async def _work(self, partitions: int, stopped: asyncio.Event) -> None:
         self._consumers = [
-            PartitionConsumer(self._settings, self._policy, number, self.name, self._commit_lane(number), self._tracer)
+            PartitionConsumer(
+                self._settings,
+                self._policy,
+                number,
+                self.name,
+                self._commit_lane(number),
+                self._tracer,
+                self._authorizer,
+            )
             for number in range(partitions)
         ]
         consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]

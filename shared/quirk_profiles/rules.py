@@ -43,8 +43,8 @@ RULES: Final[dict[str, Rule]] = {
     ),
     "id_tag_suffix": Rule(
         values={
-            "dash": "what follows the first `-` of an id tag is the reader's and is dropped; beside any `id_tag`",
-            "colon": "the same behind `:`, where that is no separator of a hexadecimal id",
+            "dash": "what follows the first `-` of an id tag is the reader's and is dropped; not with `hex`",
+            "colon": "the same behind `:`",
             "slash": "the same behind `/`",
             "hash": "the same behind `#`",
         }

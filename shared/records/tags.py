@@ -48,8 +48,8 @@ class Verdict(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     status: str
     """As it is told to stations: `Accepted`, `Blocked`, `Expired`, `Invalid`, `ConcurrentTx`."""
-    at: int
-    """When it was given (Redis ms)."""
+    at: int = 0
+    """When it was used first (Redis ms)."""
     expires_at: int = 0
     """The tag's own expiry; 0: never."""
     parent: str = ""

@@ -17,18 +17,21 @@ import msgspec
 from shared.bus.barrier import Barrier
 from shared.bus.lane import Lane
 from shared.policy import Policy
+from shared.records.tags import Judgement
 from workers.dispatch import Entry, decide
 from workers.store.commit import NO_BARRIER, Outcome, Result, commit_many
 from workers.store.draft import Draft
 from workers.store.loading import Loader
 from workers.store.view import StationView
-from workers.store.wants import Missing, Want, WantTransactionId
+from workers.store.wants import Missing, Want, WantJudgement, WantTransactionId
 
 MAX_TURNS: Final = 32
 """A decision that still misses something or conflicts after so many turns is a defect, or somebody else's storm."""
 
 Decider = Callable[[Entry, StationView, int, Policy], Draft]
 Observe = Callable[[str, float], None]
+Park = Callable[[Entry, WantJudgement], None]
+"""Lets an entry wait for what takes long; it is decided later, by another batch."""
 
 
 class Unsettled(RuntimeError):
@@ -77,7 +80,10 @@ class Batch:
         decider: Decider | None = None,
         barrier: Barrier = NO_BARRIER,
         kept: int = 0,
+        park: Park | None = None,
     ) -> None:
+        """`park` None: what takes long is not waited for, and decided without."""
+        self._park = park
         self._lane = lane
         self._policy = policy
         self._loader = Loader(lane, barrier, kept)
@@ -86,7 +92,10 @@ class Batch:
         self._decide = decider or decide
 
     async def run(self, entries: Sequence[Entry]) -> list[Done]:
-        """Decide and commit one round; raises `LaneLost`, `Unsettled`, and whatever a decider lets through."""
+        """Decide and commit one round; entries that wait for something slow are not among what is returned.
+
+        Raises `LaneLost`, `Unsettled`, and whatever a decider lets through.
+        """
         needs = {entry.origin.entry_id: _Needs(entry) for entry in entries}
         done: dict[str, Done] = {}
         waiting = list(entries)
@@ -105,7 +114,7 @@ class Batch:
                         self._keep(draft, outcome)
                         done[entry_id] = Done(entry, draft, outcome, needs[entry_id].conflicts, took_s)
             if not waiting:
-                return [done[entry.origin.entry_id] for entry in entries]
+                return [done[one] for one in (entry.origin.entry_id for entry in entries) if one in done]
         raise Unsettled(f"{len(waiting)} entries neither decided nor committed in {MAX_TURNS} turns")
 
     def _keep(self, draft: Draft, outcome: Outcome) -> None:
@@ -138,8 +147,14 @@ class Batch:
                 try:
                     ready.append((entry, self._decide(entry, view, loaded.now_ms, self._policy)))
                 except Missing as error:
-                    need.wanted.add(error.want)
-                    missing.append(entry)
+                    if not isinstance(error.want, WantJudgement):
+                        need.wanted.add(error.want)
+                        missing.append(entry)
+                    elif self._park is not None:
+                        self._park(entry, error.want)
+                    else:
+                        entry.given[error.want] = Judgement(problem="busy")
+                        missing.append(entry)
         return ready, missing, loaded_at
 
 
@@ -151,7 +166,7 @@ class _Needs:
     def __init__(self, entry: Entry) -> None:
         self.wanted: set[Want] = set(entry.wants())
         self.conflicts = 0
-        self._kept: dict[Want, Any] = {}
+        self._kept: dict[Want, Any] = entry.given
 
     def found(self, loaded: dict[Want, Any] | None) -> dict[Want, Any]:
         """Return what was loaded; a transaction id, once taken, serves every further turn."""

@@ -31,6 +31,7 @@ from .counting import count
 from .emission import Settled, emit_and_settle
 from .following import Following
 from .poison import SPOILT_KEPT, Lone, bury
+from .waiting import Asks, Waiting
 
 log = get_logger("worker.consumer")
 
@@ -51,6 +52,7 @@ class PartitionConsumer:
         consumer: str,
         lane: Lane,
         tracer: Tracer | None = None,
+        authorizer: Asks | None = None,
     ) -> None:
         self.partition = partition
         self.consumer = consumer
@@ -61,7 +63,11 @@ class PartitionConsumer:
         barrier = Barrier(settings.replica_barrier, round(settings.replica_barrier_timeout_s * 1000))
         self._following = Following(tracer, verbose=settings.log_level == "debug")
         observe = self._following.observe
-        self._batch = Batch(lane, policy, observe, barrier=barrier, kept=settings.kept_stations // settings.partitions)
+        self._waiting = Waiting(authorizer, self._resume) if authorizer is not None else None
+        self._waited = Batch(lane, policy, lambda _phase, _seconds: None, barrier=barrier)
+        park = self._waiting.park if self._waiting is not None else None
+        kept = settings.kept_stations // settings.partitions
+        self._batch = Batch(lane, policy, observe, barrier=barrier, kept=kept, park=park)
         burial = Batch(lane, policy, observe, bury, barrier)
         self._lone = Lone(lane, partition, self._batch, burial, settings.lone_attempts)
         self._stopping = False
@@ -85,13 +91,17 @@ class PartitionConsumer:
                 log.warning("partition waits for Redis", partition=self.partition, error=str(error))
                 await asyncio.sleep(RETRY_S[min(failures, len(RETRY_S) - 1)])
                 failures += 1
+        if self._waiting is not None:
+            await self._waiting.settled()
 
     def stop(self) -> None:
         """Let `run` end after the batch at hand."""
         self._stopping = True
 
     async def close(self) -> None:
-        """Leave the group where nothing is pending, and close the reader."""
+        """Leave the group where nothing is pending, and close the reader; what waits is left to others."""
+        if self._waiting is not None:
+            self._waiting.cancel()
         try:
             await self._lane.one(*REMOVE_CONSUMER.command([self.stream], [keys.GROUP, self.consumer]))
         except (LaneLost, hiredis.ReplyError) as error:
@@ -108,7 +118,8 @@ class PartitionConsumer:
 
     async def _history(self) -> None:
         """Process what this incarnation was given and did not settle: Redis was away, so that no entry is suspected."""
-        while found := await streams.read_own(self._lane, self.stream, self.consumer, self._settings.batch_frames):
+        count = self._settings.batch_frames
+        while found := self._unparked(await streams.read_own(self._lane, self.stream, self.consumer, count)):
             await self._process(await self._entries(found))
 
     async def _claim(self) -> None:
@@ -123,9 +134,9 @@ class PartitionConsumer:
             if found:
                 metrics.WORKER_CLAIMS.labels().inc(len(found))
                 log.warning("entries taken over", partition=self.partition, count=len(found))
-                for entry in await self._entries(found):
+                for entry in await self._entries(self._unparked(found)):
                     with self._following.round([entry]):
-                        await self._settle([await self._lone.run(entry)], lone=True)
+                        await self._alone(entry)
             if cursor == "0-0":
                 return
 
@@ -143,11 +154,26 @@ class PartitionConsumer:
         except Exception:
             log.exception("batch failed; its entries are tried alone", partition=self.partition, count=len(some))
             for entry in some:
-                await self._settle([await self._lone.run(entry)], lone=True)
+                await self._alone(entry)
         else:
             await self._settle(done)
 
+    async def _alone(self, entry: Entry) -> None:
+        done = await self._lone.run(entry)
+        if done is not None:
+            await self._settle([done], lone=True)
+
+    async def _resume(self, entry: Entry) -> None:
+        """Decide an entry that has what it waited for, beside whatever the partition does."""
+        await self._settle(await self._waited.run([entry]), lone=True)
+
+    def _unparked(self, found: Sequence[streams.Entry]) -> list[streams.Entry]:
+        """Leave out what waits here already."""
+        return [one for one in found if self._waiting is None or one[0] not in self._waiting]
+
     async def _settle(self, done: Sequence[Done], lone: bool = False) -> None:
+        if not done:
+            return  # All of them wait for something slow.
         started = time.perf_counter()
         settled = [Settled(one.entry.origin.entry_id, one.entry.station, one.outcome) for one in done]
         await emit_and_settle(self._lane, self.partition, settled, lone)

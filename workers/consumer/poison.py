@@ -36,8 +36,8 @@ class Lone:
         self._burial = burial
         self._limit = limit
 
-    async def run(self, entry: Entry) -> Done:
-        """Return what the entry came to; raises `LaneLost`, after which the try does not count."""
+    async def run(self, entry: Entry) -> Done | None:
+        """Return what the entry came to, None where it waits; raises `LaneLost`, after which the try does not count."""
         counter, entry_id = keys.attempts(self._partition), entry.origin.entry_id
         while True:
             attempts = int(await self._lane.one("HINCRBY", counter, entry_id, 1))
@@ -45,14 +45,14 @@ class Lone:
                 log.error("poison entry quarantined", attempts=attempts - 1, **entry.names)
                 return await self._bury(entry)
             try:
-                (done,) = await self._batch.run([entry])
+                found = await self._batch.run([entry])
             except (LaneLost, hiredis.ReplyError):
                 await self._lane.one("HINCRBY", counter, entry_id, -1)
                 raise
             except Exception:
                 log.exception("entry failed alone", attempt=attempts, **entry.names)
             else:
-                return done
+                return found[0] if found else None
 
     async def _bury(self, entry: Entry) -> Done:
         try:

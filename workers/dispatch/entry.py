@@ -39,7 +39,7 @@ _DECODERS: Final = {kind: msgspec.msgpack.Decoder(body) for kind, body in _BODIE
 class Entry:
     """An uplink entry: its envelope, where it came from, and lazily its frame and payload."""
 
-    __slots__ = ("_answer", "_body", "_call", "_request", "kind", "origin", "station", "uplink")
+    __slots__ = ("_answer", "_body", "_call", "_request", "given", "kind", "origin", "station", "uplink")
 
     def __init__(self, uplink: Uplink, origin: Origin) -> None:
         self.uplink = uplink
@@ -47,6 +47,8 @@ class Entry:
         self.kind = uplink.kind
         self.station = uplink.station
         """The station's id; empty for what belongs to none (canaries)."""
+        self.given: dict[Want, Any] = {}
+        """What its decision wanted and waited for; it is not loaded again."""
         self._body: Any = None
         self._call: frames.Call | FrameError | None = None
         self._answer: frames.CallResult | frames.CallError | FrameError | None = None

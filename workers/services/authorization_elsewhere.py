@@ -56,9 +56,8 @@ def last_known(draft: Draft, key: str) -> Verdict | None:
     if not draft.policy.authorizer:
         return None
     found: Verdict | None = draft.get(WantVerdict(key))
-    if found is None or draft.now - found.at > draft.policy.authorizer_stale_ms:
-        return None
-    return found
+    bound_ms = max(draft.policy.authorizer_stale_ms, draft.policy.authorizer_fresh_ms)
+    return None if found is None or draft.now - found.at > bound_ms else found
 
 
 def told(verdict: Verdict, at: int) -> TagAnswer:
@@ -77,11 +76,12 @@ def decide(draft: Draft, id_tag: str, where: str, site: str) -> Decided:
     group = draft.station.group if draft.station is not None else ""
     judgement: Judgement = draft.get(WantJudgement(id_tag, draft.station_id, where, group, site))
     if judgement.verdict is not None:
-        ttl_ms = draft.policy.authorizer_stale_ms
+        verdict = msgspec.structs.replace(judgement.verdict, at=draft.now)
+        ttl_ms = max(draft.policy.authorizer_stale_ms, draft.policy.authorizer_fresh_ms)
         if ttl_ms > 0:
-            draft.effect("SET", keys.verdict(key), pack(judgement.verdict), "PX", ttl_ms)
+            draft.effect("SET", keys.verdict(key), pack(verdict), "PX", ttl_ms)
         draft.count("authorizer_decisions_total", "asked")
-        return Decided(told(judgement.verdict, at))
+        return Decided(told(verdict, at))
     return _without(draft, last)
 
 

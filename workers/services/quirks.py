@@ -61,11 +61,11 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
         text = text.strip()
         if self.strip_suffix:
             text = text.partition("_")[0] or text
+        if self.tag_suffix and not (self.hex_tags and self.tag_suffix in _SEPARATORS):
+            text = text.partition(self.tag_suffix)[0] or text
         if self.hex_tags:
             digits = re.sub(r"[\s:.-]", "", text.lower().removeprefix("0x"))
             text = digits if _is_hex(digits) else text
-        if self.tag_suffix:
-            text = text.partition(self.tag_suffix)[0] or text
         if self.tag_digits and _is_hex(text):
             text = text.zfill(self.tag_digits)
         return _turned(text) if self.tag_reversed else text
@@ -82,6 +82,8 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
         return self.free_vend and id_tag.lower() in FREE_VEND_TAGS
 
 
+_SEPARATORS: Final = ":-"
+"""Between the bytes of a hexadecimal id: nothing ends there."""
 SUFFIXES: Final = {"dash": "-", "colon": ":", "slash": "/", "hash": "#"}
 
 
