@@ -11,23 +11,34 @@ from typing import Final
 import msgspec
 
 from shared import envelopes
+from shared.bus import keys
 from shared.bus.lane import Command
+from shared.records.configuration import Snapshot
 from shared.records.demand import ORIGIN, DemandEvent, DemandStation
+from shared.records.packing import unpack
 from shared.records.profiles import MAINS, Assigned, Limits, Period, Profile, Purpose, Unit
-from shared.records.queries import profiles
-from shared.records.queries.profiles import StationProfiles
 from shared.records.queries.reading import replies
 from shared.records.requests import AssignProfile, ClearProfile
-from shared.smartcharging.limits import limits_of
+from shared.records.stations import StationRecord
 from shared.smartcharging.validation import StationLimits, faults
 from workers.jobs.bulk.places import Site, sort_out
+from workers.services.smartcharging.taking import takes
 
+CHUNK: Final = 200
+"""Stations in one round trip."""
 LOST_MS: Final = 30_000
 """What left no trace on a station for so long came to nothing there."""
 ENDS: Final[tuple[Purpose, ...]] = ("station_max", "default")
 """What is tried, in order."""
 LEAST: Final = 60
 """Tenths of an ampere: what a station gets that ends its session at 0."""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """The profiles that are wanted on a station, and what it takes."""
+
+    limits: Limits
+    takes: StationLimits
 
 
 def name_of(event_id: str) -> str:
@@ -40,16 +51,23 @@ async def hold(site: Site, event: DemandEvent, rows: dict[str, DemandStation], n
     pending = [name for name, row in rows.items() if row.outcome in ("waiting", "away", "sent")]
     if not pending:
         return {}
-    present = set((await sort_out(site.lane, pending))[0])
+    changed: dict[str, DemandStation] = {}
+    for begin in range(0, len(pending), CHUNK):
+        some = {name: rows[name] for name in pending[begin : begin + CHUNK]}
+        changed |= await _hold(site, event, some, now)
+    return changed
+
+
+async def _hold(site: Site, event: DemandEvent, rows: dict[str, DemandStation], now: int) -> dict[str, DemandStation]:
+    present = set((await sort_out(site.lane, list(rows)))[0])
+    held = await _read(site, list(rows))
     changed: dict[str, DemandStation] = {}
     entries: list[Command] = []
-    for name in pending:
-        row = rows[name]
+    for name, row in rows.items():
         if row.outcome != "sent" and name not in present:
             after = msgspec.structs.replace(row, outcome="away")
         else:
-            held = await profiles.of_station(site.lane, name)
-            after, profile = step(event, row, held, now)
+            after, profile = step(event, row, held[name], now)
             if profile is not None:
                 asked = AssignProfile(
                     request_id=f"{name_of(event.event_id)}:{name}:{now}", by=ORIGIN, profile=profile,
@@ -63,19 +81,33 @@ async def hold(site: Site, event: DemandEvent, rows: dict[str, DemandStation], n
     return changed
 
 
+async def _read(site: Site, names: list[str]) -> dict[str, Held]:
+    """Return what is known of the limits of stations."""
+    commands: list[Command] = [("HMGET", keys.state(name), "st", "sc") for name in names]
+    commands += [("GET", keys.configuration(name)) for name in names]
+    found = await replies(site.lane, commands)
+    return {
+        name: Held(
+            unpack(limits, Limits) if limits else Limits(),
+            takes(
+                unpack(station, StationRecord) if station else None, unpack(snapshot, Snapshot) if snapshot else None
+            ),
+        )
+        for name, (station, limits), snapshot in zip(names, found[: len(names)], found[len(names) :], strict=True)
+    }
+
+
 async def release(site: Site, event_id: str, names: list[str]) -> None:
     """Take the event's profiles off its stations, at once or when they are back; may be repeated."""
-    for begin in range(0, len(names), 500):
+    for begin in range(0, len(names), CHUNK):
         entries: list[Command] = []
-        for name in names[begin : begin + 500]:
+        for name in names[begin : begin + CHUNK]:
             asked = ClearProfile(request_id=f"{name_of(event_id)}:{name}:end", by=ORIGIN, site=name_of(event_id))
             entries.append(("XADD", site.uplink(name), "*", envelopes.FIELD, site.entry(name, asked)))
         await replies(site.lane, entries)
 
 
-def step(
-    event: DemandEvent, row: DemandStation, held: StationProfiles, now: int
-) -> tuple[DemandStation, Profile | None]:
+def step(event: DemandEvent, row: DemandStation, held: Held, now: int) -> tuple[DemandStation, Profile | None]:
     """Return how a station stands, and the profile that it is to get now, if any. Pure."""
     if row.outcome != "sent":
         return _try(event, row, held, 0, now)
@@ -93,14 +125,13 @@ def step(
 
 
 def _try(
-    event: DemandEvent, row: DemandStation, held: StationProfiles, which: int, now: int
+    event: DemandEvent, row: DemandStation, held: Held, which: int, now: int
 ) -> tuple[DemandStation, Profile | None]:
-    takes = limits_of(held.snapshot)
     installed = [one.profile for one in held.limits.by_slot.values() if one.installed]
     wrong = row.detail
     for purpose in ENDS[which:]:
-        profile = profile_of(event, row, purpose, held.limits, takes)
-        found = faults(profile, takes, installed=installed, charging=True)
+        profile = profile_of(event, row, purpose, held.limits, held.takes)
+        found = faults(profile, held.takes, installed=installed, charging=True)
         if not found:
             sent = msgspec.structs.replace(row, outcome="sent", purpose=purpose, sent_at=now)
             return sent, profile
