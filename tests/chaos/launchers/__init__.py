@@ -27,6 +27,7 @@ do any of this.
     no_sweep           (worker) passed presence deadlines are not looked at
     no_quarantine      (worker) a poison entry is tried for ever
     no_atomicity       (worker) a commit is two commands instead of one script
+    site_points        (worker) points of a site's rounds
     defect             (worker) a payload whose handler raises
     poison             (worker) the fault of F26: a payload that kills the process in its handler
 """

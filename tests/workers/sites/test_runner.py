@@ -113,7 +113,6 @@ class Yard:
 @contextlib.asynccontextmanager
 async def yard(settings: Settings, lane: Lane, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Yard]:
     """Let three stations of a site be there."""
-    monkeypatch.setattr(registration.configuration, "after_boot", lambda *_: None, raising=False)
     monkeypatch.setattr(registration, "SETTLE_MS", 0)
     async with stage(settings, lane, partitions=PARTITIONS) as system:
         made = Yard(system, settings)

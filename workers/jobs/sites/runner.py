@@ -29,7 +29,6 @@ from shared.settings import Settings
 
 from . import limiting
 from .deciding import Decision, Moment, decide
-from .limiting import Limiting
 from .reading import Held, Reader
 from .showing import note
 
@@ -170,9 +169,9 @@ class Runner:
         found = await asyncio.to_thread(decide, site, run, moment) if len(seen) > LARGE else decide(site, run, moment)
         if site.deleted_at and not found.run.stations and not found.run.leaving:
             return await self._forget(held)
-        return await self._end(held, found, limits)
+        return await self._end(held, found)
 
-    async def _end(self, held: Held, found: Decision, limits: Limiting) -> str:
+    async def _end(self, held: Held, found: Decision) -> str:
         name = held.site.name
         uplinks = sorted({self._uplink(station) for station, _ in found.asks})
         arguments: list[Any] = [self._holder, name, held.packed, msgspec.msgpack.encode(found.run), pack(found.state)]

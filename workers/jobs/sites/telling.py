@@ -48,8 +48,13 @@ def tell(
             if one.run is not None:
                 teller.connector(one, targets[one.session.name], one.place.circuit in urgent)
         idle = [one for one in connectors if one.state == "idle" and one.run is None]
+        told = run.stations[station_id].default
         if idle:
-            teller.default(idle[0], min(targets[one.session.name] for one in idle), idle[0].place.circuit in urgent)
+            lowest = min(targets[one.session.name] for one in idle)
+            teller.default(idle[0], told, lowest, idle[0].place.circuit in urgent)
+        elif told.limit == NEVER and all(one.told.accepted != NEVER for one in connectors):
+            # It was charging when the site began; who comes next is covered too.
+            teller.default(connectors[0], told, connectors[0].session.minimum, False)
         asks += [(station_id, ask) for ask in teller.asks]
     return asks
 
@@ -103,13 +108,13 @@ class _Teller:
         if limit is None:
             return
         if self._station.by_default:
-            self._send(one, "default", one.number, limit)
+            self._send(one, one.told, "default", one.number, limit)
         else:
-            self._send(one, "transaction", one.number, limit)
+            self._send(one, one.told, "transaction", one.number, limit)
 
-    def default(self, one: Judged, target: int, urgent: bool) -> None:
+    def default(self, one: Judged, told: Told, target: int, urgent: bool) -> None:
         """Tell the station what a transaction that begins gets."""
-        station, told = self._station, one.told
+        station = self._station
         if target <= told.limit or told.limit == NEVER:
             station.room_since = 0
         elif not station.room_since:
@@ -118,7 +123,7 @@ class _Teller:
             return
         limit = self._due(told, target, urgent)
         if limit is not None:
-            self._send(one, "default", 0, limit)
+            self._send(one, told, "default", 0, limit)
 
     def _due(self, told: Told, target: int, urgent: bool) -> int | None:
         """Return the limit to send now; None: none."""
@@ -151,8 +156,8 @@ class _Teller:
     def _least(self) -> int:
         return max(60, self._seen.takes.min_current or 0)
 
-    def _send(self, one: Judged, purpose: Purpose, connector: int, limit: int) -> None:
-        now, told, site = self._now, one.told, self._site
+    def _send(self, one: Judged, told: Told, purpose: Purpose, connector: int, limit: int) -> None:
+        now, site = self._now, self._site
         seq = self._run.next_seq(now)
         verify = now - told.verified_at >= VERIFY_MS
         told.send(limit, seq, now)
