@@ -199,11 +199,11 @@ _WORDS: Final[dict[str, Words]] = {
     "file.failed": lambda event: f"could not leave its {cell(event['kind'])}: {cell(event['reason'])}",
     "file.fetched": lambda event: f"fetched {cell(event['name'])}, {event['size']:,} bytes",
     "firmware.update": lambda event: (
-        f"update to {cell(event['version'])}, attempt {event['attempt']}: {cell(event['stage'].replace('_', ' '))}"
+        f"update to {cell(event['firmware'])}, attempt {event['attempt']}: {cell(event['stage'].replace('_', ' '))}"
         f"{_optional(' ({})', event['detail'])}"
     ),
     "campaign.created": lambda event: (
-        f"{cell(event['by'])} made a campaign: firmware {cell(event['version'])} for {event['total']} stations, "
+        f"{cell(event['by'])} made a campaign: firmware {cell(event['firmware'])} for {event['total']} stations, "
         f"{cell(event['state'])}"
     ),
     "campaign.changed": lambda event: (

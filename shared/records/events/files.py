@@ -41,7 +41,8 @@ class FirmwareUpdate(Event, tag="firmware.update"):
     """
 
     campaign_id: str
-    version: str
+    firmware: str
+    """The version."""
     attempt: int
     stage: str
     detail: str = ""
@@ -51,7 +52,8 @@ class CampaignCreated(Event, tag="campaign.created"):
     """An operator made a campaign of firmware; `station_id` is empty in all events of campaigns."""
 
     campaign_id: str
-    version: str
+    firmware: str
+    """The version."""
     total: int
     state: str
     by: str = ""

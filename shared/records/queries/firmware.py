@@ -114,7 +114,7 @@ async def create(lane: Lane, campaign: Campaign, stations: Sequence[str], *, sta
         at=campaign.created_at,
         id=f"campaign:{number}:created",
         campaign_id=number,
-        version=campaign.image.version,
+        firmware=campaign.image.version,
         total=campaign.total,
         state=state,
         by=campaign.created_by,
