@@ -26,8 +26,9 @@ Verdict = Literal["passed", "failed", "lacking", "untested"]
 """`failed`: it contradicts the standard, or what the station says of itself; `lacking`: it can't, and need not."""
 VERDICTS: Final[tuple[Verdict, ...]] = ("passed", "failed", "lacking", "untested")
 Ended = Literal["complete", "aborted"]
-Zero = Literal["pauses", "shown", "ignored", "ends", "locks", "refused"]
-"""What a limit of 0 does: charging pauses (measured); the composite schedule has it (not measured); nothing; the
+Zero = Literal["pauses", "shown", "taken", "ignored", "ends", "locks", "refused"]
+"""What a limit of 0 does: charging pauses (measured); the composite schedule has it (not measured);
+it was accepted, and nothing was seen; it has no effect; the
 transaction ends; it pauses and does not go on when the limit is raised; it is not taken."""
 Criterion = Literal["id", "connector", "purpose", "level", "place", "all"]
 """By what profiles are cleared; `place`: purpose, connector and stack level together."""
@@ -174,8 +175,8 @@ class Abilities(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     composite: Composite | None = None
     obeys: bool | None = None
     """Whether the measured current kept to the limits; None: it was not measured."""
-    evidence: dict[str, str] = {}
-    """What was learned -> the check of the report that shows it."""
+    evidence: dict[str, tuple[str, ...]] = {}
+    """What was learned -> the checks of the report that show it."""
     station_id: str = ""
     probe_id: str = ""
     learned_at: int = 0

@@ -55,7 +55,9 @@ def clearing_of(abilities: Abilities | None, rules: Mapping[str, str] | None = N
         return _WAYS[said]
     if abilities is None or "id" not in abilities.clears_not:
         return "id"
-    return next((way for way in (_WAYS["place"], _WAYS["all"]) if way in abilities.clears), "id")
+    works = next((way for way in (_WAYS["place"], _WAYS["all"]) if way in abilities.clears), None)
+    # What nobody could see to work is better than what is known not to.
+    return works or ("id" if "all" in abilities.clears_not else "all")
 
 
 # ── its configuration ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -23,9 +23,9 @@ def markdown(report: ProbeReport) -> str:
 
 
 def rows(known: Abilities) -> list[tuple[str, str, str]]:
-    """Return what was learned: its name, its value in words, and the check that shows it."""
+    """Return what was learned: its name, its value in words, and the checks that show it."""
     names = [field.name for field in msgspec.structs.fields(Abilities) if field.name in known.evidence]
-    return [(_NAMES[name], _value(name, getattr(known, name)), known.evidence[name]) for name in names]
+    return [(_NAMES[name], _value(name, getattr(known, name)), _titles(known.evidence[name])) for name in names]
 
 
 def _head(report: ProbeReport) -> Iterator[str]:
@@ -79,7 +79,7 @@ def _learned(known: Abilities) -> Iterator[str]:
     yield "| | | shown by |"
     yield "|---|---|---|"
     for name, value, check in found:
-        yield f"| {name} | {value} | {CHECKS[check].title if check in CHECKS else check} |"
+        yield f"| {name} | {value} | {check} |"
     yield ""
 
 
@@ -148,6 +148,7 @@ _NAMES: Final = {
 _ZERO: Final = {
     "pauses": "pauses charging, measured",
     "shown": "is taken; what it does to a car was not measured",
+    "taken": "is taken; what comes of it was not seen",
     "ignored": "has no effect",
     "ends": "ends the transaction",
     "locks": "pauses charging for good",
@@ -165,6 +166,10 @@ def _value(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(value)
     return str(value)
+
+
+def _titles(checks: tuple[str, ...]) -> str:
+    return ", ".join(CHECKS[one].title if one in CHECKS else one for one in checks)
 
 
 def _plain(text: str) -> str:

@@ -109,8 +109,8 @@ class ChargingAbilities(msgspec.Struct, frozen=True, kw_only=True):
     clears_not: list[Criterion]
     composite: Composite | None
     obeys: bool | None
-    evidence: dict[str, str]
-    """Ability -> check of the report that shows it."""
+    evidence: dict[str, list[str]]
+    """Ability -> checks of the report that show it."""
     station_id: str | None
     probe_id: str | None
     learned_at: Instant | None
@@ -136,7 +136,7 @@ class ChargingAbilities(msgspec.Struct, frozen=True, kw_only=True):
             clears_not=list(known.clears_not),
             composite=known.composite,
             obeys=known.obeys,
-            evidence=known.evidence,
+            evidence={name: list(checks) for name, checks in known.evidence.items()},
             station_id=known.station_id or None,
             probe_id=known.probe_id or None,
             learned_at=iso(known.learned_at),

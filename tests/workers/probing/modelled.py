@@ -69,7 +69,7 @@ class Modelled(msgspec.Struct, kw_only=True):
 
     def _takes(self, profile: Profile) -> bool:
         lowest = min(period.limit for period in profile.periods)
-        running = self.transaction_id and profile.transaction_id in (0, self.transaction_id)
+        running = self.transaction_id > 0 and profile.transaction_id in (0, self.transaction_id)
         return (
             profile.stack_level <= self.levels
             and len(profile.periods) <= self.periods
@@ -78,7 +78,7 @@ class Modelled(msgspec.Struct, kw_only=True):
             and profile.purpose in self.purposes
             and (lowest > 0 or self.zero != "refused")
             and (lowest == 0 or profile.unit == "W" or lowest >= self.minimum)
-            and (profile.purpose != "transaction" or bool(running) or self.takes_idle_transaction)
+            and (profile.purpose != "transaction" or running or self.takes_idle_transaction)
         )
 
     def _clear(self, payload: dict[str, Any]) -> bool:

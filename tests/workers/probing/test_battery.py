@@ -62,7 +62,7 @@ def test_a_model_by_the_standard() -> None:
     assert known.purposes == ("default", "station_max")
     assert known.kinds == ("absolute", "relative", "recurring")
     assert len(evidence) < 150
-    assert known.evidence["max_periods"] == "periods"
+    assert known.evidence["max_periods"] == ("periods",)
 
 
 def test_a_mediocre_model() -> None:
@@ -88,6 +88,7 @@ def test_a_model_whose_schedule_tells_nothing() -> None:
     assert sum(one.check != "composite" and one.told is not None for one in evidence) == 0
     found = verdicts(over)
     assert (found["transaction"], found["station_max"], found["clear_id"]) == ("failed", "failed", "passed")
+    assert (found["stack"], over.abilities.zero) == ("untested", "taken")
 
 
 def test_a_model_that_takes_watts_for_amperes() -> None:
@@ -126,7 +127,9 @@ def test_it_ends_whatever_is_answered(bench: Bench, data: st.DataObject) -> None
     """Within its bound, each check has one finding, and what may be left on the station is among what was set."""
     evidence: list[Exchange] = []
     installed: set[int] = set()
-    answers = data.draw(st.lists(st.tuples(OUTCOMES, st.none() | TOLD, MEASURED), min_size=1, max_size=40))
+    answers: list[tuple[Outcome, Reported | None, Measured]] = data.draw(
+        st.lists(st.tuples(OUTCOMES, st.none() | TOLD, MEASURED), min_size=1, max_size=40)
+    )
     while isinstance(following := battery.advance(bench, evidence), battery.Next):
         assert len(evidence) < battery.MAX_STEPS
         outcome, told, measured = answers[len(evidence) % len(answers)]

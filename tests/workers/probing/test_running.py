@@ -312,7 +312,7 @@ def test_a_station_is_deleted(site: Site) -> None:
     assert site.view.station is None
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(what=st.lists(st.sampled_from(["answer", "answer", "answer", "lose", "leave", "abort", "cancel"]), max_size=60))
 def test_it_always_restores(what: list[str]) -> None:
     """Whatever happens in between: once the station is there and answers, it holds what is wanted, and nothing else."""

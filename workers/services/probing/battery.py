@@ -170,7 +170,7 @@ def _skipped(hand: Hand, name: str) -> str:
     if "default" not in known.purposes:
         return "the station takes no default profile"
     if name in DRAWING and not hand.bench.transaction_id:
-        return "no transaction was compared (`--with-transaction`)"
+        return "no transaction was compared (--with-transaction)"
     if name == "clear_level" and not known.max_stack_level:
         return "there is one stack level"
     if name == "clear_purpose" and "station_max" not in known.purposes:

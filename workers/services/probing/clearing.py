@@ -42,27 +42,36 @@ def _cleared(hand: Hand, criterion: Criterion) -> Script:
         hand.learn_more("clears_not", criterion)
         return hand.found("failed", f"it answered {answer.words}, with such a profile installed")
     wrong = yield from _left(hand, target, bystander, criterion)
+    if wrong is None:
+        return hand.found("untested", f"it answered {answer.words}; whether it cleared anything could not be seen")
     hand.learn_more("clears_not" if wrong else "clears", criterion)
     return hand.found(
         "failed" if wrong else "passed", wrong or f"it answered {answer.words}, and cleared what was meant"
     )
 
 
-def _left(hand: Hand, target: Profile, bystander: Profile, criterion: Criterion) -> Steps[str]:
-    """Return what is left that should not be, or gone; empty: all is right."""
+def _left(hand: Hand, target: Profile, bystander: Profile, criterion: Criterion) -> Steps[str | None]:
+    """Return what is left that should not be, or gone; empty: all is right; None: it can't be seen."""
     seen = yield from hand.look()
     if seen.kind == "less":
         return f"accepted, and not cleared: {seen.text}"
     if seen.kind == "more":
         return f"it cleared more than was meant: {seen.text}"
     if seen.kind == "same" and seen.told is not None:
-        if criterion != "all":
-            return ""
-        if said_at(seen.told, MINUTE_S) in (hand.amount(8), hand.amount(12)):
-            return "accepted, and its schedule has the limit yet"
+        limits = (hand.amount(8), hand.amount(12))
+        there = criterion == "all" and said_at(seen.told, MINUTE_S) in limits
+        return "accepted, and its schedule has the limit yet" if there else ""
     if "id" in hand.known.clears_not:
-        return ""  # There is no other way to see it.
+        return (yield from _left_by_asking_again(hand, criteria_of(criterion, target)))
     return (yield from _left_by_id(hand, target, bystander, criterion))
+
+
+def _left_by_asking_again(hand: Hand, criteria: Criteria) -> Steps[str | None]:
+    """Clear the same once more: a station that has cleared it answers that there is none."""
+    answer = yield from hand.clear(criteria)
+    if answer.accepted:
+        return "accepted, and accepted again: it had not been cleared"
+    return "" if answer.outcome == "rejected" else None
 
 
 def _left_by_id(hand: Hand, target: Profile, bystander: Profile, criterion: Criterion) -> Steps[str]:

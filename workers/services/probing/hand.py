@@ -24,6 +24,7 @@ VALID_MS: Final = 6 * HOUR_S * SECOND_MS
 BLUR_S: Final = 15
 _WAYS: Final[tuple[Criterion, ...]] = ("all", "id", "place", "purpose", "connector", "level")
 """By what profiles are taken off, the cheapest first."""
+UNSEEN: Final = "taken; whether it holds was not seen: its composite schedule tells nothing"
 T = TypeVar("T")
 
 
@@ -95,6 +96,11 @@ class Seen(msgspec.Struct, frozen=True):
         """Whether nothing speaks against it."""
         return self.kind in ("same", "not_asked")
 
+    @property
+    def blind(self) -> bool:
+        """Whether there was nothing to see."""
+        return self.kind == "not_asked"
+
 
 class Hand:
     """Works on one station: what it should hold, what is known of it so far, and the next id."""
@@ -118,17 +124,27 @@ class Hand:
 
     def learn(self, **facts: Any) -> None:
         """Remember what was found, with the check as evidence."""
-        evidence = {**self.known.evidence, **dict.fromkeys(facts, self.check)}
+        evidence = {**self.known.evidence, **dict.fromkeys(facts, (self.check,))}
         self.known = msgspec.structs.replace(self.known, **facts, evidence=evidence)
 
     def learn_more(self, fact: str, item: str) -> None:
         """Add to a fact that is a list."""
         before: tuple[str, ...] = getattr(self.known, fact)
-        self.learn(**{fact: before if item in before else (*before, item)})
+        if item not in before:
+            shown = self.known.evidence.get(fact, ())
+            self.learn(**{fact: (*before, item)})
+            evidence = {**self.known.evidence, fact: (*(one for one in shown if one != self.check), self.check)}
+            self.known = msgspec.structs.replace(self.known, evidence=evidence)
 
     def found(self, verdict: Verdict, text: str) -> Finding:
         """Return what the check came to."""
         return Finding(check=self.check, verdict=verdict, text=text)
+
+    def judged(self, seen: Seen, good: str) -> Finding:
+        """Return what a schedule says of profiles that were taken; `good`: in words, where it is as it should be."""
+        if seen.blind:
+            return self.found("untested", UNSEEN)
+        return self.found("passed" if seen.fits else "failed", seen.text or good)
 
     # ── doing ────────────────────────────────────────────────────────────────────────────────────────────────────
 

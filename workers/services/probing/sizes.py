@@ -8,7 +8,7 @@ from typing import Any, Final
 from shared.records.probes import Criteria, Verdict
 from shared.records.profiles import Period
 
-from .hand import Hand, Script, Seen, Steps
+from .hand import UNSEEN, Hand, Script, Seen, Steps
 
 UNTOLD_LEVEL: Final = 8
 """The level that is tried where a station does not say its highest."""
@@ -43,6 +43,8 @@ def stack(hand: Hand) -> Script:
     if not answer.accepted:
         return hand.found("failed", f"the higher level could not be taken off again: {answer.words}")
     seen = yield from hand.look()
+    if seen.blind:
+        return hand.found("untested", UNSEEN)
     if not seen.fits:
         if seen.kind == "more":
             hand.learn(max_stack_level=0)
@@ -129,7 +131,7 @@ def installed(hand: Hand) -> Script:
             verdict: Verdict = "failed" if told is not None else "lacking"
             return hand.found(verdict, f"{count} are held at a time; it says {_told(told)}")
         count += 1
-    return hand.found("passed", f"{count} are held at a time; it says {_told(told)}")
+    return hand.found("passed", f"all {count} that were tried are held at a time; it says {_told(told)}")
 
 
 def zero(hand: Hand) -> Script:
@@ -144,8 +146,8 @@ def zero(hand: Hand) -> Script:
     if seen.kind == "more":
         hand.learn(zero="ignored")
         return hand.found("failed", f"taken, and not computed with: {seen.text}")
-    hand.learn(zero="shown")
-    return hand.found("passed", "taken" + ("" if seen.kind == "not_asked" else ", and 0 in its schedule"))
+    hand.learn(zero="taken" if seen.blind else "shown")
+    return hand.judged(seen, "taken, and 0 in its schedule")
 
 
 def minimum(hand: Hand) -> Script:
@@ -159,7 +161,7 @@ def minimum(hand: Hand) -> Script:
             why = f"{amperes} A: {answer.words}"
             continue
         seen = yield from hand.look()
-        if seen.kind not in ("same", "not_asked"):
+        if not seen.fits:
             why = f"{amperes} A: {seen.text}"
             continue
         if amperes != MINIMA[0]:
