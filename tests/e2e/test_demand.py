@@ -1,0 +1,85 @@
+"""Demand response end to end: an event over the command line, simulated cars that obey it or not, and the report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from ampstream.simulate.behaviours import BEHAVIOURS
+from ampstream.simulate.drawlog import DrawLog
+from ampstream.simulate.fleet import Fleet
+from ampstream.simulate.models import BY_NAME
+from ampstream.simulate.physics import Charge, Outlet
+from ampstream.simulate.profiles import Plan, Profile
+from ampstream.simulate.websocket import Endpoint
+from ampstream.simulate.wheel import LoopWheel
+from ampstream.simulate.world import World
+from shared.ocpp.v16.enums import Reason
+from tests.chaos.harness.operator import Operator
+from tests.chaos.harness.system import System
+from tests.e2e.test_tour import _cli, _json
+from tests.support import wait_until
+
+OBEYS, IGNORES = "DEMAND-1", "DEMAND-2"
+
+
+def _plan(_random: Random, outlet: Outlet, tags: Sequence[str]) -> Plan:
+    """Return a car of 11 kW that comes at once and stays."""
+    car = Charge(outlet, phases=3, capacity_wh=60_000, soc_start=20, knee_soc=90, plateau_w=11_040)
+    return Plan(id_tag=tags[0], charge=car, prepare_s=0.1, stay_s=3600, reason=Reason.LOCAL, finish_s=0.1, gap_s=3600)
+
+
+CARS = Profile(name="eager", summary="cars that come at once", arrival=lambda _random: 0.1, plan=_plan)
+
+
+async def test_who_complied(system: System, operator: Operator) -> None:
+    """The station that obeys keeps to the limit while the event runs, and the report tells it from the other."""
+    wheel, drawn = LoopWheel(), DrawLog()
+    world = World(wheel, CARS, draws=drawn, tags=("DEMANDTAG",))
+    urls = [Endpoint.parse(url) for url in system.station_urls]
+    behaviours = {IGNORES: BEHAVIOURS["ignores-limits"]}
+    fleet = Fleet(world, [OBEYS, IGNORES], urls, behaviours=behaviours, model=BY_NAME["Home 11"], connect_rate=0)
+    for station in fleet.stations:
+        station.configuration.set("MeterValueSampleInterval", "1")
+    fleet.start()
+    try:
+        await wait_until(lambda: world.counters.started == 2, 20)
+        end = datetime.now(UTC) + timedelta(seconds=14)
+        (made,) = await _json(
+            operator, "demand", "add", "--station", OBEYS, "--station", IGNORES, "--kw", "5", "--end", end.isoformat(),
+            "--name", "evening peak",
+        )  # fmt: skip
+
+        async def taken() -> bool:
+            report = await operator.get(f"/demand-events/{made['id']}/report")
+            return [one["outcome"] for one in report["stations"]] == ["taken", "taken"]
+
+        await wait_until(taken, 15)
+        began = datetime.now(UTC)
+        await wait_until(lambda: drawn.power_w(IGNORES, world.wall_ms()) > 9000, 20)
+        since = round(began.timestamp() * 1000) + 5000
+        obeyed = [drawn.power_w(OBEYS, at) for at in range(since, world.wall_ms(), 250)]
+        assert max(obeyed, default=0.0) <= 5001
+        await asyncio.sleep(max((end - datetime.now(UTC)).total_seconds() - 1.5, 0.0))
+        await _cli(operator, "demand", "cancel", made["id"])
+
+        async def concluded() -> bool:
+            report = await operator.get(f"/demand-events/{made['id']}/report")
+            return [one["complied"] for one in report["stations"]] == [True, False]
+
+        await wait_until(concluded, 15)
+        text = await _cli(operator, "demand", "report", made["id"])
+        assert "1 complied, 1 did not" in text
+        assert "evening peak" in text
+
+        async def let_go() -> bool:
+            page = await operator.get(f"/stations/{OBEYS}/charging-profiles")
+            return not page["items"]
+
+        await wait_until(let_go, 15)
+    finally:
+        await fleet.finish(20)
+        await fleet.close()
+        wheel.stop()
