@@ -21,6 +21,7 @@ A fleet (`ampstream simulate`):
     flow           a car under those limits: the station's reaction, pauses, disobedience
     deviations     what is answered to charging profiles by models that get it wrong
     upkeep         firmware, diagnostics and logs
+    identity       its key and its own certificate
     certificates   root certificates
     configuration  its configuration, changed and reported
     keys           the configuration keys that there are, by feature profile

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from ampstream.simulate.certificates import CSR
 from ampstream.simulate.commands import COMMANDS, Answerers, require
 from ampstream.simulate.refusals import refuse
 from shared.ocpp.errors import NotImplementedAction, OccurrenceConstraintViolation
@@ -99,7 +98,9 @@ _TRIGGERS: Final[dict[str, Callable[[ChargePoint, tuple[Connector, ...], bool], 
     "Heartbeat": lambda cp, _, __: cp.request(m.HeartbeatRequest(), _ignore),
     "LogStatusNotification": lambda cp, _, __: cp.tell(cp.features.upkeep.log_report()),
     "MeterValues": _read_meters,
-    "SignChargePointCertificate": lambda cp, _, __: cp.tell(m.SignCertificateRequest(csr=CSR)),
+    "SignChargePointCertificate": lambda cp, _, __: cp.tell(
+        m.SignCertificateRequest(csr=cp.features.identity.request())
+    ),
     "StatusNotification": _tell_statuses,
 }
 

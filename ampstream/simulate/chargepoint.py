@@ -18,6 +18,7 @@ from ampstream.simulate.backlog import Item
 from ampstream.simulate.behaviours import PLAIN, Behaviour
 from ampstream.simulate.configuration import Configuration
 from ampstream.simulate.features import Features
+from ampstream.simulate.identity import Identity
 from ampstream.simulate.ledger import Logical
 from ampstream.simulate.messenger import Link, Messenger, Then
 from ampstream.simulate.models import Model, choose
@@ -230,6 +231,11 @@ class ChargePoint(Messenger):
         self._away -= 1
         self._dial()
 
+    @property
+    def identity(self) -> Identity | None:
+        """What it proves itself by, where the CSMS gave it anything of its own."""
+        return self._features.identity if self._features is not None and self._features.has_identity else None
+
     def drop(self) -> None:
         """Lose the TCP connection."""
         if self._link is not None:
@@ -255,6 +261,8 @@ class ChargePoint(Messenger):
 
     def _restart(self) -> None:
         """Begin with what a boot brings: new firmware, and keys that go back."""
+        if key := self.configuration.text("AuthorizationKey"):
+            self.features.identity.take_key(key)
         come = self.behaviour.firmware
         if come is not None and self.firmware != come.version:
             self.firmware = come.version

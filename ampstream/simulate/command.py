@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 import msgspec
@@ -66,6 +66,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 _BEHAVIOURS_HELP: Final = "\b\nBehaviours:\n" + "\n".join(
     f"  {name:<22}{behaviour.summary}" for name, behaviour in EVERYTHING.items()
 )
@@ -115,6 +116,12 @@ _BEHAVIOURS_HELP: Final = "\b\nBehaviours:\n" + "\n".join(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Passwords, one STATION:PASSWORD a line; `*` stands for all others.",
 )
+@click.option("--ca", type=_FILE, help="PEM file with who may sign the CSMS's certificate, for wss://.")
+@click.option(
+    "--certificates",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Directory with stations' own certificates and keys: <station id>.pem.",
+)
 @click.option("--finish", is_flag=True, help="At the end, stop all sessions and wait until they are reported.")
 @click.option("--connect-rate", type=click.FloatRange(0), default=400.0, show_default=True, help="Dials per second.")
 @click.option("--source", "sources", multiple=True, help="Local address to dial from; repeat it for several.")
@@ -133,13 +140,12 @@ def simulate(
     id_tags: str,
     ledger: Path | None,
     draw_log: Path | None,
-    key: str | None,
-    password_file: Path | None,
     finish: bool,
     connect_rate: float,
     sources: tuple[str, ...],
     quiet: bool,
     as_json: bool,
+    **proofs: Any,
 ) -> None:
     """Dial in as a fleet of charging stations.
 
@@ -157,7 +163,7 @@ def simulate(
         prefix=prefix,
         tags=_tags(id_tags),
         ledger=ledger,
-        access=_access(key, password_file),
+        access=_access(**proofs),
         output="quiet" if quiet else "json" if as_json else "line",
         finish=finish,
         connect_rate=connect_rate,
@@ -203,10 +209,10 @@ def _tags(text: str) -> tuple[str, ...]:
     return tags
 
 
-def _access(key: str | None, password_file: Path | None) -> Access:
+def _access(key: str | None, password_file: Path | None, ca: Path | None, certificates: Path | None) -> Access:
     common = key.encode() if key is not None else None
     if password_file is None:
-        return Access(common)
+        return Access(common, ca=ca, certificates=certificates)
     passwords: dict[str, bytes] = {}
     for number, line in enumerate(password_file.read_bytes().splitlines(), 1):
         name, separator, password = line.partition(b":")
@@ -217,7 +223,7 @@ def _access(key: str | None, password_file: Path | None) -> Access:
                 f"{password_file}, line {number}: not STATION:PASSWORD", param_hint="--password-file"
             )
         passwords[name.decode(errors="replace")] = password
-    return Access(passwords.pop("*", common), passwords)
+    return Access(passwords.pop("*", common), passwords, ca, certificates)
 
 
 async def _run(options: Options) -> None:

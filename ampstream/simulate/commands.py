@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ampstream.simulate.chargepoint import ChargePoint
     from ampstream.simulate.messenger import Then
 
+_SWITCH_S: Final = 2.0
+"""After so long, simulated, a station dials in with its new certificate (A02.FR.08)."""
 Answered = tuple[Payload, "Then"]
 
 
@@ -141,11 +143,16 @@ def _installed(cp: ChargePoint, request: m.GetInstalledCertificateIdsRequest) ->
     return m.GetInstalledCertificateIdsResponse(status=status.ACCEPTED, certificate_hash_data=found), None
 
 
-def _signed(_cp: ChargePoint, request: m.CertificateSignedRequest) -> Answered:
+def _signed(cp: ChargePoint, request: m.CertificateSignedRequest) -> Answered:
     """White paper A02."""
     status = enums.CertificateSignedStatusEnumType
-    good = readable(request.certificate_chain)
-    return m.CertificateSignedResponse(status=status.ACCEPTED if good else status.REJECTED), None
+    if not cp.features.identity.take_certificate(request.certificate_chain, cp.world.wall_ms()):
+        return m.CertificateSignedResponse(status=status.REJECTED), None
+
+    def dial_again() -> None:
+        cp.world.after(_SWITCH_S, cp.drop)
+
+    return m.CertificateSignedResponse(status=status.ACCEPTED), dial_again
 
 
 Answerers = dict[type, Callable[["ChargePoint", Any], Answered]]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ampstream.simulate.behaviours import Behaviour
 from ampstream.simulate.certificates import CertificateStore
+from ampstream.simulate.identity import Identity
 from ampstream.simulate.locallist import LocalList
 from ampstream.simulate.reservations import Reservations
 from ampstream.simulate.schedules import Schedules
@@ -48,6 +49,16 @@ class Features:
     def upkeep(self) -> Upkeep:
         """Its firmware, diagnostics and logs."""
         return Upkeep(self._cp)
+
+    @property
+    def has_identity(self) -> bool:
+        """It has something to prove itself by that is its own."""
+        return "identity" in self.__dict__
+
+    @cached_property
+    def identity(self) -> Identity:
+        """What it proves itself by, where that is other than the fleet's."""
+        return Identity(self._cp.station_id, self._cp.configuration.text("CpoName"))
 
     @cached_property
     def certificates(self) -> CertificateStore:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import ssl
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from ampstream.simulate.behaviours import PLAIN, Behaviour
 from ampstream.simulate.chargepoint import ChargePoint
+from ampstream.simulate.identity import context_of
 from ampstream.simulate.ledger import Book, FileLedger, Logical
 from ampstream.simulate.models import Model
 from ampstream.simulate.websocket import Endpoint, dial
@@ -28,10 +31,19 @@ class Access(msgspec.Struct, frozen=True):
 
     key: bytes | None = None
     passwords: Mapping[str, bytes] = {}
+    ca: Path | None = None
+    """Authorities of the CSMS's certificate, for `wss`; else the system's."""
+    certificates: Path | None = None
+    """Directory with a station's first certificate and its key: `<station id>.pem`."""
 
     def of(self, station_id: str) -> bytes | None:
         """Return a station's password."""
         return self.passwords.get(station_id, self.key)
+
+    def certificate_of(self, station_id: str) -> str:
+        """Return a station's first certificate with its key; empty where it has none."""
+        path = self.certificates / f"{station_id}.pem" if self.certificates is not None else None
+        return path.read_text(encoding="ascii") if path is not None and path.exists() else ""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +114,7 @@ class Fleet:
         self._homes = {station.station_id: index for index, station in enumerate(self.stations)}
         self._endpoints = endpoints
         self._access = access or Access()
+        self._tls: ssl.SSLContext | None = None
         self._sources = source_addresses
         self._rate = connect_rate
         self._dialling: set[asyncio.Task[None]] = set()
@@ -125,7 +138,8 @@ class Fleet:
                     endpoint,
                     station.station_id,
                     station,
-                    password=self._access.of(station.station_id),
+                    password=self._password(station),
+                    context=self._context(station) if endpoint.secure else None,
                     local_address=source,
                     made=station.attach,
                 )
@@ -138,6 +152,23 @@ class Fleet:
                 link.abort()
 
         self.world.wheel.after(_HANDSHAKE_S, give_up)
+
+    def _password(self, station: ChargePoint) -> bytes | None:
+        """Return the key that the station was given by the CSMS, else the fleet's."""
+        given = station.identity.key if station.identity is not None else None
+        return self._access.of(station.station_id) if given is None else given
+
+    def _context(self, station: ChargePoint) -> ssl.SSLContext:
+        """Return what it dials in with: one context for all that have no certificate of their own."""
+        identity, access = station.identity, self._access
+        if identity is None and access.certificates is not None:
+            identity = station.features.identity
+            identity.chain = identity.chain or access.certificate_of(station.station_id)
+        if identity is not None and identity.chain:
+            return identity.context(access.ca)
+        if self._tls is None:
+            self._tls = context_of(access.ca)
+        return self._tls
 
     # --- the run
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -89,6 +90,7 @@ class Station:
         subprotocols: str = "ocpp1.6",
         on_call: OnCall | None = None,
         timeout_s: float = 30.0,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.endpoint = Endpoint.parse(url)
         self.station_id = station_id
@@ -96,6 +98,8 @@ class Station:
         self.subprotocols = subprotocols
         self.on_call = on_call
         self.timeout_s = timeout_s
+        self.context = context
+        """For `wss`: whom it trusts, and what it shows."""
         self.subprotocol = ""
         self.close_code: int | None = None
         """How the last connection ended; None while it lives."""
@@ -139,6 +143,7 @@ class Station:
                 subprotocols=self.subprotocols,
                 local_address=local_address,
                 made=self._take,
+                context=self.context,
             )
             await self._opening
 

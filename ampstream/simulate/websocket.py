@@ -262,6 +262,7 @@ async def dial(
     subprotocols: str = "ocpp1.6",
     local_address: str | None = None,
     made: Callable[[WebSocketClient], None] | None = None,
+    context: ssl.SSLContext | None = None,
 ) -> WebSocketClient:
     """Open the TCP connection and ask for the upgrade; the listener hears of the answer.
 
@@ -274,12 +275,13 @@ async def dial(
     client = WebSocketClient(listener, endpoint.request(station_id, password, subprotocols, nonce), nonce)
     if made is not None:
         made(client)
-    context = ssl.create_default_context() if endpoint.secure else None
+    if endpoint.secure and context is None:
+        context = ssl.create_default_context()
     await asyncio.get_running_loop().create_connection(
         lambda: client,
         endpoint.host,
         endpoint.port,
-        ssl=context,
+        ssl=context if endpoint.secure else None,
         local_addr=(local_address, 0) if local_address else None,
     )
     return client

@@ -6,6 +6,7 @@ import pytest
 
 from ampstream.simulate.models import MODELS
 from ampstream.simulate.upkeep import version_in
+from shared.certificates.authority import Authority, make
 from shared.ocpp.v16 import FROM_CSMS
 from tests.ampstream.simulate.played import Played
 
@@ -199,8 +200,24 @@ def test_certificates(played: Played) -> None:
     assert played.status("GetInstalledCertificateIds", certificateType="ManufacturerRootCertificate") == "NotFound"
     assert played.status("DeleteCertificate", certificateHashData=hashes | {"serialNumber": "1"}) == "NotFound"
     assert played.status("DeleteCertificate", certificateHashData=hashes) == "Accepted"
-    assert played.status("CertificateSigned", certificateChain=PEM) == "Accepted"
+
+
+def test_its_own_certificate(played: Played) -> None:
+    """It takes a certificate that is for the key of its last request and counts now, and dials in with it."""
+    played.results["SignCertificate"] = {"status": "Accepted"}
+    assert played.status("CertificateSigned", certificateChain=PEM) == "Rejected"
+    assert played.status("ExtendedTriggerMessage", requestedMessage="SignChargePointCertificate") == "Accepted"
+    played.run(1)
+    (asked,) = played.of("SignCertificate")
+    now = played.cp.world.wall_ms()
+    root, key = make("opensesame", "ecdsa", "", now)
+    made = Authority.load(root, key, "opensesame").sign(asked.payload["csr"], played.cp.station_id, "", 30, now)
+    assert played.status("CertificateSigned", certificateChain=PEM) == "Rejected"
     assert played.status("CertificateSigned", certificateChain="nonsense") == "Rejected"
+    assert played.status("CertificateSigned", certificateChain=made.chain) == "Accepted"
+    assert played.cp.identity is not None
+    assert made.chain in played.cp.identity.chain
+    assert played.cp.identity.context(None).cert_store_stats()["x509"] >= 0
 
 
 def test_extended_triggers(played: Played) -> None:

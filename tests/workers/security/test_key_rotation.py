@@ -254,10 +254,7 @@ def test_no_key_that_was_never_asked_for_opens(site: Site) -> None:
 
 @pytest.mark.parametrize("seed", range(60))
 def test_whatever_dies_the_station_is_never_locked_out(seed: int) -> None:
-    """Random deaths at every step: before it is written, before it is taken, before the answer, before it is used.
-
-    After each the station dials in with the key that it has in truth, and in the end with the new one.
-    """
+    """Random deaths at every step; after each the key that the station has in truth opens, in the end the new one."""
     draw = random.Random(seed)
     site = Site()
     for _ in range(draw.randrange(1, 4)):

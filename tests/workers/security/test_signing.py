@@ -96,7 +96,7 @@ async def test_an_external_authority(lane: Lane, monkeypatch: pytest.MonkeyPatch
         asked.append(body := await request.json())
         step = plan[len(asked) - 1]
         if step == "slow":
-            await asyncio.sleep(1)
+            await asyncio.Event().wait()
         if step in ("500", "garbage", "slow"):
             return web.Response(status=500 if step == "500" else 200, text="{}" if step == "500" else "<html>")
         if step == "no":
