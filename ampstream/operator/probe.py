@@ -11,6 +11,7 @@ import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from ampstream.operator.api import ApiError, segment
+from ampstream.operator.jobs import many, one_or_many, send_many
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, facts, moment, table
 
@@ -41,7 +42,7 @@ def probe() -> None:
 
 
 @probe.command()
-@click.argument("station_id")
+@click.argument("station_id", required=False)
 @click.option("--connector", "connector_id", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option(
     "--force-test", is_flag=True, help="Also with an open transaction, or where a site manages it: its limits go."
@@ -49,12 +50,22 @@ def probe() -> None:
 @click.option("--with-transaction", is_flag=True, help="A test transaction runs: compare what it draws.")
 @click.option("--settle-s", type=click.FloatRange(1, 600), help="How long after a limit its current is looked at.")
 @click.option("--no-wait", is_flag=True, help="Begin, and do not wait for the end.")
+@many
 @operator
 async def start(
-    session: Session, station_id: str, *, connector_id: int, force_test: bool, with_transaction: bool,
-    settle_s: float | None, no_wait: bool,
+    session: Session, station_id: str | None, *, connector_id: int, force_test: bool, with_transaction: bool,
+    settle_s: float | None, no_wait: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Probe a station, and wait for the end."""
+    """Probe a station, and wait for the end.
+
+    In place of STATION_ID --stations, --group, --filter or --all say which: a job probes them, a few at a time.
+    """
+    stations = one_or_many(station_id, options)
+    if stations is not None:
+        made = {"kind": "probe", "payload": {"force_test": force_test}, **stations}
+        await send_many(session, made, options, wait=not no_wait)
+        return
+    assert station_id is not None, "one_or_many says so"
     body: dict[str, Any] = {
         "connector_id": connector_id, "force_test": force_test, "with_transaction": with_transaction,
     }  # fmt: skip

@@ -19,7 +19,7 @@ import msgspec
 from .commands import made_at, make_id
 
 JobState = Literal["running", "paused", "cancelled", "done"]
-JobKind = Literal["command", "read_configuration", "apply_templates", "sync_local_lists", "rotate_keys"]
+JobKind = Literal["command", "read_configuration", "apply_templates", "sync_local_lists", "rotate_keys", "probe"]
 """What a job does: each kind brings how a station is begun and looked at (see `workers.jobs.bulk.kinds`)."""
 Place = Literal["waiting", "offline", "active", "queued"]
 Outcome = Literal["accepted", "rejected", "error", "timed_out", "expired", "cancelled", "refused"]
@@ -49,7 +49,7 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     action: str = ""
     """Of kind `command`."""
     payload: str = "{}"
-    """JSON text as it goes on the wire; of `apply_templates`: whether to `retry`."""
+    """JSON text as it goes on the wire; of `apply_templates`: whether to `retry`, of `probe`: whether to force it."""
     named: bool = False
     """Whether the stations were named; else `filter` found them."""
     filter: dict[str, str] = {}

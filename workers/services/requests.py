@@ -195,7 +195,10 @@ _FOR_JOBS: Final[dict[type[Request], Callable[[Draft, Any], bool]]] = {
     SyncLocalList: local_lists.join,
     RotateKey: credentials.join,
     LeaveJob: lambda draft, request: (
-        credentials.leave(draft, request) or local_lists.leave(draft, request) or asked.leave(draft, request)
+        probing.leave(draft, request.job)
+        or credentials.leave(draft, request)
+        or local_lists.leave(draft, request)
+        or asked.leave(draft, request)
     ),
 }
 """What a job asks -> who serves it, and tells whether anything came of it. Nobody waits for a reply."""

@@ -59,6 +59,18 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     retry: bool = False
 
 
+class Force(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The payload of a job that probes."""
+
+    force_test: bool = False
+
+
+class Full(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The payload of a job that brings local lists in step."""
+
+    full: bool = False
+
+
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to do at which stations, and how fast; `stations` or `filter` says where."""
 
@@ -109,7 +121,8 @@ async def create_job(call: Call[Any, NewJob]) -> Answer:
     """Send a command to many stations, or read and tune them, a few at a time. They are fixed now. 200: asked before.
 
     `kind` `command` takes `action` and `payload`; `read_configuration` takes neither; `apply_templates` takes a payload
-    of `{"retry": true}`: also what stations refused, or kept going back on.
+    of `{"retry": true}`: also what stations refused, or kept going back on. `probe` takes one of
+    `{"force_test": true}`: also where a transaction runs, or a site manages the station.
     """
     body, settings = call.body, call.parts.settings
     digest = hashlib.blake2b(request_id(call).encode(), digest_size=16, person=b"job").hexdigest()
@@ -249,6 +262,24 @@ def _check_apply(_version: Version, body: NewJob) -> str:
         raise ProblemError.of_field("bad_body", "body", "payload", message) from None
 
 
+def _check_probe(_version: Version, body: NewJob) -> str:
+    _check_no_action(body)
+    try:
+        return msgspec.json.encode(msgspec.convert(body.payload, Force)).decode()
+    except msgspec.ValidationError:
+        message = 'may be `{"force_test": true}` where stations are probed, and nothing else'
+        raise ProblemError.of_field("bad_body", "body", "payload", message) from None
+
+
+def _check_sync(_version: Version, body: NewJob) -> str:
+    _check_no_action(body)
+    try:
+        return msgspec.json.encode(msgspec.convert(body.payload, Full)).decode()
+    except msgspec.ValidationError:
+        message = 'may be `{"full": true}` where local lists are brought in step, and nothing else'
+        raise ProblemError.of_field("bad_body", "body", "payload", message) from None
+
+
 def _check_no_action(body: NewJob) -> None:
     if body.action:
         raise ProblemError.of_field("bad_body", "body", "action", "is for jobs that send a command")
@@ -258,7 +289,9 @@ CHECKS: Final[dict[JobKind, Callable[[Version, NewJob], str]]] = {
     "command": _check_command,
     "read_configuration": _check_read,
     "apply_templates": _check_apply,
+    "sync_local_lists": _check_sync,
     "rotate_keys": _check_read,
+    "probe": _check_probe,
 }
 """Kind of a job -> its check for stations of a version: returns the payload as workers get it, or raises."""
 

@@ -87,7 +87,7 @@ class Modelled(msgspec.Struct, kw_only=True):
 
         def meant(one: Profile) -> bool:
             if "id" in payload:
-                return one.profile_id == payload["id"]
+                return bool(one.profile_id == payload["id"])
             purpose = payload.get("chargingProfilePurpose")
             named = all(getattr(one, wire[name]) == value for name, value in payload.items() if name in wire)
             return named and purpose in (None, PURPOSES[one.purpose])

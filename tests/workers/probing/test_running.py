@@ -10,18 +10,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.bus import keys
-from shared.envelopes import Command
+from shared.envelopes import Command, Kind, encode
 from shared.ocpp import frames
 from shared.ocpp.timestamps import format_time
 from shared.ocpp.versions import OCPP16
 from shared.policy import Policy
 from shared.records.commands import CommandRecord
 from shared.records.events import ProbeChanged
+from shared.records.jobs import JobResult
 from shared.records.models import model_key
 from shared.records.packing import unpack
 from shared.records.probes import Abilities, ProbeReport
 from shared.records.profiles import Period, Profile
-from shared.records.requests import AbortProbe, AssignProfile, CancelCommand, ClearProfile, DeleteStation, StartProbe
+from shared.records.requests import (
+    AbortProbe,
+    AssignProfile,
+    CancelCommand,
+    ClearProfile,
+    DeleteStation,
+    LeaveJob,
+    StartProbe,
+)
 from tests.ocpp.schemas import case_of
 from tests.workers.harness import START_MS, World
 from tests.workers.probing.modelled import Modelled
@@ -74,8 +83,6 @@ class Site(World):
 
     def entry_error(self, message_id: str, code: str) -> Any:
         """Make the entry of a CALLERROR."""
-        from shared.envelopes import Kind
-
         return self.entry(Kind.ANSWER, msgspec.json.encode([4, message_id, code, "", {}]))
 
     def settle_down(self, most: int = 400) -> None:
@@ -340,3 +347,36 @@ def test_it_always_restores(what: list[str]) -> None:
         assert site.holds() == {("default", 160)}
     records = [unpack(data, CommandRecord) for key, data in site.memory.data.items() if ":cmd:" in key]
     assert all(record.state not in ("queued", "sent") for record in records)
+
+
+def test_a_job_probes(site: Site) -> None:
+    """Its result is how the probe ended, or why it was refused; a job that is cancelled ends it."""
+    asked = StartProbe(request_id="job:j1:CP1", by="tester", job="j1")
+    site.feed(site.entry(Kind.REQUEST, encode(asked), epoch=0))
+    site.feed(site.entry(Kind.REQUEST, encode(asked), epoch=0))  # It is asked again where nobody saw that it began.
+    site.settle_down()
+    assert result(site, "j1").outcome == "accepted"
+    site.start()
+    site.feed(site.entry(Kind.REQUEST, encode(StartProbe(request_id="job:j2:CP1", job="j2")), epoch=0))
+    assert result(site, "j2").outcome == "refused"
+    site.feed(site.entry(Kind.REQUEST, encode(StartProbe(request_id="job:j3:CP1", job="j3", force=True)), epoch=0))
+    site.answer_next()
+    site.feed(site.entry(Kind.REQUEST, encode(LeaveJob(request_id="l", job="j3")), epoch=0))
+    site.settle_down()
+    assert (result(site, "j3").outcome, site.report.why) == ("cancelled", "aborted: its job was cancelled")
+    assert site.wanted() == WANTED
+
+
+def test_a_station_of_a_site(site: Site) -> None:
+    """A station that a site's allocator limits is left to it, unless it is forced."""
+    site.limit(msgspec.structs.replace(NIGHT, connector_id=1))
+    site.request(AssignProfile(request_id="s", profile=ROOF, name="site:yard", version=1))
+    site.settle_down()
+    assert "site 'yard' manages" in site.probe()[1]["detail"]
+    site.now += 1
+    assert site.probe(force=True)[0] == 202
+
+
+def result(site: Site, job: str) -> JobResult:
+    """Return what a job was told."""
+    return unpack(site.memory.data[keys.job_ended(job)][site.station_id], JobResult)

@@ -2,8 +2,9 @@
 
     command             look at the command's record
     read_configuration  look at the station's sections `cf`, `cm`            } both wait in `Configured.jobs`
-    rotate_keys         section `ke` (`rotating`)
     apply_templates     the same, and `tu`: a read, then what templates set  }
+    rotate_keys         section `ke` (`rotating`)
+    probe               look at section `pr`
     sync_local_lists    look at its section `ll`, where they wait
 
 A kind's result comes from the station's own commits (`workers.services.bulk.report`). What is begun for a station must
@@ -24,6 +25,7 @@ from shared.records.configuration import Configured
 from shared.records.jobs import Job, JobKind, JobResult, command_id
 from shared.records.local_lists import SETTLED, LocalList
 from shared.records.packing import unpack
+from shared.records.probes import Probing
 from shared.records.queries.reading import replies
 from shared.records.requests import (
     ApplyTemplates,
@@ -32,6 +34,7 @@ from shared.records.requests import (
     ReadConfiguration,
     Request,
     SendCommand,
+    StartProbe,
     SyncLocalList,
 )
 from shared.records.tuning import Tuned
@@ -184,6 +187,29 @@ async def _look_listed(lane: Lane, job: Job, begun: Begun, now: int) -> list[See
     return seen
 
 
+# ── probes ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _probe(job: Job, station_id: str, _now: int) -> Request:
+    force = bool(msgspec.json.decode(job.payload).get("force_test"))
+    return StartProbe(request_id=_name(job, station_id), by=job.created_by, force=force, job=job.job_id)
+
+
+async def _look_probed(lane: Lane, job: Job, begun: Begun, now: int) -> list[Seen]:
+    found = await replies(lane, [("HGET", keys.state(name), "pr") for name, _ in begun])
+    return [_probed(unpack(one, Probing) if one else Probing(), job, now) for one in found]
+
+
+def _probed(probing: Probing, job: Job, now: int) -> Seen:
+    """Tell where a station's probe is; one that is under way takes the time that it takes."""
+    run, last = probing.run, probing.last
+    if run is not None and run.job == job.job_id:
+        return "sent"
+    if last is not None and last.job == job.job_id:
+        return JobResult(outcome="accepted" if last.ended == "complete" else "error", at=last.at, detail=last.why)
+    return JobResult(outcome="expired", at=now) if now >= job.expires_at else None
+
+
 def _name(job: Job, station_id: str) -> str:
     return f"{job.origin}:{station_id}"
 
@@ -197,6 +223,7 @@ KINDS: Final[dict[JobKind, Kind]] = {
     "read_configuration": Kind(_read, _leave, _look_configured),
     "apply_templates": Kind(_apply, _leave, _look_configured),
     "rotate_keys": Kind(rotating.rotate, rotating.leave, rotating.look),
+    "probe": Kind(_probe, _leave, _look_probed),
     "sync_local_lists": Kind(_sync, _leave, _look_listed),
 }
 """Every kind of job that workers know."""

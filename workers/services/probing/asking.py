@@ -13,6 +13,7 @@ from shared.records.requests import AbortProbe, StartProbe
 from shared.records.transactions import Transaction
 from shared.smartcharging.composite import SECOND_MS
 from shared.smartcharging.limits import limits_of
+from shared.smartcharging.site_profiles import site_of
 from workers.services import bulk, duplicates
 from workers.services.refusals import Refused
 from workers.services.smartcharging import assigning
@@ -105,6 +106,9 @@ def _refuse(draft: Draft, request: StartProbe) -> None:
         raise Refused(409, "charging profiles are not served for the station's version of OCPP")
     if any(one.command_id for one in draft.limits.by_slot.values()):
         raise Refused(409, "a charging profile is on its way to the station: try again when it has answered")
+    site = next((name for one in draft.limits.by_slot.values() if (name := site_of(one))), "")
+    if site and not request.force:
+        raise Refused(409, f"site {site!r} manages the station: take it out of the site, or say `force_test`")
     if draft.charging.open and not (request.force or request.with_transaction):
         number = next(iter(draft.charging.open))
         why = f"transaction {number} runs on the station, and a probe changes its limits"
