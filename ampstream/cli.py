@@ -70,11 +70,29 @@ COMMANDS: Final[dict[str, Lazy]] = {
         "ampstream.operator.certificates:certificates",
         "List and renew stations' certificates, revoke them, and install roots.",
     ),
+    "local-lists": Lazy(
+        _OPERATE,
+        "ampstream.operator.local_lists:local_lists",
+        "Say who decides about id tags at stations, and see their local lists.",
+    ),
     "config": Lazy(_OPERATE, "ampstream.operator.config:config", "Show, read and compare stations' configurations."),
     "drifts": Lazy(_OPERATE, "ampstream.operator.drifts:drifts", "List and acknowledge changes of configurations."),
     "models": Lazy(_OPERATE, "ampstream.operator.models:models", "List and show what models can do; overrule it."),
     "templates": Lazy(
         _OPERATE, "ampstream.operator.templates:templates", "Say how stations are to be configured, and see which are."
+    ),
+    "firmware": Lazy(
+        _OPERATE,
+        "ampstream.operator.firmware:firmware",
+        "Keep images of firmware, and bring them to stations by campaigns.",
+    ),
+    "diagnostics": Lazy(
+        _OPERATE,
+        "ampstream.operator.files:diagnostics",
+        "Ask a station for its diagnostics, wait for them, and download them.",
+    ),
+    "files": Lazy(
+        _OPERATE, "ampstream.operator.files:files", "List, download and delete files: diagnostics, logs, firmware."
     ),
     "quarantine": Lazy(_OPERATE, "ampstream.operator.quarantine:quarantine", "Look after frames nobody understood."),
     "tokens": Lazy(_OPERATE, "ampstream.operator.tokens:tokens", "Make, list, rotate and revoke the API's tokens."),

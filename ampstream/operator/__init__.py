@@ -5,6 +5,7 @@ session.py       what every command shares: options, where the token comes from,
 show.py          tables and words
 stations.py      ampstream stations      transactions.py  ampstream transactions
 tags.py          ampstream tags          importing.py     its import, with a progress bar
+local_lists.py   ampstream local-lists
 commands.py      ampstream send, ampstream commands; fields.py: a payload from words
 config.py        ampstream config        drifts.py        ampstream drifts
 models.py        ampstream models
