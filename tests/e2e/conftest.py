@@ -12,6 +12,7 @@ from tests.chaos.harness.charger import LedgerFile
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
 from tests.deploy.users import denied, with_users
+from tests.e2e.secured import secured
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,7 +39,8 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream; nobody kills anything of it."""
     directory = tmp_path_factory.mktemp("e2e") / "system"
     # By the command lines that people use; the systems of single tests are forked.
-    made = System(directory, edges=2, workers=2, settings={"PARTITIONS": "2"}, warm=False)
+    settings = {"PARTITIONS": "2", **secured(tmp_path_factory.mktemp("tls"))}
+    made = System(directory, edges=2, workers=2, settings=settings, warm=False)
     # As deployed: edges and workers are users of their own in Valkey. Whatever feature is tested here, its commands and
     # keys must be granted.
     with_users(made)

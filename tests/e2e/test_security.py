@@ -1,92 +1,146 @@
-"""Security as operators have it, on real processes: tokens over two edges, one audit log, events of both kinds."""
+"""A station's life with keys and certificates: TLS, a new key, a certificate of its own, its revocation."""
 
 from __future__ import annotations
 
-import asyncio
 import os
-from pathlib import Path
+from typing import Any
 
-import msgspec
 import pytest
 
-from ampstream.simulate.station import Refused
-from shared.records.audit import Checker, Link
+from ampstream.simulate.fleet import Access, Fleet
+from ampstream.simulate.identity import context_of
+from ampstream.simulate.models import BY_NAME
+from ampstream.simulate.station import Refused, Station
+from ampstream.simulate.websocket import Endpoint
+from ampstream.simulate.wheel import LoopWheel
+from ampstream.simulate.world import World
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
-from tests.e2e.field import Field, iso, scrape
+from tests.e2e.secured import ca_of, tls_url
+from tests.e2e.test_reservations import NOBODY
 from tests.support import wait_until
 from tests.terminal import ampstream
 
-
-async def export(operator: Operator) -> list[Link]:
-    """Return the whole audit log as it is exported."""
-    import aiohttp
-
-    async with (
-        aiohttp.ClientSession(headers=operator.headers) as http,
-        http.get(f"{operator.url}/api/v1/audit/export") as answer,
-    ):
-        assert answer.status == 200
-        return [msgspec.json.decode(line, type=Link) for line in (await answer.read()).splitlines()]
+NAME = "SECURE-1"
 
 
-async def test_changes_over_two_edges_make_one_log(system: System, tmp_path: Path) -> None:
-    """A token made at one edge works, is rotated and refused at the other; all of it is one chain, that verifies."""
-    first, second = system.operator(0), system.operator(1)
-    status, made = await first.request("POST", "/tokens", json={"name": "e2e-audit", "scope": "operate"})
-    assert status == 201, made
-    other = Operator(second.url, made["token"], "")
-    await asyncio.gather(
-        *(
-            one.request("PUT", f"/tags/AUDIT-{n}", json={"status": "accepted"})
-            for n in range(10)
-            for one in (first, other)
-        )
+async def becomes(operator: Operator, wanted: Any) -> dict[str, Any]:
+    """Wait until what the station proves itself by is as wanted; return it."""
+
+    async def look() -> dict[str, Any] | None:
+        found: dict[str, Any] = await operator.get(f"/stations/{NAME}/credentials")
+        return found if wanted(found) else None
+
+    found = await wait_until(look, 30)
+    assert found is not None
+    return found
+
+
+async def ok(system: System, *arguments: str) -> str:
+    """Run a command that must succeed, and return what it says."""
+    operator = system.operator()
+    token = operator.headers["Authorization"].removeprefix("Bearer ")
+    env = os.environ | {"AMPSTREAM_API_URL": operator.url, "AMPSTREAM_API_TOKEN": token, "COLUMNS": "200"}
+    done = await ampstream(*arguments, env=env)
+    assert done.status == 0, done.err
+    return done.out
+
+
+async def test_from_a_key_to_a_certificate_and_no_way_back(system: System, operator: Operator) -> None:
+    """Profile 2 with raw bytes, a rotated key, profile 3 with a certificate of ours; what is below, or revoked: out."""
+    status, made = await operator.request("POST", "/stations", json={"station_id": NAME, "make_key": True})
+    assert status == 201
+    wheel = LoopWheel()
+    world = World(wheel, NOBODY, speed=30)
+    access = Access(bytes.fromhex(made["key"]), ca=ca_of(system))
+    fleet = Fleet(world, [NAME], [Endpoint.parse(tls_url(system))], access, model=BY_NAME["Pole Duo 22"])
+    fleet.start()
+    try:
+        await wait_until(lambda: fleet.stations[0].online, 20)
+        await becomes(operator, lambda one: one["security_profile"] == 2)
+        await _rotate(system, operator, made["key"])
+        await _certify(system, operator)
+        output = await ok(system, "certificates", "revoke", NAME, "--reason", "stolen")
+        assert "revoked" in output
+        assert NAME in await ok(system, "certificates", "revoked")
+        await wait_until(lambda: not fleet.stations[0].online, 20)
+
+        async def refused() -> bool:
+            found = await operator.get(f"/security-events?station_id={NAME}&type=InvalidStationCertificate")
+            return bool(found["items"])
+
+        await wait_until(refused, 20)
+    finally:
+        await fleet.close()
+        wheel.stop()
+
+
+async def _rotate(system: System, operator: Operator, old: str) -> None:
+    """The simulated station wants a reboot before it logs in with its new key; until then both count."""
+    await ok(system, "keys", "rotate", NAME)
+    found = await becomes(operator, lambda one: one["rotation"]["state"] == "taken")
+    assert found["rotation"]["answer"] == "RebootRequired"
+    await ok(system, "send", NAME, "Reset", "type=Soft")
+    found = await becomes(operator, lambda one: one["rotation"]["state"] == "done" and one["rotated_at"])
+    assert "done" in await ok(system, "keys", "show", NAME)
+    with pytest.raises(Refused) as caught:
+        await Station(system.station_url(), NAME, password=bytes.fromhex(old)).connect()
+    assert caught.value.status == 401
+    commands = await operator.get(f"/commands?station_id={NAME}&action=ChangeConfiguration")
+    assert all(
+        one["payload"].get("value") == "***" for one in commands["items"] if one["payload"]["key"] == "AuthorizationKey"
     )
-    assert (await other.request("POST", "/tokens", json={"name": "more", "scope": "admin"}))[0] == 403
-    status, fresh = await second.request("POST", f"/tokens/{made['id']}/rotate", json={"overlap_s": 0})
-    assert status == 201, fresh
-
-    async def over() -> bool:
-        return (await other.request("GET", "/me"))[0] == 401
-
-    await wait_until(over, 10)
-    links = await export(first)
-    checker = Checker()
-    checker.feed(links)
-    verdict = checker.verdict()
-    assert verdict.sound, verdict.problems
-    text = b"".join(bytes(one.entry) for one in links)
-    assert b"AUDIT-3" not in text
-    assert made["token"].encode() not in text
-    found = await first.items("/audit", who="e2e-audit")
-    assert len(found) == 11
-    assert [one["outcome"] for one in found if one["action"] == "create_token"] == ["refused"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")}
-    env |= {"AMPSTREAM_API_URL": second.url, "AMPSTREAM_API_TOKEN": second.headers["Authorization"].split()[1]}
-    told = await ampstream("audit", "verify", "--expect", f"{verdict.last}:{verdict.hash}", env=env, cwd=tmp_path)
-    assert (told.status, "in one chain" in told.out) == (0, True), told.err
 
 
-async def test_what_stations_report_and_what_the_door_notices_is_listed(system: System, operator: Operator) -> None:
-    """A lid that was opened is critical and raises the alarm's metric; a wrong password is an event of ours."""
-    before = await scrape(system, "ampstream_security_alarms_total", 'kind="TamperDetectionActivated"')
-    async with Field(system, "SECURE1") as field:
-        await field.boot()
-        await field.say("SecurityEventNotification", type="TamperDetectionActivated", timestamp=iso(), techInfo="lid")
-    (event,) = await operator.items("/security-events", station_id="SECURE1")
-    assert (event["type"], event["severity"], event["source"], event["info"]) == (
-        "TamperDetectionActivated", "critical", "station", "lid",
+async def _certify(system: System, operator: Operator) -> None:
+    await becomes(operator, lambda one: one["security_profile"] == 2)
+    await ok(system, "certificates", "renew", NAME)
+    found = await becomes(operator, lambda one: one["security_profile"] == 3)
+    assert found["certificate"]["subject"] == f"organizationName=E2E Operator,commonName={NAME}"
+    assert found["minimum_profile"] == 3
+    assert NAME in await ok(system, "certificates", "list", "--within-days", "400")
+    assert "BEGIN CERTIFICATE" in await ok(system, "certificates", "authority")
+    # Once it has come with a certificate, a key is not enough any more.
+    anybody = Station(tls_url(system), NAME, password=b"wrong", context=context_of(ca_of(system)))
+    with pytest.raises(Refused) as caught:
+        await anybody.connect()
+    assert caught.value.status == 401
+
+
+async def test_groups_and_roots(system: System, operator: Operator) -> None:
+    """The least profile of a group holds at the door; a root is installed, listed by its hashes, and removed."""
+    body = {"station_id": "SECURE-2", "make_key": True, "group": "Guarded"}
+    _, made = await operator.request("POST", "/stations", json=body)
+    await ok(system, "keys", "policies", "set", "guarded", "2")
+    assert "guarded" in await ok(system, "keys", "policies", "list")
+    key = bytes.fromhex(made["key"])
+    with pytest.raises(Refused) as caught:
+        await Station(system.station_url(), "SECURE-2", password=key).connect()
+    assert caught.value.status == 403
+    wheel = LoopWheel()
+    fleet = Fleet(
+        World(wheel, NOBODY, speed=30), ["SECURE-2"], [Endpoint.parse(tls_url(system))],
+        Access(key, ca=ca_of(system)), model=BY_NAME["Pole Duo 22"],
     )  # fmt: skip
-    assert await scrape(system, "ampstream_security_alarms_total", 'kind="TamperDetectionActivated"') == before + 1
-    status, _ = await operator.request("POST", "/stations/SECURE1/key", json={"password": "a-good-long-password"})
-    assert status == 200
-    with pytest.raises(Refused):
-        async with Field(system, "SECURE1", password=b"a-wrong-password"):
-            pass
+    fleet.start()
+    try:
+        await wait_until(lambda: fleet.stations[0].online, 20)
+        await ok(system, "certificates", "install", "SECURE-2", str(ca_of(system)))
 
-    async def noticed() -> bool:
-        found = await operator.items("/security-events", source="ampstream")
-        return {"StationKeyChanged", "StationLoginsFailed"} <= {one["type"] for one in found}
+        async def root() -> dict[str, Any] | None:
+            found = await operator.get("/stations/SECURE-2/credentials")
+            return found["roots"][0] if found["roots"] else None
 
-    await wait_until(noticed, 10)
+        installed = await wait_until(root, 20)
+        assert installed is not None
+        assert installed["use"] == "CentralSystemRootCertificate"
+        await ok(system, "certificates", "remove", "SECURE-2", installed["serial_number"])
+
+        async def gone() -> bool:
+            return await root() is None
+
+        await wait_until(gone, 20)
+    finally:
+        await fleet.close()
+        wheel.stop()
+    await ok(system, "keys", "policies", "remove", "guarded")
