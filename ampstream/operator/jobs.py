@@ -22,6 +22,7 @@ LOOK_S: Final = 0.5
 TITLES: Final = {
     "read_configuration": "reading configurations",
     "apply_templates": "applying templates",
+    "sync_local_lists": "local lists",
     "probe": "probing",
     "rotate_keys": "rotating keys",
 }

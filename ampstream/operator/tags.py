@@ -61,6 +61,9 @@ async def show(session: Session, id_tag: str) -> None:
                 ("expires", moment(item["expires_at"])),
                 ("transactions now", item["holds"]),
                 ("at a time at most", item["concurrent_limit"]),
+                ("sites", item["sites"]),
+                ("hours", item["hours"]),
+                ("time zone of the hours", item["time_zone"] or (item["hours"] and "the station's")),
                 ("note", item["note"]),
                 ("changed", moment(item["updated_at"])),
             )
@@ -74,11 +77,16 @@ async def show(session: Session, id_tag: str) -> None:
 @click.option("--expires", "expires_at", metavar="TIME", help="ISO-8601 with a zone, or `never`.")
 @click.option("--parent", help="Its group; empty: none.")
 @click.option("--limit", "concurrent_limit", type=click.IntRange(0, 1000), help="Transactions at a time; 0: no limit.")
+@click.option("--sites", metavar="A,B", help="Sites, or groups of stations, where it may charge; empty: all.")
+@click.option("--hours", help="When it may begin: `mon-fri 08:00-18:00; sat 09:00-12:00`; empty: always.")
+@click.option("--time-zone", help="Of the hours, e.g. Europe/Berlin; empty: the station's own.")
 @click.option("--note", help="For people.")
 @operator
 async def set_tag(session: Session, id_tag: str, **options: Any) -> None:
     """Create an id tag, or change it; what is not given stays."""
     body = {name: value for name, value in options.items() if value is not None}
+    if "sites" in body:
+        body["sites"] = [name.strip() for name in body["sites"].split(",") if name.strip()]
     if body.get("expires_at") == "never":
         body["expires_at"] = None
     status = 0
@@ -109,7 +117,7 @@ async def delete(session: Session, id_tag: str) -> None:
 async def import_tags(session: Session, file: Path, *, dry_run: bool) -> None:
     """Create or replace id tags from a CSV file.
 
-    The first line names the columns: id_tag, and any of status, expires_at, parent, concurrent_limit, note. A bad row
-    is named and passed over; the exit status is then 1.
+    The first line names the columns: id_tag, and any of status, expires_at, parent, concurrent_limit, note, sites (with
+    semicolons between), hours, time_zone. A bad row is named and passed over; the exit status is then 1.
     """
     await import_file(session, file, dry_run=dry_run)

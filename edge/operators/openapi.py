@@ -31,6 +31,8 @@ _SECTIONS: Final = {
     "files": "What stations leave: diagnostics and logs; and the contents of firmware.",
     "firmware": "Images of firmware, and campaigns that bring them to stations.",
     "tags": "Id tags: who may charge.",
+    "authorization": "Who decides about tags at which stations.",
+    "local_lists": "Local authorization lists: which version is wanted of stations, and which they hold.",
     "configuration": "How stations are configured, and how that changed.",
     "templates": "How stations are wanted, by vendor, model, firmware and group.",
     "tuning": "How a station stands to that, and bringing it in line.",

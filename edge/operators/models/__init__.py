@@ -5,6 +5,7 @@ stations.py      stations, connectors, sessions
 transactions.py  transactions, estimates, meter values
 configuration.py configurations, drifts, models
 tags.py          id tags
+authorization.py authorization policies, and local lists
 tuning.py        templates, and how stations stand to them
 profiles.py      charging profiles, and the schedule that comes of them
 probes.py        probes of smart charging, and what models can do by trial

@@ -11,6 +11,7 @@ jobs.py          jobs over many stations: make, list, show, pause, resume, cance
 sites.py         sites: their trees, measured base loads, how they stand; plans of transactions
 reservations.py  reservations: make, list, show, cancel
 tags.py          id tags; imports.py: many of them from CSV
+authorization.py who decides about tags at which stations; local_lists.py: how stations hold their lists
 configuration.py a station's configuration: show, read, history, difference
 drifts.py        its significant changes: list, acknowledge; the rules
 models.py        what models can do, and what operators say of them
@@ -32,6 +33,7 @@ from __future__ import annotations
 
 from edge.operators.resources import (
     audit,
+    authorization,
     certificates,
     charging,
     commands,
@@ -45,6 +47,7 @@ from edge.operators.resources import (
     imports,
     jobs,
     keys,
+    local_lists,
     models,
     prices,
     probes,
@@ -80,6 +83,8 @@ ROUTES: tuple[Route, ...] = tuple(
         reservations,
         tags,
         imports,
+        authorization,
+        local_lists,
         configuration,
         drifts,
         models,

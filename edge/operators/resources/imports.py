@@ -3,7 +3,8 @@
     id_tag,status,expires_at,parent,concurrent_limit,note
     04A1B2C3,accepted,2027-01-01T00:00:00Z,fleet-7,1,van 12
 
-The first line names the columns, in any order; only `id_tag` must be there. An empty cell means the default.
+The first line names the columns, in any order; only `id_tag` must be there, and there may be `sites` (several with a
+semicolon between them), `hours` and `time_zone`. An empty cell means the default.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ MAX_BYTES: Final = 64 * 1024 * 1024
 MAX_RECORD: Final = 64 * 1024
 MAX_ERRORS: Final = 1000
 CHUNK: Final = 500
-COLUMNS: Final = ("id_tag", "status", "expires_at", "parent", "concurrent_limit", "note")
+COLUMNS: Final = ("id_tag", "status", "expires_at", "parent", "concurrent_limit", "note", "sites", "hours", "time_zone")
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,13 +122,17 @@ def _tag(report: ImportReport, line: int, columns: list[str], cells: list[str], 
         report.refuse(line, "", f"has {len(cells)} cells where the first line names {len(columns)} columns")
         return None
     given: dict[str, Any] = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+    if "sites" in given:
+        given["sites"] = [name.strip() for name in given["sites"].split(";") if name.strip()]
     try:
         parsed = msgspec.convert(given, NewTag, strict=False)
+        return parsed.record(parsed.id_tag, now)
     except msgspec.ValidationError as error:
         field, message = plain(error)
         report.refuse(line, field, message)
-        return None
-    return parsed.record(parsed.id_tag, now)
+    except ProblemError as problem:
+        report.refuse(line, problem.errors[0].name, problem.errors[0].message)
+    return None
 
 
 async def _records(request: web.Request) -> AsyncIterator[tuple[int, list[str]]]:

@@ -123,6 +123,7 @@ async def create_job(call: Call[Any, NewJob]) -> Answer:
     `kind` `command` takes `action` and `payload`; `read_configuration` takes neither; `apply_templates` takes a payload
     of `{"retry": true}`: also what stations refused, or kept going back on. `probe` takes one of
     `{"force_test": true}`: also where a transaction runs, or a site manages the station.
+    `sync_local_lists` takes `{"full": true}`: lists are sent whole.
     """
     body, settings = call.body, call.parts.settings
     digest = hashlib.blake2b(request_id(call).encode(), digest_size=16, person=b"job").hexdigest()

@@ -16,6 +16,8 @@ from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import GivenInstant, milliseconds
 from shared.bus.lane import Lane
+from shared.records.authorization_hours import Hours, HoursError, is_zone
+from shared.records.authorization_hours import parse as parse_hours
 from shared.records.queries import tags
 from shared.records.queries.tags import TagFilter, TagNow
 from shared.records.tags import IdTag, TagStatus
@@ -28,6 +30,38 @@ TagId = Annotated[
     str, Meta(min_length=1, max_length=MAX_LENGTH, pattern=r"^[^\x00-\x1f\x7f]+$", description="Case does not matter.")
 ]
 ConcurrentLimit = Annotated[int, Meta(ge=0, le=1000, description="Transactions at a time; 0: no limit.")]
+
+
+Sites = Annotated[
+    tuple[Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)], ...],
+    Meta(max_length=100, description="Sites, or groups of stations, where it may charge, in any case; empty: all."),
+]
+HoursText = Annotated[
+    str,
+    Meta(
+        max_length=2000,
+        description="When it may begin to charge: windows of local time such as `mon-fri 08:00-18:00; "
+        "sat 09:00-12:00`; empty: always.",
+    ),
+]
+ZoneText = Annotated[
+    str, Meta(max_length=64, description="IANA name of the zone that `hours` are in; empty: the station's own.")
+]
+
+
+def read_hours(text: str) -> tuple[Hours, ...]:
+    """Return the windows of a text; raises `ProblemError` 422."""
+    try:
+        return parse_hours(text)
+    except HoursError as error:
+        raise ProblemError.of_field("bad_body", "body", "hours", str(error)) from None
+
+
+def read_zone(name: str) -> str:
+    """Return a time zone's name; raises `ProblemError` 422 for one that is not known."""
+    if name and not is_zone(name):
+        raise ProblemError.of_field("bad_body", "body", "time_zone", "is no time zone; write it as Europe/Berlin")
+    return name
 
 
 class TagList(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +88,9 @@ class TagBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parent: Annotated[str, Meta(max_length=MAX_LENGTH)] = ""
     concurrent_limit: ConcurrentLimit = 0
     note: Annotated[str, Meta(max_length=1000)] = ""
+    sites: Sites = ()
+    hours: HoursText = ""
+    time_zone: ZoneText = ""
 
     def record(self, id_tag: str, now: int) -> IdTag:
         """Return what is stored."""
@@ -65,6 +102,9 @@ class TagBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             concurrent_limit=self.concurrent_limit,
             note=self.note,
             updated_at=now,
+            sites=self.sites,
+            hours=read_hours(self.hours),
+            time_zone=read_zone(self.time_zone),
         )
 
 
@@ -82,6 +122,9 @@ class TagChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     parent: Annotated[str, Meta(max_length=MAX_LENGTH)] | UnsetType = UNSET
     concurrent_limit: ConcurrentLimit | UnsetType = UNSET
     note: Annotated[str, Meta(max_length=1000)] | UnsetType = UNSET
+    sites: Sites | UnsetType = UNSET
+    hours: HoursText | UnsetType = UNSET
+    time_zone: ZoneText | UnsetType = UNSET
 
 
 @_route("GET", "/tags", "List id tags", scope="read", params=TagList, response=Page[Tag])
@@ -131,6 +174,10 @@ async def change_tag(call: Call[TagPath, TagChange]) -> Tag:
     fields = {name: value for name, value in msgspec.structs.asdict(call.body).items() if value is not UNSET}
     if "expires_at" in fields:
         fields["expires_at"] = milliseconds(fields["expires_at"]) if fields["expires_at"] else 0
+    if "hours" in fields:
+        fields["hours"] = read_hours(fields["hours"])
+    if "time_zone" in fields:
+        fields["time_zone"] = read_zone(fields["time_zone"])
     fields["updated_at"] = await now_ms(call.lane)
     changed = await tags.change(call.lane, call.params.id_tag, lambda tag: msgspec.structs.replace(tag, **fields))
     if changed is None:

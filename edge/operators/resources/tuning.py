@@ -15,6 +15,8 @@ from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.stations import StationPath, known
 from edge.operators.routes import Table
 from shared.ocpp.standard_keys import METER_INTERVALS, METER_LISTS
+from shared.records.authorization import Policies, policy_of, template_of
+from shared.records.queries import authorization as policies
 from shared.records.queries import templates
 from shared.records.requests import ApplyTemplates
 from shared.records.templates import MeterKeys, desired
@@ -39,8 +41,11 @@ async def show_tuning(call: Call[StationPath, None]) -> Tuning:
     found = await templates.tuning(call.lane, call.params.station_id)
     if found is None:
         raise missing("station", call.params.station_id)
-    every = await templates.every(call.lane)
-    return Tuning.of(found, desired(every.values(), METER_KEYS, found.station))
+    every = list((await templates.every(call.lane)).values())
+    policy = policy_of(Policies(await policies.every(call.lane)), found.station)
+    if policy is not None:
+        every.append(template_of(policy))
+    return Tuning.of(found, desired(every, METER_KEYS, found.station))
 
 
 @_route(
