@@ -12,6 +12,7 @@
     commands     scenario: an operator's command to the station and back
     configure    scenario: a fleet from its boot to a template applied
     metering     scenario: what counting costs; `unmetered` runs the processes that count nothing
+    sites        scenario: what one round of a site's allocator costs, without a system
     outcome      the size of a run and all figures of one
     registry     all scenarios by name
     targets      what a figure has to reach

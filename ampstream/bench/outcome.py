@@ -10,6 +10,7 @@ from ampstream.bench.commands import Commands
 from ampstream.bench.configure import Configure
 from ampstream.bench.load import Measured
 from ampstream.bench.metering import Metering
+from ampstream.bench.sites import Allocation
 from ampstream.bench.targets import Target
 from ampstream.bench.verify import Verdict
 
@@ -61,6 +62,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     commands: Commands | None = None
     configure: Configure | None = None
     metering: Metering | None = None
+    allocation: Allocation | None = None
     verdict: Verdict | None = None
     problems: list[str] = []
     problem_count: int = 0
@@ -70,7 +72,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     @property
     def parts(self) -> list[Part]:
         """The scenarios in files of their own that ran."""
-        return [part for part in (self.commands, self.configure, self.metering) if part is not None]
+        return [part for part in (self.commands, self.configure, self.metering, self.allocation) if part is not None]
 
 
 class Part(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from ampstream.bench import commands, configure, metering
+from ampstream.bench import commands, configure, metering, sites
 from ampstream.bench.scenarios import Bench
 
 Scenario = Callable[[Bench], Awaitable[None]]
@@ -21,4 +21,4 @@ BEFORE: Final[Mapping[str, Scenario]] = {
     "configure": configure.run,
 }
 """What runs before the mixes, which share a system of their own."""
-AFTER: Final[Mapping[str, Scenario]] = {"metrics": metering.run, "echo": Bench.yardstick}
+AFTER: Final[Mapping[str, Scenario]] = {"allocation": sites.run, "metrics": metering.run, "echo": Bench.yardstick}

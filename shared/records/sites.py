@@ -8,6 +8,7 @@ read at any time and is rewritten each round.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Final, Literal
 
 import msgspec
@@ -62,6 +63,11 @@ class Circuit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A base load that was read counts for so long, then the estimate does."""
 
 
+@cache
+def _phases(rotation: str) -> tuple[int, ...]:
+    return tuple(GRID.index(letter) for letter in rotation)
+
+
 class Place(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A station in the tree."""
 
@@ -79,7 +85,7 @@ class Place(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def phases(self) -> tuple[int, ...]:
         """The grid's phases, 0 to 2, in the order of the station's own."""
-        return tuple(GRID.index(letter) for letter in self.rotation)
+        return _phases(self.rotation)
 
 
 class Site(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):

@@ -20,9 +20,9 @@ def apply() -> None:
             passing("round_decided", held.site.name.encode())
         return await end(self, held, found)
 
-    async def after(self: Runner, name: str, minute: Any) -> None:
-        passing("round_ended", name.encode())
-        await keep(self, name, minute)
+    async def after(self: Runner, site: Any, state: Any) -> None:
+        passing("round_ended", site.name.encode())
+        await keep(self, site, state)
 
     Runner._end = before  # type: ignore[method-assign]
     Runner._keep = after  # type: ignore[method-assign]

@@ -159,7 +159,7 @@ def test_a_day_with_stations_that_do_as_they_like(seed: int) -> None:
 
 def test_without_steps_a_day_goes_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Control: limits that are sent at once, raises before others are lowered, are above a circuit's limit."""
-    monkeypatch.setattr(deciding, "step", lambda _circuits, _sessions, wanted, _may: dict(wanted))
+    monkeypatch.setattr(deciding, "step", lambda _circuits, _sessions, wanted, *_more: dict(wanted))
     day = Day(Random(1), site("first_come"))
     with pytest.raises(AssertionError, match="everybody obedient"):
         day.pass_by(faults=False)
@@ -174,7 +174,7 @@ def test_without_defaults_a_start_goes_wrong(monkeypatch: pytest.MonkeyPatch) ->
         return msgspec.structs.replace(found, limits={name: limit or 60 for name, limit in found.limits.items()})
 
     monkeypatch.setattr(deciding, "_share", generous)
-    monkeypatch.setattr(deciding, "step", lambda _circuits, _sessions, wanted, _may: dict(wanted))
+    monkeypatch.setattr(deciding, "step", lambda _circuits, _sessions, wanted, *_more: dict(wanted))
     day = Day(Random(3), site("equal"))
     with pytest.raises(AssertionError, match="everybody obedient"):
         day.pass_by(faults=False)

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from shared.records.prices import PriceInterval
-from shared.records.site_history import Minute
 from shared.records.sites import LoadReading, Site, SiteState
-from workers.services.smartcharging.allocation import Allocation, Room, allocate, step
+from workers.services.smartcharging.allocation import Allocation, allocate, step, taken
 
 from . import showing, telling
 from .judging import Judged, judge
@@ -41,7 +40,6 @@ class Decision(msgspec.Struct, frozen=True):
     run: Run
     asks: list[Ask]
     state: SiteState
-    minute: Minute
 
     @property
     def changes(self) -> dict[str, int]:
@@ -62,16 +60,14 @@ def decide(site: Site, run: Run, moment: Moment) -> Decision:
     circuits = [one.circuit for one in tree]
     sessions = [one.session for one in judged]
     may_draw = {one.session.name: one.may_draw for one in judged}
-    targets = step(circuits, sessions, found.limits, may_draw)
-    room = Room(circuits)
-    for one in judged:
-        room.force(one.session, one.may_draw)
+    room = taken(circuits, sessions, may_draw)
     over = room.over()
+    targets = step(circuits, sessions, found.limits, may_draw, room)
     urgent = frozenset(one.name for one in site.circuits if not over.isdisjoint(site.path(one.name)))
     asks = telling.tell(site, run, judged, moment.seen, targets, urgent, now)
     asks += telling.clear(site, run, moment.seen, now)
     state = showing.state(site, tree, judged, found, now, len(asks), moment.holder)
-    return Decision(run, asks, state, showing.minute(site, state))
+    return Decision(run, asks, state)
 
 
 def _share(site: Site, tree: Sequence[Node], judged: Sequence[Judged], moment: Moment) -> Allocation:

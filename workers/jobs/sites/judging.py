@@ -6,7 +6,8 @@ its fuse, and one that draws more than it was told with what it draws.
 
 from __future__ import annotations
 
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 import msgspec
 
@@ -168,8 +169,8 @@ def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site,
     if reading is not None and reading.at >= told.accepted_at + GRACE_MS:
         counted = max(counted, most)
     phases = mine.phases or place.phases
-    session = _session(place, number, mine, transaction, site, least, fixed, now)
-    session = msgspec.structs.replace(session, phases=_grid(phases), pauses=not seen.takes.zero_ends)
+    session = _session(place, mine, transaction, site, least, now, phases=_grid(phases), fixed=fixed,
+                       name=f"{place.station_id}/{number}", pauses=not seen.takes.zero_ends)  # fmt: skip
     return Judged(
         place=place, number=number, session=session, may_draw=counted, told=told, state=state,
         transaction=transaction, run=mine, drawn=mine.drawn, drawn_at=mine.drawn_at, online=seen.online, phases=phases,
@@ -177,13 +178,11 @@ def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site,
 
 
 def _session(
-    place: Place, number: int, mine: ConnectorRun, transaction: Transaction, site: Site, least: int, fixed: int | None,
-    now: int,
-) -> Session:  # fmt: skip
+    place: Place, mine: ConnectorRun, transaction: Transaction, site: Site, least: int, now: int, **more: Any
+) -> Session:
     plan = transaction.plan
     energy = plan.energy_wh if plan is not None else None
     return Session(
-        name=f"{place.station_id}/{number}",
         circuit=place.circuit,
         minimum=least,
         maximum=max(min(place.maximum, mine.cap or place.maximum), least),
@@ -192,10 +191,10 @@ def _session(
         waiting_since=mine.waiting_since,
         keeps=bool(mine.charging_since) and now - mine.charging_since < site.turn_s * 1000,
         last=bool(mine.full_since),
-        fixed=fixed,
         energy_left_wh=None if energy is None else max(energy - transaction.energy_wh, 0),
         departs_at=plan.departs_at if plan is not None else None,
         voltage=site.voltage,
+        **more,
     )
 
 
@@ -235,5 +234,6 @@ def _fill_up(mine: ConnectorRun, status: str, may: int, least: int, fresh: bool,
         mine.full_since = now
 
 
+@cache
 def _grid(phases: tuple[int, ...]) -> tuple[Phase, ...]:
     return tuple(PHASES[phase] for phase in sorted(phases))

@@ -23,14 +23,14 @@ from shared.logs import get_logger
 from shared.records.packing import pack, unpack
 from shared.records.queries.reading import replies
 from shared.records.requests import Request
-from shared.records.site_history import FIELD, MINUTE_MS, Minute
-from shared.records.sites import RoundNote
+from shared.records.site_history import FIELD, MINUTE_MS
+from shared.records.sites import RoundNote, Site, SiteState
 from shared.settings import Settings
 
 from . import limiting
 from .deciding import Decision, Moment, decide
 from .reading import Held, Reader
-from .showing import note
+from .showing import minute_of, note
 
 log = get_logger(__name__)
 
@@ -185,7 +185,7 @@ class Runner:
             return "lost"
         for change, count in found.changes.items():
             metrics.SITE_COMMANDS.labels(change).inc(count)
-        await self._keep(name, found.minute)
+        await self._keep(held.site, found.state)
         return "ok"
 
     async def _forget(self, held: Held) -> str:
@@ -195,10 +195,12 @@ class Runner:
         done = await self._lane.one(*REMOVE_SITE.command(touched, [self._holder, name, held.packed]))
         return "ok" if done else "lost"
 
-    async def _keep(self, name: str, minute: Minute) -> None:
+    async def _keep(self, site: Site, state: SiteState) -> None:
         """Add a minute to the history, once: its id is the minute."""
-        if self._minutes.get(name) == minute.at:
+        name = site.name
+        if self._minutes.get(name) == state.at // MINUTE_MS * MINUTE_MS:
             return
+        minute = minute_of(site, state)
         before = minute.at - self._keep_ms // MINUTE_MS * MINUTE_MS
         added = ("XADD", keys.site_history(name), "MINID", "~", max(before, 0), f"{minute.at}-1", FIELD, pack(minute))
         try:

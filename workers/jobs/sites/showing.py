@@ -32,7 +32,7 @@ def state(
     )  # fmt: skip
 
 
-def minute(site: Site, state: SiteState) -> Minute:
+def minute_of(site: Site, state: SiteState) -> Minute:
     """Return what the history keeps of it."""
     stations: dict[str, Point] = {}
     for one in state.connectors:

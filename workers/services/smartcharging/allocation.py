@@ -72,19 +72,21 @@ def allocate(
 
 
 def step(
-    circuits: Iterable[Circuit], sessions: Sequence[Session], wanted: Mapping[str, int], may_draw: Mapping[str, int]
+    circuits: Iterable[Circuit],
+    sessions: Sequence[Session],
+    wanted: Mapping[str, int],
+    may_draw: Mapping[str, int],
+    room: Room | None = None,
 ) -> dict[str, int]:
     """Return the limits that may be sent now on the way to `wanted`.
 
     `may_draw`: what each session's station may draw until it is known to have taken a new limit: the last limit that
     it accepted, what an offline station may still do, or what a disobedient one was measured to draw. What is lowered
     is lowered at once, but its room is free only when the station has it; a raise gets no more than is free by then,
-    and waits where that is less than the session's minimum.
+    and waits where that is less than the session's minimum. `room`: what all that leaves, where it is known already.
     """
-    room = Room(circuits)
+    room = room or taken(circuits, sessions, may_draw)
     now = {session.name: may_draw.get(session.name, 0) for session in sessions}
-    for session in sessions:
-        room.force(session, now[session.name])
     sent = {name: min(wanted.get(name, 0), limit) for name, limit in now.items()}
     rising = [session for session in sessions if wanted.get(session.name, 0) > now[session.name]]
     for session in sorted(rising, key=lambda one: wanted[one.name] - now[one.name]):
@@ -93,6 +95,14 @@ def step(
         if free > 0 and reached >= session.minimum and room.take(session, free):
             sent[session.name] = reached
     return sent
+
+
+def taken(circuits: Iterable[Circuit], sessions: Iterable[Session], may_draw: Mapping[str, int]) -> Room:
+    """Return what is left where every session draws all that it may."""
+    room = Room(circuits)
+    for session in sessions:
+        room.force(session, may_draw.get(session.name, 0))
+    return room
 
 
 def needed(session: Session, now: int) -> int:

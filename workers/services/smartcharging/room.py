@@ -179,7 +179,7 @@ class _Water:
         self._growing: set[int] = set()
         self._weight: dict[int, int] = {}
         self._since: dict[int, int] = {}
-        self._through: dict[int, set[int]] = {}
+        self._through: dict[int, list[int]] = {}
         self._dry: list[tuple[int, int]] = []
         self._level = 0
 
@@ -198,32 +198,35 @@ class _Water:
             else:
                 self._level = dry
                 _, place = heapq.heappop(self._dry)
-                self._stop(self._through[place] & self._growing)
+                self._stop([number for number in self._through[place] if number in self._growing])
 
     def _join(self) -> None:
         """Let all who are at the level grow with it."""
-        touched: set[int] = set()
+        added: dict[int, int] = {}
         while self._joining and self._limits[self._joining[-1][0].name] == self._level:
             session, way, ceiling = self._joining.pop()
             number = self._number[session.name]
             self._growing.add(number)
             heapq.heappush(self._full, (ceiling, number))
             for place, weight in way:
-                self._settle(place)
-                self._weight[place] = self._weight.get(place, 0) + weight
-                self._through.setdefault(place, set()).add(number)
-            touched.update(place for place, _ in way)
-        for place in touched:
+                added[place] = added.get(place, 0) + weight
+                self._through.setdefault(place, []).append(number)
+        for place, weight in added.items():
+            self._settle(place)
+            self._weight[place] = self._weight.get(place, 0) + weight
             heapq.heappush(self._dry, (self._dry_at(place), place))
 
     def _stop(self, numbers: Iterable[int]) -> None:
-        for number in list(numbers):
+        removed: dict[int, int] = {}
+        for number in numbers:
             session, way, _ = self._members[number]
             self._growing.discard(number)
             self._limits[session.name] = self._level
             for place, weight in way:
-                self._settle(place)
-                self._weight[place] -= weight
+                removed[place] = removed.get(place, 0) + weight
+        for place, weight in removed.items():
+            self._settle(place)
+            self._weight[place] -= weight
 
     def _settle(self, place: int) -> None:
         """Take from a place what its sessions have drawn since its weight last changed."""
