@@ -109,11 +109,13 @@ def steady(count: int, strategy: Strategy) -> tuple[Site, dict[str, Seen], bytes
                     accepted_at=now,
                 )  # fmt: skip
                 seen[name].limits = Limits(held)
-    for number, one in enumerate(seen.values()):
+    for one in seen.values():
         for transaction in one.running.values():
             limit = one.limits.by_slot.get("transaction/1/0")
             drawn = limit.profile.periods[0] if limit is not None else Period(0, 0)
             one.readings[transaction.transaction_id] = (_reading(drawn.limit, NOW + 9 * MINUTE_MS),)
+    decide(site, run, Moment(now=NOW + 9 * MINUTE_MS, seen=seen))
+    for number, one in enumerate(seen.values()):
         if number % 20 == 0:
             one.running = {1: msgspec.structs.replace(one.running[1], transaction_id=10_000 + number)}
     return site, seen, msgspec.msgpack.encode(run)

@@ -13,12 +13,12 @@ import msgspec
 
 from shared.records.profiles import Assigned
 from shared.records.sites import NOTHING, Amps, ConnectorNow, Place, Site
-from shared.records.transactions import Transaction
+from shared.records.transactions import Reading, Transaction
 from shared.smartcharging.site_profiles import name_of
 from workers.services.smartcharging.room import PHASES, Phase, Session
 
 from .knowing import NEVER, ConnectorRun, StationRun, Told
-from .seeing import Drawn, Seen, drawn
+from .seeing import Drawn, Seen, drawn, taken_at
 
 GRACE_MS: Final = 10_000
 """A reading tells of a limit that was in force so long before it was taken."""
@@ -143,7 +143,7 @@ def _idle(place: Place, number: int, seen: Seen, run: StationRun) -> Judged:
 def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site, now: int) -> Judged:
     transaction, mine = seen.running[number], run.connectors[number]
     told, least = mine.told, minimum_of(place, seen)
-    reading = drawn(seen.readings.get(transaction.transaction_id, ()), place, site.voltage, mine.phases)
+    reading = _reading(seen.readings.get(transaction.transaction_id, ()), mine, place, site.voltage)
     may = told.holds(run.default.holds(place.maximum))
     if reading is not None:
         _measure(run, mine, reading, may)
@@ -175,6 +175,13 @@ def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site,
         place=place, number=number, session=session, may_draw=counted, told=told, state=state,
         transaction=transaction, run=mine, drawn=mine.drawn, drawn_at=mine.drawn_at, online=seen.online, phases=phases,
     )  # fmt: skip
+
+
+def _reading(readings: tuple[Reading, ...], mine: ConnectorRun, place: Place, voltage: int) -> Drawn | None:
+    """Return what the newest reading says; one that was looked at before is remembered."""
+    if readings and mine.drawn_at and taken_at(readings[0]) <= mine.drawn_at:
+        return Drawn(mine.drawn, mine.drawn_at, ())
+    return drawn(readings, place, voltage, mine.phases)
 
 
 def _session(

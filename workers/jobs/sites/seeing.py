@@ -68,11 +68,12 @@ def drawn(readings: Iterable[Reading], place: Place, voltage: int, known: Sequen
             used: tuple[int, ...] = ()
             if told_apart and max(per_phase) >= CLEAR:
                 used = tuple(phase for phase in place.phases if per_phase[phase] >= USED)
-            return Drawn(per_phase, _taken_at(reading), used)
+            return Drawn(per_phase, taken_at(reading), used)
     return None
 
 
-def _taken_at(reading: Reading) -> int:
+def taken_at(reading: Reading) -> int:
+    """Return when a reading was taken (ms), or when it came where the station's clock is wrong."""
     received = reading.received_at or reading.taken_at
     return reading.taken_at if 0 <= received - reading.taken_at <= LATE_MS else received
 
