@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Iterable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from aiohttp import web
@@ -71,8 +71,8 @@ async def list_audit(call: Call[AuditList, None]) -> Page[AuditEntry]:
         target=params.target,
         tag=tag,
         outcome=params.outcome,
-        since=milliseconds(params.since) if params.since else 0,
-        until=milliseconds(params.until) if params.until else 0,
+        since=_from(params.since),
+        until=_from(params.until),
     )
     query = ("audit", wanted)
     found, after = await audit.page(call.lane, wanted, member(params.cursor, *query, shape=STREAM_ID), params.limit)
@@ -88,8 +88,7 @@ async def export_audit(call: Call[AuditExport, None]) -> web.StreamResponse:
     JSONL: a line is `{"entry": {...}, "previous": hash, "hash": hash}`, and `hash` is the SHA-256 of `previous`, a line
     feed and the text of `entry` as it stands there. A change has two entries, begun and ended.
     """
-    since, until = (milliseconds(one) if one else 0 for one in (call.params.since, call.params.until))
-    links = audit.links(call.lane, since, until)
+    links = audit.links(call.lane, _from(call.params.since), _from(call.params.until))
     # The first entries before the first byte, so that a Redis that fails now still gives a problem.
     first: list[Link] = await anext(links, [])
     kind = call.params.format
@@ -107,6 +106,11 @@ async def export_audit(call: Call[AuditExport, None]) -> web.StreamResponse:
         await response.write(_jsonl(chunk) if kind == "jsonl" else _csv(map(_row, chunk)))
     await response.write_eof()
     return response
+
+
+def _from(moment: Any) -> int:
+    """Return a time as the log counts it, from 1970 on; 0: none is given."""
+    return max(milliseconds(moment), 1) if moment else 0
 
 
 async def _with(first: list[Link], links: AsyncIterator[list[Link]]) -> AsyncIterator[list[Link]]:

@@ -28,6 +28,7 @@ do any of this.
     no_quarantine      (worker) a poison entry is tried for ever
     no_atomicity       (worker) a commit is two commands instead of one script
     site_points        (worker) points of a site's rounds
+    clock_fast     (edge, worker) the process's clock is ten minutes fast; clock_slow: slow
     defect             (worker) a payload whose handler raises
     poison             (worker) the fault of F26: a payload that kills the process in its handler
 """

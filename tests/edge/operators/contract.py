@@ -28,7 +28,7 @@ def check(method: str, path: str, status: int, content_type: str, body: Any) -> 
         assert body in ("", None), f"{method} {path}: {status} declares no body"
         return
     assert content_type in content, f"{method} {path}: {status} has {content_type}, declared {sorted(content)}"
-    if "json" in content_type:
+    if content_type.endswith("json"):
         validate(content[content_type]["schema"], body)
 
 

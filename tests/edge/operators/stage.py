@@ -155,7 +155,7 @@ class Stage:
 async def decoded(response: ClientResponse) -> Any:
     """Return a body as JSON where it is some, else as text."""
     text = await response.read()
-    if "json" in response.content_type:
+    if response.content_type.endswith("json"):
         return msgspec.json.decode(text)
     return text.decode()
 

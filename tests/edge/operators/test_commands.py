@@ -185,7 +185,7 @@ async def test_what_goes_wrong_is_said_in_words(stage: Stage, tmp_path: Path) ->
         run(stage, "events", "--api", "http://127.0.0.1:1"),
     )
     assert "cannot reach http://127.0.0.1:1" in away.err
-    assert "unknown, revoked or expired (token from --token)" in refused.err
+    assert "unknown or revoked (token from --token)" in refused.err
     assert "ampstream up` writes it" in none.err
     assert "has no event type" in wrong.err
     assert "cannot reach" in silent.err
