@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from grafana.boards.sites import SITES
 from grafana.builder.dashboards import Dashboard, Row
 from grafana.builder.panels import Panel
 from grafana.builder.queries import fleet, per_minute, quantile, rate
@@ -120,7 +121,18 @@ _TRANSACTIONS: Final = Row(
             ((per_minute(metrics.CHARGING_PROFILES, "state"), "{{state}}"),),
             unit="opm",
             colours=(("verified", "green"), ("wanted", "blue"), ("differs", "orange"), ("refused", "red")),
-            width=24,
+            width=12,
+        ),
+        Panel(
+            "Checks of probes",
+            "A minute, by what they came to, and probes that were aborted: what models really do with profiles.",
+            (
+                (per_minute(metrics.PROBE_CHECKS, "verdict"), "{{verdict}}"),
+                (per_minute(metrics.PROBES, "result"), "probe {{result}}"),
+            ),
+            unit="opm",
+            colours=(("passed", "green"), ("failed", "red"), ("lacking", "yellow"), ("untested", "blue")),
+            width=12,
         ),
     ),
 )
@@ -228,5 +240,5 @@ CHARGING: Final = Dashboard(
     "ampstream-charging",
     "Ampstream: Commands & Charging",
     "What operators and drivers notice: commands, transactions, energy, refusals, and what stations report.",
-    (_COMMANDS, _TRANSACTIONS, _STATIONS, _CONFIGURATION),
+    (_COMMANDS, _TRANSACTIONS, SITES, _STATIONS, _CONFIGURATION),
 )

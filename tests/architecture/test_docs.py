@@ -91,11 +91,23 @@ def misuse(line: str) -> str:
         alternatives = words[0].split("|")
         found = [command.get_command(context, name) for name in alternatives]
         if None in found:
-            return f"no command {words[0]}"
+            words = taken(command, context, words)  # A group may have a command that is not named: `probe CP1`.
+            found = [command.get_command(context, words[0])] if words else [None]
+        if None in found:
+            return f"no command {alternatives[0]}"
         command, words = found[0] or command, words[1:]
     known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
     unknown = [word for word in words if word.startswith("-") and word.split("=")[0] not in known | {"--help", "-h"}]
     return f"no option {', '.join(unknown)}" if unknown else ""
+
+
+def taken(group: click.Group, context: click.Context, words: list[str]) -> list[str]:
+    """Return the words with the command that a group takes them for; none where it refuses."""
+    try:
+        name, _, rest = group.resolve_command(context, words)
+    except click.UsageError:
+        return []
+    return [name or "", *rest]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

@@ -1,6 +1,6 @@
 """Probes end to end: a good, a mediocre and a bad simulated model; a worker killed in the middle; an abort.
 
-With `AMPSTREAM_WRITE_REPORTS=docs/probes` the reports of the three are written there; else they must say the same.
+With `PROBE_REPORTS=docs/probes` the reports of the three are written there; else they must say the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.support import wait_until
 from tests.workers.probing.modelled import Modelled
 
 DOCS: Final = Path(__file__).parents[2] / "docs" / "probes"
-WRITE: Final = os.environ.get("AMPSTREAM_WRITE_REPORTS")
+WRITE: Final = os.environ.get("PROBE_REPORTS")
 NAMES: Final = ("good", "mediocre", "bad")
 IDLE: Final = msgspec.structs.replace(PROFILES["steady"], arrival=lambda _: 1e6)
 """No car comes."""
@@ -118,13 +118,9 @@ async def compared(operator: Operator, station: str, make: str, text: str) -> No
     """Hold a report against the one in the documentation, or write it there; its JSON says the same."""
     file = DOCS / f"{make.removesuffix('-profiles')}.md"
     if WRITE:
-        note = (
-            "<!-- Written by a run of tests/e2e/test_probe.py with AMPSTREAM_WRITE_REPORTS; its tables are checked. -->"
-        )
+        note = "<!-- Written by a run of tests/e2e/test_probe.py with PROBE_REPORTS; its tables are checked. -->"
         (Path(WRITE) / file.name).write_text(f"{note}\n\n{text}")
-    assert tables(text) == tables(file.read_text()), (
-        f"{file} is not what a run finds: AMPSTREAM_WRITE_REPORTS writes it"
-    )
+    assert tables(text) == tables(file.read_text()), f"{file} is not what a run finds: PROBE_REPORTS writes it"
     report = await operator.get(f"/stations/{station}/probe/report")
     assert all(one["sections"] and one["standard"] for one in report["checks"])
     first = report["checks"][0]["messages"][0]

@@ -90,8 +90,7 @@ def end(draft: Draft, transaction: Transaction, ending: End, energy_before: int 
     file(draft, closed)
     if draft.limits.by_slot:
         assigning.transaction_over(draft, closed)
-    if draft.probing.run is not None:
-        probing.transaction_over(draft, closed)
+    probing.transaction_over(draft, closed)
     draft.effect("ZREM", keys.TRANSACTIONS_OPEN, number)
     if closed.holder:
         draft.release(key_of(closed.id_tag), closed.holder)
