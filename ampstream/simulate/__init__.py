@@ -9,7 +9,7 @@ A fleet (`ampstream simulate`):
     metering       its meter: what it reads and when it is told
     backlog        the queue of transaction messages, with the standard's retries
     messenger      its calls and answers over the connections that it has one after the other
-    reports        the transaction messages that its sessions send
+    reports        the boot, and the transaction messages that its sessions send
     visit          one car that charges, and what a connector needs of its station
     answers        what a station answers to the CSMS's calls: the Core profile and triggers
     commands       the same beyond the Core profile
@@ -20,7 +20,7 @@ A fleet (`ampstream simulate`):
     allowance      what profiles allow at a moment, and when that changes
     flow           a car under those limits: the station's reaction, pauses, disobedience
     deviations     what is answered to charging profiles by models that get it wrong
-    upkeep         firmware, diagnostics and logs
+    upkeep         firmware, diagnostics and logs; transfers: their files, moved over HTTP
     identity       its key and its own certificate
     certificates   root certificates
     configuration  its configuration, changed and reported

@@ -25,6 +25,9 @@ NEVER: Final = math.inf
 Distortion = Literal["tag_hex", "tag_suffix", "kwh_as_wh", "no_zone", "clock_1970", "lower_case", "main_meter"]
 """What a station does to all it says (`ampstream.simulate.distortions`)."""
 
+Updates = Literal["good", "install_fails", "other_version", "vanishes", "never_reports", "quiet"]
+"""`never_reports`: nothing comes of it, nothing is said. `quiet`: nothing is said, and it boots with the version."""
+
 NOTHING: Final[Mapping[str, Any]] = {}
 _NONE: Final[frozenset[str]] = frozenset()
 
@@ -85,6 +88,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """What it comes back with after its first boot, without having been asked."""
     fails_transfers: bool = False
     """Downloads and uploads fail."""
+    updates: Updates = "good"
+    """How an update goes that was downloaded well."""
 
     # --- charging
     ignores_remote_start: bool = False
@@ -264,6 +269,15 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
                 },
             ),
         ),
+        Behaviour(name="failing-install", summary="says InstallationFailed to each update", updates="install_fails"),
+        Behaviour(
+            name="wrong-firmware", summary="boots with another version than it was sent", updates="other_version"
+        ),
+        Behaviour(
+            name="vanishing", summary="loses power in the middle of a download, and forgets it", updates="vanishes"
+        ),
+        Behaviour(name="never-updates", summary="accepts updates, and nothing follows", updates="never_reports"),
+        Behaviour(name="quiet-updates", summary="updates without a word", updates="quiet"),
         Behaviour(name="failing-transfers", summary="downloads and uploads fail", fails_transfers=True),
         Behaviour(
             name="never-starts", summary="accepts remote starts, starts nothing (quirk 26)", ignores_remote_start=True

@@ -22,6 +22,7 @@ from ampstream.simulate.ledger import Book, FileLedger, LedgerError, read
 from ampstream.simulate.makes import EVERYTHING
 from ampstream.simulate.models import BY_NAME, MODELS
 from ampstream.simulate.profiles import PROFILES, random_for
+from ampstream.simulate.transfers import HttpMover
 from ampstream.simulate.websocket import Endpoint
 from ampstream.simulate.wheel import LoopWheel
 from ampstream.simulate.world import World
@@ -243,6 +244,7 @@ async def _run(options: Options) -> None:
         speed=options.speed,
         ledger=ledger,
         draws=draws,
+        mover=(mover := HttpMover()),
     )
     ids = options.station_ids()
     fleet = Fleet(
@@ -265,6 +267,7 @@ async def _run(options: Options) -> None:
     await asyncio.gather(shown, return_exceptions=True)
     last = fleet.status()
     await fleet.close()
+    await mover.close()
     wheel.stop()
     if draws is not None:
         draws.close()

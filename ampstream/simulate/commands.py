@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from ampstream.simulate import deviations
 from ampstream.simulate.certificates import readable
+from ampstream.simulate.upkeep import Update
 from shared.ocpp.errors import NotSupported
 from shared.ocpp.frames import Payload
 from shared.ocpp.messages import Request
@@ -93,7 +94,7 @@ def _composite(cp: ChargePoint, request: m.GetCompositeScheduleRequest) -> Answe
 
 def _update_firmware(cp: ChargePoint, request: m.UpdateFirmwareRequest) -> Answered:
     """§5.19."""
-    cp.features.upkeep.update(request.location, request.retrieve_date)
+    cp.features.upkeep.update(Update(request.location, request.retrieve_date))
     return m.UpdateFirmwareResponse(), None
 
 
@@ -104,18 +105,26 @@ def _signed_update(cp: ChargePoint, request: m.SignedUpdateFirmwareRequest) -> A
     if not readable(firmware.signing_certificate):
         return m.SignedUpdateFirmwareResponse(status=status.INVALID_CERTIFICATE), None
     replaced = upkeep.updating
-    upkeep.update(firmware.location, firmware.retrieve_date_time, request.request_id)
+    upkeep.update(
+        Update(
+            firmware.location,
+            firmware.retrieve_date_time,
+            request.request_id,
+            firmware.signature,
+            firmware.signing_certificate,
+        )
+    )
     return m.SignedUpdateFirmwareResponse(status=status.ACCEPTED_CANCELED if replaced else status.ACCEPTED), None
 
 
-def _get_diagnostics(cp: ChargePoint, _request: m.GetDiagnosticsRequest) -> Answered:
+def _get_diagnostics(cp: ChargePoint, request: m.GetDiagnosticsRequest) -> Answered:
     """§5.9."""
-    return m.GetDiagnosticsResponse(file_name=cp.features.upkeep.send_diagnostics()), None
+    return m.GetDiagnosticsResponse(file_name=cp.features.upkeep.send_diagnostics(request.location)), None
 
 
 def _get_log(cp: ChargePoint, request: m.GetLogRequest) -> Answered:
     """White paper N01."""
-    status, name = cp.features.upkeep.send_log(request.request_id)
+    status, name = cp.features.upkeep.send_log(request.request_id, request.log.remote_location)
     return m.GetLogResponse(status=status, filename=name), None
 
 

@@ -10,6 +10,7 @@ import msgspec
 from ampstream.simulate.drawlog import Draws
 from ampstream.simulate.ledger import NoLedger, Recorder
 from ampstream.simulate.profiles import Profile
+from ampstream.simulate.transfers import Mover
 from ampstream.simulate.wheel import Timer, Wheel
 
 
@@ -55,10 +56,12 @@ class World:
         wall_ms: Callable[[], int] = _wall_ms,
         clock_speed: float = 1.0,
         draws: Draws | None = None,
+        mover: Mover | None = None,
     ) -> None:
         """`run` counts the starts of a fleet on its ledger: message ids must differ between them.
 
         `clock_speed`: how many seconds of `wall_ms` pass in one of the wheel's. `draws` gets what cars truly draw.
+        `mover` moves files; None: transfers are only played.
         """
         self.wheel = wheel
         self.profile = profile
@@ -70,6 +73,7 @@ class World:
         self.wall_ms = wall_ms
         self.clock_speed = clock_speed
         self.draws = draws
+        self.mover = mover
         self.counters = Counters()
         self.stopping = False
         """No new cars from now on."""

@@ -1,0 +1,107 @@
+"""Simulated stations at the real port: downloads in pieces, broken off and resumed, checked; uploads."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ampstream.simulate.transfers import HttpMover, Order
+from edge.transfers import sending
+from edge.transfers.storage import Reader
+from shared.settings import Settings
+from tests.edge.transfers.site import site
+
+CONTENT = bytes(range(256)) * 1000
+
+
+@pytest.fixture
+async def mover() -> AsyncIterator[HttpMover]:
+    """One that asks for pieces of 50,000 bytes."""
+    found = HttpMover(piece=50_000)
+    yield found
+    await found.close()
+
+
+async def fetched(mover: HttpMover, url: str, order: Order | None = None) -> str:
+    """Fetch, and return what is wrong with it."""
+    done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    mover.fetch(url, order or Order(), done.set_result)
+    return await asyncio.wait_for(done, 20)
+
+
+async def test_a_download_in_pieces(settings: Settings, tmp_path: Path, mover: HttpMover) -> None:
+    """All of it comes and is checked; the link is used up then."""
+    async with site(settings, tmp_path) as place:
+        record = await place.file(CONTENT)
+        link = await place.link("get", record)
+        assert await fetched(mover, link) == ""
+        assert await fetched(mover, link) == "download"
+
+
+async def test_a_download_that_breaks_off(settings: Settings, tmp_path: Path, mover: HttpMover) -> None:
+    """It goes on where it was, as often as that takes."""
+    real, breaks = sending.send, iter([True, False, True, True])
+
+    async def breaking(response, reader: Reader, part: sending.Range, idle_s: float, rate: int) -> int:  # type: ignore[no-untyped-def]
+        if not next(breaks, False):
+            return await real(response, reader, part, idle_s, rate)
+        await response.write(await reader.read(part.begin, 10_000))
+        response._req.transport.abort()
+        return 10_000
+
+    async with site(settings, tmp_path) as place:
+        record = await place.file(CONTENT)
+        link = await place.link("get", record)
+        with patch.object(sending, "send", breaking):
+            assert await fetched(mover, link) == ""
+        assert next(breaks, None) is None
+
+
+async def test_what_is_wrong_with_a_file(settings: Settings, tmp_path: Path, mover: HttpMover) -> None:
+    """Another content than announced; half of it; a signature that does not fit, and one that does."""
+    async with site(settings, tmp_path) as place:
+        record = await place.file(CONTENT)
+        assert await fetched(mover, await place.link("get", record), Order(stops_at=0.5)) == "stopped"
+        pem, signature = signed(CONTENT)
+        good, bad = Order(signature, pem), Order(base64.b64encode(b"no").decode(), pem)
+        assert await fetched(mover, await place.link("get", record), good) == ""
+        assert await fetched(mover, await place.link("get", record), bad) == "signature"
+        (path,) = place.contents()
+        path.write_bytes(CONTENT[:-1] + b"!")
+        assert await fetched(mover, await place.link("get", record)) == "checksum"
+
+
+def signed(content: bytes) -> tuple[str, str]:
+    """Return a certificate and a signature over a content."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Maker")])
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC)
+    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    built = built.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
+    pem = built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+    return pem, base64.b64encode(key.sign(content, ec.ECDSA(hashes.SHA256()))).decode()
+
+
+async def test_an_upload(settings: Settings, tmp_path: Path, mover: HttpMover) -> None:
+    """It is stored with the checksum that it announced; a second one is refused."""
+    async with site(settings, tmp_path) as place:
+        record = await place.file()
+        link = (await place.link("put", record)).rpartition("/")[0] + "/log.txt"
+        for wanted in (True, False):
+            done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            mover.leave(link, CONTENT, done.set_result)
+            assert await asyncio.wait_for(done, 10) is wanted
+        shown = await place.shown(record)
+        assert (shown.name, shown.sha256) == ("log.txt", hashlib.sha256(CONTENT).hexdigest())
