@@ -15,6 +15,7 @@ AREAS = (
     "configuration",
     "charging",
     "smartcharging",
+    "demand",
     "operators",
     "platform",
 )

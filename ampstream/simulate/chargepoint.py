@@ -23,6 +23,7 @@ from ampstream.simulate.ledger import Logical
 from ampstream.simulate.messenger import Link, Messenger, Then
 from ampstream.simulate.models import Model, choose
 from ampstream.simulate.profiles import random_for
+from ampstream.simulate.reports import boot_request
 from ampstream.simulate.reservations import Reservations
 from ampstream.simulate.resume import pending_items
 from ampstream.simulate.schedules import Schedules
@@ -200,8 +201,7 @@ class ChargePoint(Messenger):
 
     def unreachable(self, retry_after_s: float = 0.0) -> None:
         """Try again later: nobody answered."""
-        self._link = None
-        self._dialling = False
+        self._link, self._dialling = None, False
         self._failures += 1
         self._redial(retry_after_s)
 
@@ -251,8 +251,7 @@ class ChargePoint(Messenger):
         """Stop what runs, close, and come back with a boot (§5.14); a crash closes nothing."""
         for connector in self.connectors:
             connector.reboot(reason)
-        self.booted = False
-        self.reported = None
+        self.booted, self.reported = False, None
         self._restart()
         self._away += 1
         if self._link is not None:
@@ -296,14 +295,7 @@ class ChargePoint(Messenger):
     def boot(self) -> None:
         """Send BootNotification ahead of everything else."""
         self.registration = None
-        model, vendor = self.model, self.behaviour.vendor or self.model.vendor
-        request = BootNotificationRequest(
-            charge_point_vendor=vendor,
-            charge_point_model=self.behaviour.model or model.name,
-            charge_point_serial_number=f"{vendor[:2].upper()}-{self.station_id}"[:25],
-            firmware_version=self.firmware,
-            meter_type=model.meter_type,
-        )
+        request = boot_request(self.station_id, self.model, self.behaviour, self.firmware)
         self.request_first(request, self._boot_answered)
 
     def _boot_answered(self, response: BootNotificationResponse | None) -> None:

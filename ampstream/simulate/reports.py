@@ -1,13 +1,32 @@
-"""The transaction messages that a station sends (OCPP 1.6 §4.8, §4.7, §4.10), made of what its ledger holds."""
+"""What a station reports: its boot, and of transactions (OCPP 1.6 §4.8, §4.7, §4.10) what its ledger holds."""
 
 from __future__ import annotations
 
+from ampstream.simulate.behaviours import Behaviour
 from ampstream.simulate.ledger import Meter, Start, Stop
+from ampstream.simulate.models import Model
 from ampstream.simulate.samples import Look, measurands, meter_value
 from shared.ocpp.timestamps import format_time
 from shared.ocpp.v16.datatypes import MeterValue, TransactionData
 from shared.ocpp.v16.enums import Reason
-from shared.ocpp.v16.messages import MeterValuesRequest, StartTransactionRequest, StopTransactionRequest
+from shared.ocpp.v16.messages import (
+    BootNotificationRequest,
+    MeterValuesRequest,
+    StartTransactionRequest,
+    StopTransactionRequest,
+)
+
+
+def boot_request(station_id: str, model: Model, behaviour: Behaviour, firmware: str) -> BootNotificationRequest:
+    """Return the CALL by which a station introduces itself, under other names where its behaviour says so."""
+    vendor = behaviour.vendor or model.vendor
+    return BootNotificationRequest(
+        charge_point_vendor=vendor,
+        charge_point_model=behaviour.model or model.name,
+        charge_point_serial_number=f"{vendor[:2].upper()}-{station_id}"[:25],
+        firmware_version=firmware,
+        meter_type=model.meter_type,
+    )
 
 
 def start_request(start: Start, reservation_id: int | None = None) -> StartTransactionRequest:

@@ -2,6 +2,7 @@
 
 keys.py      every key, and which partition a station belongs to
 firmware_keys.py  those of firmware, its campaigns, and files
+demand_keys.py  those of demand response and of prices
 barrier.py   waits until replicas have a write on disk
 server.py    asks a Redis what it is, and whether it may be trusted
 schema.py    the version of what is stored, and when it may rise

@@ -2,6 +2,7 @@
 
 - `model`: the `Settings` struct; a field's name, type, bounds, unit and meaning are declared there and nowhere else
 - `files`: the part of it that is about files and firmware
+- `demand`: the part that is about demand response and OpenADR
 - `authorization`: the part that is about who may charge
 - `secret`: text that masks itself wherever it is shown
 - `networks`: a list of addresses and networks

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -62,7 +61,7 @@ async def test_who_complied(system: System, operator: Operator) -> None:
         since = round(began.timestamp() * 1000) + 5000
         obeyed = [drawn.power_w(OBEYS, at) for at in range(since, world.wall_ms(), 250)]
         assert max(obeyed, default=0.0) <= 5001
-        await asyncio.sleep(max((end - datetime.now(UTC)).total_seconds() - 1.5, 0.0))
+        await wait_until(lambda: datetime.now(UTC) > end - timedelta(seconds=1.5), 15)
         await _cli(operator, "demand", "cancel", made["id"])
 
         async def concluded() -> bool:

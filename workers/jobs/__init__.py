@@ -13,6 +13,7 @@ bulk/           jobs over many stations: advanced by one worker at a time, besid
 local_lists/    local authorization lists, derived from the tags and kept in step over the fleet, likewise
 signing.py      has stations' certificates signed, by the built-in authority or another
 sites/          shares the capacity of sites: one worker at a time for each, beside arq too
+demand/         demand response: events begin and end on time, likewise; the VEN of OpenADR
 firmware/       campaigns of firmware, likewise
 reconcile.py    looks again at reconciliations whose time has come
 """

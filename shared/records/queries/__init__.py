@@ -14,6 +14,7 @@
     sites.py         sites and their writes; site_history.py: their minutes
     tags.py          id tags in order, and their writes (no station's state, so no commit of a station)
     authorization.py authorization policies and their writes; local lists, and how stations hold them
+    demand.py        demand response events: written, listed, their stations; prices.py: prices of areas
     templates.py     templates and their writes (no station's state either); how stations stand to them
     certificates.py  stations' certificates by their end, what is revoked, least security profiles
     tokens.py        operators' tokens, read and written
