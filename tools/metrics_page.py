@@ -12,11 +12,13 @@ AREAS = (
     "workers",
     "presence",
     "commands",
+    "authorization",
     "configuration",
     "charging",
     "smartcharging",
     "demand",
     "operators",
+    "files",
     "platform",
 )
 """The files of `shared.metrics` that declare families, in the order of the page."""
