@@ -9,6 +9,7 @@ from typing import TypeGuard
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("shape")  # In one process: every file is read and parsed once.
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("ampstream", "edge", "shared", "workers", "tools", "grafana", "deploy")
 MAX_FILE_LINES = 400
