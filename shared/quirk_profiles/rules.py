@@ -130,6 +130,8 @@ RULES: Final[dict[str, Rule]] = {
     "connectors": Rule(low=1, high=128, meaning="how many connectors it has, whatever its NumberOfConnectors says"),
 }
 """Rule -> what it takes; the documentation's table is made from it."""
+CHARGING: Final = tuple(name for name in RULES if name.startswith(("limit_", "profile_")))
+"""Rules of smart charging (quirk 25): `shared.smartcharging.limits` reads them."""
 
 
 def problem(name: str, value: str) -> str:

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 
 from shared.quirk_profiles import Profile, given, load
-from shared.quirk_profiles.rules import number_of
+from shared.quirk_profiles.rules import CHARGING, NO_RULE, number_of
 from shared.records.models import Overrides, model_key
 from shared.records.probes import Abilities
 from shared.records.stations import StationRecord
@@ -53,6 +53,8 @@ class Quirks(msgspec.Struct, frozen=True, gc=False):
     start_failure_ms: int = -1
     connectors: int = 0
     """0: as the station says."""
+    charging: tuple[tuple[str, str], ...] = ()
+    """What rules say of its smart charging (quirk 25)."""
     signed_firmware: str = ""
     """`yes` or `no`; empty: as its configuration tells."""
 
@@ -174,6 +176,7 @@ def _made(rules: dict[str, str]) -> Quirks:
         command_timeout_ms=_ms(rules, "command_timeout"),
         start_failure_ms=_ms(rules, "start_failure"),
         connectors=int(number_of(rules, "connectors")),
+        charging=tuple((name, rules[name]) for name in CHARGING if rules.get(name, NO_RULE) != NO_RULE),
         signed_firmware=rules.get("signed_firmware", ""),
     )
 

@@ -7,7 +7,7 @@ from shared.records.probes import Abilities, Criterion
 from shared.records.stations import StationRecord
 from shared.smartcharging.limits import clearing_of, limits_of
 from shared.smartcharging.validation import StationLimits
-from workers.services.quirks import abilities_of, rules_of
+from workers.services.quirks import abilities_of, quirks_of
 
 
 def takes(station: StationRecord | None, snapshot: Snapshot | None) -> StationLimits:
@@ -25,6 +25,4 @@ def _shown(station: StationRecord | None) -> Abilities | None:
 
 
 def _rules(station: StationRecord | None) -> dict[str, str]:
-    if station is None:
-        return {}
-    return rules_of(station.vendor, station.model, station.firmware) | station.quirk_profile
+    return dict(quirks_of(station).charging)
