@@ -36,6 +36,10 @@ SITE_WATTS: Final = REGISTRY.gauge(
     "Power at the roots of all sites, by the last rounds; drawn and base against limit is how well it is used.",
     {"kind": ("limit", "base", "allocated", "drawn")},
 )
+SITES_UTILISATION: Final = REGISTRY.gauge(
+    "sites_utilisation_ratio",
+    "Drawn and base load of all sites together, of what their roots take; near 1 they are full, above it too full.",
+)
 SITE_ROUNDS: Final = REGISTRY.counter(
     "site_rounds_total",
     "Rounds of sites' allocators; lost: another worker or a new document came first; failed ones stand in the log.",

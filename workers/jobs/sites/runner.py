@@ -222,6 +222,8 @@ class Runner:
         metrics.SITES.labels().set(len(every))
         metrics.SITES_OVERDUE.labels().set(sum(now - at > OVERDUE * self._round_ms + HOLD_MS for at in since))
         metrics.SITES_OVER.labels().set(sum(one.over for one in known))
+        whole = sum(one.limit_w for one in known)
+        metrics.SITES_UTILISATION.labels().set(sum(one.base_w + one.drawn_w for one in known) / whole if whole else 0)
         for kind in ("limit", "base", "allocated", "drawn"):
             metrics.SITE_WATTS.labels(kind).set(sum(getattr(one, f"{kind}_w") for one in known))
 
