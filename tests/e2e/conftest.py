@@ -40,6 +40,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     directory = tmp_path_factory.mktemp("e2e") / "system"
     # By the command lines that people use; the systems of single tests are forked.
     settings = {"PARTITIONS": "2", **secured(tmp_path_factory.mktemp("tls"))}
+    settings |= {"TRANSFER_DIR": str(directory / "files"), "TRANSFER_ALLOWED": "ftp://example.com,https://example.com"}
     made = System(directory, edges=2, workers=2, settings=settings, warm=False)
     # As deployed: edges and workers are users of their own in Valkey. Whatever feature is tested here, its commands and
     # keys must be granted.

@@ -228,6 +228,11 @@ class System:
         self._ports[name] = ports.take(), ports.take()
         stations, http = map(str, self._ports[name])
         listening = {"AMPSTREAM_STATION_PORT": stations, "AMPSTREAM_HTTP_PORT": http}
+        if "AMPSTREAM_TRANSFER_DIR" in self.environ:
+            files = str(ports.take())
+            # Any edge serves any file: stations are sent to the first one.
+            self.environ.setdefault("AMPSTREAM_TRANSFER_URL", f"http://127.0.0.1:{files}")
+            listening["AMPSTREAM_TRANSFER_PORT"] = files
         return self._process(name, ["edge"], guards, listening)
 
     def _worker(self, n: int, guards: Guards) -> Process:
