@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,15 +11,18 @@ from unittest.mock import patch
 import msgspec
 import pytest
 
-from shared.bus import keys
-from shared.bus.lane import Lane
+from shared.bus import demand_keys, keys
+from shared.bus.lane import Lane, LaneLost
 from shared.envelopes import Command, Kind
 from shared.policy import Policy
-from shared.records.demand import DemandEvent, DemandRecord
+from shared.records.demand import DemandEvent, DemandRecord, DemandStation
 from shared.records.packing import unpack
+from shared.records.profiles import Assigned, Limits, Period, Profile, Purpose, Unit, slot_of
 from shared.records.queries import demand, profiles, sites
 from shared.records.sites import Amount, Circuit, Place, Site
 from shared.settings import Settings
+from shared.smartcharging.demand import watts_of
+from shared.smartcharging.validation import StationLimits
 from tests.support import wait_until
 from tests.workers.jobs.stage import Station, System, stage
 from workers.jobs.demand import holding, runner
@@ -209,6 +213,58 @@ async def test_another_worker_goes_on(field: Field) -> None:
     assert len(field.sent("SetChargingProfile")) == 1
 
 
+class Dying:
+    """A lane that is cut at its nth use: before what it was to do, or right after."""
+
+    def __init__(self, lane: Lane, uses: int, *, after: bool) -> None:
+        self._lane = lane
+        self._uses = uses
+        self._after = after
+
+    async def execute(self, commands: Any, **more: Any) -> Any:
+        """Run commands, or die."""
+        self._uses -= 1
+        if self._uses < 0 or (self._uses == 0 and not self._after):
+            raise LaneLost("killed")
+        found = await self._lane.execute(commands, **more)
+        if self._uses == 0:
+            raise LaneLost("killed")
+        return found
+
+    async def one(self, *command: Any) -> Any:
+        """Run one command, or die."""
+        (found,) = await self.execute([command])
+        return found
+
+
+@pytest.mark.parametrize("after", [False, True])
+async def test_dying_at_any_point_leaves_nothing_undone(field: Field, after: bool) -> None:
+    """Wherever a conductor dies the next one brings the event to its end: told once, and nothing is left behind."""
+    await field.dial("CP1")
+    for uses in (3, 5, 7, 9, 11, 13):
+        event_id = await field.event(stations=("CP1",), amount=Amount(watts=7000))
+        doomed: Any = Dying(field.lane, uses, after=after)
+        with contextlib.suppress(LaneLost):
+            await Conductor(doomed, field.settings, field.system.partitions, "doomed").beat()
+        await field.lane.one("DEL", demand_keys.RUNNER)
+        await field.beat(count=2)
+        assert await field.outcomes(event_id) == {"CP1": "taken"}, uses
+        doomed = Dying(field.lane, uses, after=after)
+        await demand.cancel(field.lane, event_id, await field.now(), "ann")
+        await field.lane.one("DEL", demand_keys.RUNNER)
+        with contextlib.suppress(LaneLost):
+            await Conductor(doomed, field.settings, field.system.partitions, "doomed").beat()
+        await field.lane.one("DEL", demand_keys.RUNNER)
+        await field.beat(count=1)
+        assert not await demand.active(field.lane), uses
+        assert not (await profiles.of_station(field.lane, "CP1")).limits.by_slot, uses
+        for kind in ("demand.started", "demand.ended"):
+            assert len({one["id"] for one in await field.events(kind) if one["event_id"] == event_id}) == 1, (
+                kind,
+                uses,
+            )
+
+
 async def test_a_site_is_limited_through_its_windows(field: Field) -> None:
     """An event of a site sends nothing itself: its circuit has a window, of a share from its start on."""
     await field.dial("CP1")
@@ -233,6 +289,55 @@ async def test_a_site_is_limited_through_its_windows(field: Field) -> None:
         "ended",
         "there is no site nowhere",
     )
+
+
+def _other(limit: int, *, level: int = 0, purpose: Purpose = "station_max") -> Assigned:
+    profile = Profile(
+        profile_id=1, purpose=purpose, kind="absolute", unit="A", periods=(Period(0, 320), Period(9, limit)),
+        stack_level=level, start_at=0,
+    )  # fmt: skip
+    return Assigned(profile=profile, state="verified")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "takes", "sent"),
+    [
+        ({"amount": Amount(watts=6900)}, [], StationLimits(), ("W", 69_000, 0)),
+        ({"amount": Amount(watts=6900)}, [], StationLimits(units=frozenset[Unit](("A",))), ("A", 100, 0)),
+        ({"amount": Amount(amps=(160, 130, 160))}, [], StationLimits(), ("A", 130, 0)),
+        ({"amount": Amount(amps=(160, 160, 160))}, [_other(100, level=2)], StationLimits(), ("A", 100, 3)),
+        ({"amount": Amount(amps=(80, 80, 80))}, [_other(100, level=2)], StationLimits(), ("A", 80, 3)),
+        ({"amount": Amount(amps=(80, 80, 80))}, [_other(10, purpose="default")], StationLimits(), ("A", 80, 0)),
+        ({"amount": Amount(amps=(40, 40, 40))}, [], StationLimits(min_current=60), ("A", 0, 0)),
+        ({"amount": Amount(amps=(0, 0, 0))}, [], StationLimits(zero_ends=True), ("A", 60, 0)),
+    ],
+)
+def test_the_profile_of_a_station(
+    wanted: dict[str, Any], held: list[Assigned], takes: StationLimits, sent: tuple[str, int, int]
+) -> None:
+    """In the unit that it takes, above what it has and never higher than that; its minimum where 0 would end it."""
+    event = DemandEvent(event_id="e", start_at=1000, end_at=9000, **wanted)
+    row = DemandStation(limit_w=watts_of(event.cap or Amount()))
+    limits = Limits({slot_of(one.profile): one for one in held})
+    after, profile = holding.step(event, row, holding.Held(limits, takes), 1000)
+    assert profile is not None
+    assert (profile.unit, profile.periods[0].limit, profile.stack_level) == sent
+    assert (after.outcome, after.purpose, profile.valid_to) == ("sent", "station_max", 9000)
+
+
+def test_a_station_whose_stack_is_full() -> None:
+    """Where there is no level above what it has, the other purpose is tried, and then it is told as refusing."""
+    event = DemandEvent(event_id="e", start_at=1000, end_at=9000, amount=Amount(watts=1000))
+    takes = StationLimits(max_stack_level=2)
+    full = [_other(100, level=2)]
+    limits = Limits({slot_of(one.profile): one for one in full})
+    after, _ = holding.step(event, DemandStation(), holding.Held(limits, takes), 1000)
+    assert after.purpose == "default"
+    both = [*full, _other(100, level=2, purpose="default")]
+    limits = Limits({slot_of(one.profile): one for one in both})
+    after, profile = holding.step(event, DemandStation(), holding.Held(limits, takes), 1000)
+    assert (after.outcome, profile) == ("refused", None)
+    assert "stack_level" in after.detail
 
 
 def test_names_are_of_nobody_else() -> None:

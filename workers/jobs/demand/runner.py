@@ -187,7 +187,8 @@ class Conductor:
 
     async def _let_go(self, record: DemandRecord) -> None:
         rows = await demand.stations(self._lane, record.event.event_id)
-        await holding.release(self._site, record.event.event_id, [name for name, row in rows.items() if row.purpose])
+        # Those too whose row says that nothing was sent: who died between sending and noting it left it so.
+        await holding.release(self._site, record.event.event_id, [] if record.event.site else list(rows))
 
     async def _measure(self, record: DemandRecord, now: int) -> dict[str, DemandStation]:
         """Measure what the stations drew so far, and the time before anew: readings of it may have come late."""
