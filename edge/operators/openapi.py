@@ -46,6 +46,7 @@ _SECTIONS: Final = {
     "audit": "Who changed what, from where, with which outcome.",
     "security": "What stations and Ampstream noticed of attacks.",
 }
+_BEARER: Final = "`amp_...`, or a person's JWT of the issuer that `/auth.json` names; scopes read, operate, admin."
 _EVENT_STREAM: Final = (
     "Server-sent events. `id:` is the position in the stream, `event:` the type, `data:` one JSON object: one of the "
     "schemas `Event.<type>`, or `{type: gap, after, first}` where events were lost."
@@ -74,7 +75,7 @@ def document(routes: Sequence[Route], url: str = "") -> dict[str, Any]:
         "components": {
             "schemas": {**schemas.components, **_events()},
             "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": "`amp_...`, scopes read, operate, admin."}
+                "bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}
             },
         },
     }

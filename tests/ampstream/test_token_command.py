@@ -1,15 +1,18 @@
 """`ampstream token`: the way into the API of a system that `ampstream up` did not start."""
 
+import json
 from pathlib import Path
 
+import redis
 from click.testing import CliRunner
 
 from ampstream.cli import main
+from shared.bus import keys
 from tests.support import running_valkey
 
 
 def test_the_first_token_is_made_once(tmp_path: Path) -> None:
-    """The token is written with mode 0600, and a second call leaves it as it is."""
+    """The token is written with mode 0600, a second call leaves it as it is, and the audit log says who made it."""
     path = tmp_path / "operator.token"
     with running_valkey(tmp_path / "valkey") as server:
         texts = []
@@ -18,6 +21,9 @@ def test_the_first_token_is_made_once(tmp_path: Path) -> None:
             assert result.exit_code == 0, result.output
             texts.append(path.read_text().strip())
             assert texts[-1] not in result.output
+        with redis.Redis.from_url(server.url) as client:
+            (entry,) = [json.loads(fields[b"e"]) for _, fields in client.xrange(keys.AUDIT)]
+    assert (entry["action"], entry["who"]["kind"], entry["details"]["scope"]) == ("create_token", "local", "admin")
     assert texts[0] == texts[1]
     assert texts[0].startswith("amp_")
     assert path.stat().st_mode & 0o777 == 0o600
