@@ -28,7 +28,7 @@ REACTION_S: Final = 1.0
 class Flow:
     """What a car draws, and what it is let."""
 
-    __slots__ = ("allowed", "asleep", "begun", "charge", "check_at_s", "full_at_s", "offered_a", "stretch")
+    __slots__ = ("allowed", "asleep", "begun", "charge", "check_at_s", "full_at_s", "offered_a", "origin_ms", "stretch")
 
     def __init__(self, charge: Charge) -> None:
         self.charge = charge
@@ -40,6 +40,8 @@ class Flow:
         """When they may allow something else, since the session's start."""
         self.offered_a = math.inf
         """What the station lets through, each phase; 0: it pauses."""
+        self.origin_ms = 0.0
+        """When it began, by the station's clock; 0: nobody wanted to know."""
         self.begun = False
         """The contactor is closed: from now on changes take their time."""
         self.asleep = False
@@ -135,14 +137,15 @@ def note(cp: Host, connector: Connector, session: Session, *, ended: bool = Fals
     world = cp.world
     if world.draws is None:
         return
-    at_ms, rate = world.wall_ms(), world.speed / world.clock_speed
-    charge = session.plan.charge
+    rate, elapsed_s, charge = world.speed / world.clock_speed, connector.elapsed_s(session), session.plan.charge
+    origin_ms = session.flow.origin_ms or world.wall_ms() - elapsed_s / rate * 1000
+    session.flow.origin_ms = origin_ms
     world.draws.note(
         Drawn(
             station=cp.station_id,
             connector=connector.number,
-            at_ms=at_ms,
-            origin_ms=at_ms - connector.elapsed_s(session) / rate * 1000,
+            at_ms=round(origin_ms + elapsed_s / rate * 1000),
+            origin_ms=origin_ms,
             rate=rate,
             dc_phases=charge.outlet.phases if charge.outlet.current == "DC" else 0,
             stretch=None if ended else session.flow.stretch,

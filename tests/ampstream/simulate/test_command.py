@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from ampstream.simulate.command import simulate
+from ampstream.simulate.drawlog import DrawLog
 from ampstream.simulate.ledger import read
 from tests.ampstream.simulate.csms import running_csms
 from tests.support import wait_until
@@ -29,13 +30,14 @@ async def run(*arguments: str) -> tuple[int, list[str], str]:
 
 
 async def test_a_fleet_with_ledger_and_json(tmp_path: Path) -> None:
-    """For a while, then to a settled end: status lines are JSON, the ledger holds every session."""
-    ledger, passwords = tmp_path / "ledger", tmp_path / "passwords"
+    """For a while, then to a settled end: status lines are JSON, ledger and draws hold every session."""
+    ledger, passwords, draws = tmp_path / "ledger", tmp_path / "passwords", tmp_path / "draws"
     passwords.write_text("SIM-00001:one\n*:all others\n")
     async with running_csms() as csms:
         code, lines, err = await run(
             *("--url", csms.url, "--stations", "3", "--speed", "300", "--duration", "3", "--finish", "--json"),
             *("--ledger", str(ledger), "--password-file", str(passwords), "--connect-rate", "0"),
+            *("--draw-log", str(draws)),
         )
         assert code == 0, err
         last = msgspec.json.decode(lines[-1])
@@ -44,6 +46,13 @@ async def test_a_fleet_with_ledger_and_json(tmp_path: Path) -> None:
         assert last["stopped"] == len(csms.stops) == len(book.transactions) > 0
         assert book.settled()
         assert book.energy_wh == last["energy_wh"]
+        log = DrawLog.read(draws)
+        changes = [one for station in log.stations for one in log.changes(station)]
+        ends = {(one.station, one.connector, round(one.origin_ms)): one.at_ms for one in changes if not one.stretch}
+        begun = [one for one in changes if one.stretch]
+        assert len(begun) == len(ends) == len(book.transactions)
+        drawn = sum(one.energy_wh(ends[one.station, one.connector, round(one.origin_ms)]) for one in begun)
+        assert drawn == pytest.approx(book.energy_wh, rel=0.01, abs=20)
         assert csms.authorizations["SIM-00001"] != csms.authorizations["SIM-00002"]
 
 
