@@ -6,9 +6,11 @@ from typing import Final, Protocol
 
 import msgspec
 
+from ampstream.bench.authorize import Authorize
 from ampstream.bench.commands import Commands
 from ampstream.bench.configure import Configure
 from ampstream.bench.load import Measured
+from ampstream.bench.local_lists import LocalLists
 from ampstream.bench.metering import Metering
 from ampstream.bench.sites import Allocation
 from ampstream.bench.targets import Target
@@ -61,6 +63,8 @@ class Outcome(msgspec.Struct, kw_only=True):
     storm: Storm | None = None
     commands: Commands | None = None
     configure: Configure | None = None
+    authorize: Authorize | None = None
+    local_lists: LocalLists | None = None
     metering: Metering | None = None
     allocation: Allocation | None = None
     verdict: Verdict | None = None
@@ -72,7 +76,18 @@ class Outcome(msgspec.Struct, kw_only=True):
     @property
     def parts(self) -> list[Part]:
         """The scenarios in files of their own that ran."""
-        return [part for part in (self.commands, self.configure, self.metering, self.allocation) if part is not None]
+        return [
+            part
+            for part in (
+                self.commands,
+                self.configure,
+                self.authorize,
+                self.local_lists,
+                self.metering,
+                self.allocation,
+            )
+            if part is not None
+        ]
 
 
 class Part(Protocol):

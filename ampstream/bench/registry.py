@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from ampstream.bench import commands, configure, metering, sites
+from ampstream.bench import authorize, commands, configure, local_lists, metering, sites
 from ampstream.bench.scenarios import Bench
 
 Scenario = Callable[[Bench], Awaitable[None]]
@@ -19,6 +19,8 @@ BEFORE: Final[Mapping[str, Scenario]] = {
     "latency": Bench.latency,
     "commands": commands.run,
     "configure": configure.run,
+    "authorize": authorize.run,
+    "local-lists": local_lists.run,
 }
 """What runs before the mixes, which share a system of their own."""
 AFTER: Final[Mapping[str, Scenario]] = {"allocation": sites.run, "metrics": metering.run, "echo": Bench.yardstick}

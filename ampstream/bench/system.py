@@ -73,11 +73,12 @@ async def running(
 
     Stations are not asked for their configuration unless `settings` say so: what the load sends is what is measured.
     """
-    station_port, http_port, worker_port = _free_ports(3)
+    station_port, http_port, worker_port, transfer_port = _free_ports(4)
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")} | {
         "AMPSTREAM_STATION_PORT": str(station_port),
         "AMPSTREAM_HTTP_PORT": str(http_port),
         "AMPSTREAM_WORKER_PORT": str(worker_port),
+        "AMPSTREAM_TRANSFER_PORT": str(transfer_port),
         "AMPSTREAM_UNKNOWN_STATIONS": "accept",
         "AMPSTREAM_UNKNOWN_TAGS": "accept",
         "AMPSTREAM_CONFIGURATION_READ_S": "0",
