@@ -5,6 +5,7 @@ import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Final
 
+import hypothesis
 import pytest
 import redis
 import redis.asyncio
@@ -15,6 +16,9 @@ from shared.settings import Settings, load
 from tests.support import ValkeyServer, running_valkey
 
 PRODUCTION: Final = loop.factory()
+# A slow machine is no finding; how long something may take is asked where that is the subject.
+hypothesis.settings.register_profile("ampstream", deadline=None)
+hypothesis.settings.load_profile("ampstream")
 
 
 @pytest.fixture(scope="session")

@@ -79,6 +79,7 @@ def _serve(line: socket.socket) -> Start | None:
             continue
         pid = os.fork()
         if pid == 0:
+            line.close()
             _settle(order, *descriptors)
             return order
         for each in descriptors:
