@@ -5,8 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Two test processes: the suite waits for real servers more than it computes. `make test JOBS=0` runs it in one.
-JOBS ?= 2
+# Three test processes for two cores: the suite waits for real servers more than it computes. JOBS=0 runs it in one.
+JOBS ?= 3
 ARGS ?=
 
 # Images that must not grow set it. Here each of hundreds of processes would compile all of Ampstream again.
