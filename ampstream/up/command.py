@@ -39,6 +39,7 @@ LINE_S: Final = 5.0
 )
 @click.option("--station-port", type=PORT, help="Stations dial in here; edge i listens on this + i.  [default: 9000]")
 @click.option("--http-port", type=PORT, help="API, feed, health and metrics; edge i on this + i.  [default: 8080]")
+@click.option("--transfer-port", type=PORT, help="Files for stations; edge i on this + i.  [default: 9080]")
 @click.option("--worker-port", type=PORT, help="Health and metrics of worker i on this + i.  [default: 8180]")
 @click.option("--edges", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that hold sockets.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that decide.")

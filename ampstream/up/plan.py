@@ -62,7 +62,7 @@ def make(options: Options, loaded: Loaded, environ: Mapping[str, str], http: aio
     embedded = not any(name in environ for name in REDIS_VARIABLES)
     redis_directory = (options.data / "redis").resolve()
     redis_url = valkey.url(redis_directory) if embedded else settings.redis_url.reveal()
-    base = _environ(environ, redis_url, loaded, embedded=embedded)
+    base = _environ(environ, redis_url, loaded, options.data, embedded=embedded)
     logs = options.data / "logs"
     workers = tuple(_worker(index, settings, base, logs, http) for index in range(options.workers))
     edges = tuple(_edge(index, settings, base, logs, http) for index in range(options.edges))
@@ -96,18 +96,27 @@ def operator_url(settings: Settings, index: int = 0) -> str:
     return f"http://{reachable(settings.operator_host)}:{settings.http_port + index}"
 
 
+def transfer_url(settings: Settings, index: int = 0) -> str:
+    """Return the base URL under which stations fetch and leave files at edge `index`."""
+    return f"http://{reachable(settings.transfer_host)}:{settings.transfer_port + index}"
+
+
 def worker_url(settings: Settings, index: int = 0) -> str:
     """Return the base URL of worker `index`."""
     return f"http://{reachable(settings.worker_host)}:{settings.worker_port + index}"
 
 
-def _environ(environ: Mapping[str, str], redis_url: str, loaded: Loaded, *, embedded: bool) -> dict[str, str]:
+def _environ(
+    environ: Mapping[str, str], redis_url: str, loaded: Loaded, data: Path, *, embedded: bool
+) -> dict[str, str]:
     base = dict(environ)
     for name, source in loaded.sources.items():
         if source == "option":
             base[f"AMPSTREAM_{name.upper()}"] = str(getattr(loaded.settings, name))
     if embedded:
         base["AMPSTREAM_REDIS_URL"] = redis_url
+    if "AMPSTREAM_TRANSFER_DIR" not in environ:
+        base["AMPSTREAM_TRANSFER_DIR"] = str((data / "files").resolve())
     return base
 
 
@@ -141,6 +150,7 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
     ports = {
         "AMPSTREAM_STATION_PORT": str(settings.station_port + index),
         "AMPSTREAM_HTTP_PORT": str(settings.http_port + index),
+        "AMPSTREAM_TRANSFER_PORT": str(settings.transfer_port + index),
     }
     return Spec(
         name=name,
@@ -152,6 +162,7 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
             ("stations", f"{station_url(settings, index)}/<station id>"),
             ("api", f"{url}/api/v1/"),
             ("openapi", f"{url}/openapi.json"),
+            ("files", f"{transfer_url(settings, index)}/transfer/<link>"),
             ("metrics", f"{url}/metrics"),
         ),
         stop_s=settings.drain_s + STOP_MARGIN_S,
@@ -225,5 +236,6 @@ def _ports(options: Options, settings: Settings) -> list[tuple[str, int, str]]:
     return [
         *((settings.station_host, settings.station_port + index, "--station-port") for index in edges),
         *((settings.operator_host, settings.http_port + index, "--http-port") for index in edges),
+        *((settings.transfer_host, settings.transfer_port + index, "--transfer-port") for index in edges),
         *((settings.worker_host, settings.worker_port + index, "--worker-port") for index in workers),
     ]

@@ -12,6 +12,7 @@ from shared.settings.model import Settings
 from shared.settings.networks import networks
 from shared.settings.people import scope_map
 from shared.settings.secret import Secret, SecretUrl
+from shared.urls import malformed
 
 PREFIX: Final = "AMPSTREAM_"
 FILE_SUFFIX: Final = "_FILE"
@@ -137,6 +138,8 @@ def _malformed(settings: Settings) -> list[str]:
             found.append(f"AMPSTREAM_REDIS_URL: {error}")
     if settings.public_url and not settings.public_url.startswith(("http://", "https://")):
         found.append("AMPSTREAM_PUBLIC_URL must begin with http:// or https://")
+    if wrong := malformed(settings.transfer_allowed):
+        found.append(f"AMPSTREAM_TRANSFER_ALLOWED: {', '.join(wrong)}: write scheme://host, without a path")
     try:
         networks(settings.trusted_proxies)
     except ValueError as error:

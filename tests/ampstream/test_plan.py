@@ -41,9 +41,11 @@ async def test_stages_and_ports(tmp_path: Path, http: aiohttp.ClientSession) -> 
     specs = {spec.name: spec for stage in made.stages for spec in stage}
     assert specs["edge-1"].environ["AMPSTREAM_STATION_PORT"] == "9101"
     assert specs["edge-1"].environ["AMPSTREAM_HTTP_PORT"] == "8081"
+    assert specs["edge-1"].environ["AMPSTREAM_TRANSFER_PORT"] == "9081"
+    assert specs["worker-0"].environ["AMPSTREAM_TRANSFER_DIR"] == str(tmp_path / "files")
     assert specs["worker-1"].environ["AMPSTREAM_WORKER_PORT"] == "8181"
     assert dict(specs["edge-1"].urls)["stations"] == "ws://127.0.0.1:9101/ocpp/<station id>"
-    assert {port for _, port, _ in made.ports} == {9100, 9101, 8080, 8081, 8180, 8181}
+    assert {port for _, port, _ in made.ports} == {9100, 9101, 8080, 8081, 9080, 9081, 8180, 8181}
     command = " ".join(specs["simulator"].command)
     assert "ws://127.0.0.1:9100/ocpp" in command
     assert "ws://127.0.0.1:9101/ocpp" in command

@@ -26,7 +26,7 @@ class Up:
 
     def __init__(self, data: Path, *options: str) -> None:
         self.data = data
-        ports = [f"--{name}-port={free_port()}" for name in ("station", "http", "worker")]
+        ports = [f"--{name}-port={free_port()}" for name in ("station", "http", "worker", "transfer")]
         environ = {name: value for name, value in os.environ.items() if not name.startswith("AMPSTREAM_")}
         self.log = (data.parent / "up.log").open("a")
         self.process = subprocess.Popen(

@@ -13,7 +13,7 @@ from shared.envelopes import Command, Kind
 from shared.ocpp.actions import actions_of
 from shared.ocpp.versions import OCPP16
 from shared.policy import Policy
-from shared.records.events import FirmwareUpdate
+from shared.records.events import ConfigurationDrifted, FirmwareUpdate
 from shared.records.firmware import UpdateResult
 from shared.records.packing import unpack
 from shared.records.requests import BeginUpdate, ReadConfiguration, StopUpdate, UpdateStation
@@ -309,6 +309,21 @@ def test_the_configuration_is_read_afterwards() -> None:
     world.boot("2.0.0")
     world.advance(registration.SETTLE_MS / 1000 + 1)
     assert world.sent[-1][2] == "GetConfiguration"
+
+
+def test_what_the_new_firmware_changed_is_flagged() -> None:
+    """Keys that differ after the update are a drift."""
+    world = Updated({"LocalAuthorizeOffline": "true"})
+    world.begin()
+    world.accept()
+    world.boot("2.0.0")
+    world.advance(registration.SETTLE_MS / 1000 + 1)
+    call = world.sent[-1]
+    assert call[2] == "GetConfiguration"
+    listed = [{"key": "LocalAuthorizeOffline", "readonly": False, "value": "false"}]
+    world.answer(call[1], {"configurationKey": listed})
+    (drift,) = world.events_of(ConfigurationDrifted)
+    assert drift.names == ("LocalAuthorizeOffline",)
 
 
 def test_locations_are_in_no_record_that_has_ended() -> None:
