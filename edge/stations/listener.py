@@ -203,7 +203,7 @@ class Listener:
             assert self._prefaces is not None, "it listens"
             header = self._prefaces.header_of(transport)
             address = (header.address if header is not None else "") or origin.peer_of(transport)
-            _log.info("TLS handshake failed", address=address, result=result, reason=reason)
+            _log.debug("TLS handshake failed", address=address, result=result, reason=reason)
             kind = "InvalidStationCertificate" if result == "certificate" else "TlsHandshakeFailed"
             self._node.security.note(kind, address=address, info=reason)
 

@@ -6,6 +6,7 @@ points.py     places in a process where it kills or stops itself, armed by a fil
 charger.py    Charger: one station played step by step, which notes everything in the ledger before it says it
 ports.py      ports that belong to one test process until it ends
 link.py       Link: the network between a process and Redis, which may fall silent
+strangers.py  who dials in and is no station, by the thousand
 badline.py    BadLine: the network between stations and an edge, slow and lossy
 journal.py    Journal: what stations executed, and over which socket, synced before they answer
 orders.py     commands asked for through the API, and the auditor of I8
