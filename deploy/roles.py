@@ -19,7 +19,7 @@ _SCRIPTS: Final = "script|load evalsha"
 _SERVER: Final = "time info config|get"
 """The clock, and what durability is checked by."""
 _READING: Final = (
-    "get pttl hget hgetall hmget hlen hvals lrange scard smembers xrange xrevrange xinfo|stream "
+    "get pttl hget hgetall hmget hkeys hlen hvals lrange scard smembers xrange xrevrange xinfo|stream "
     "zcard zcount zlexcount zmscore zrange zscan zscore"
 )
 """What `shared.records` and its queries read with."""
@@ -59,7 +59,7 @@ WORKER: Final = Role(
     "worker",
     "Decides and writes everything; arq's jobs, and the expiry of presence keys. `ampstream doctor` runs as this user.",
     f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} "
-    "exists hexists hkeys smismember xlen zrangebyscore zrevrange "
+    "exists hexists smismember xlen zrangebyscore zrevrange "
     "set del unlink persist pexpire expire incrby hset hdel hsetnx hincrby hstrlen lpush ltrim sadd srem "
     "xadd xdel xack xtrim xautoclaim xreadgroup xpending xgroup|create xgroup|delconsumer xinfo|groups xinfo|consumers "
     "zadd zrem zremrangebyscore scan hscan sscan memory|usage "
