@@ -16,7 +16,7 @@ from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import TTL_S, System
 
 pytestmark = pytest.mark.chaos
-STATIONS: Final = 20
+STATIONS: Final = 8
 NOISE: Final = "for n = 1, 200000 do redis.call('SET', 'noise:' .. n, '1', 'PX', 500 + n % 6000) end"
 
 
@@ -24,13 +24,13 @@ async def test_all_offline_by_the_sweep(shared_system: System, ledger: LedgerFil
     """F23: the stations of an edge that died are all offline within TTL + 2 s, and told so once (I7)."""
     system, client = shared_system, shared_system.valkey.client()
     before = client.config_get("notify-keyspace-events")
-    chargers = [Charger(system.station_urls, f"LOST{n:02}", ledger) for n in range(STATIONS)]
+    chargers = [Charger(system.station_urls, f"LOST{n}", ledger) for n in range(STATIONS)]
     for charger in chargers:
         await charger.connect(edge=1)
     await asyncio.gather(*(charger.boot() for charger in chargers))
     operator = system.operator(0)
     # Until all have answered a ping: who never did lives as long as TCP's keepalive is answered.
-    found = await checks.steady(operator, "LOST00", "online", 2)
+    found = await checks.steady(operator, "LOST0", "online", 2)
     client.config_set("notify-keyspace-events", "")
     try:
         await asyncio.to_thread(client.eval, NOISE, 0)

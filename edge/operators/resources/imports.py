@@ -93,6 +93,7 @@ async def import_tags(call: Call[ImportOptions, None]) -> ImportReport:
     if columns is None:
         raise ProblemError("bad_body", "the body is empty; its first line names the columns")
     await _write(call.lane, batch, report, dry_run=call.params.dry_run)
+    call.notes |= {"rows": report.rows, "created": report.created, "replaced": report.replaced, "failed": report.failed}
     return report
 
 
