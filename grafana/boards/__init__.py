@@ -5,6 +5,7 @@ pipeline    a frame's path: rate, errors, duration of each step, and the queues 
 edge        each edge: sockets, frames, pings, its loop
 charging    commands to stations, transactions, energy, authorization, what stations report of themselves
 redis       memory, persistence, commands, as redis_exporter and our own processes see them
+proofs      a row of it: keys and certificates of stations
 sites       a row of it: sites, how full they are, what their stations are told
 common      panels and thresholds that several share
 """

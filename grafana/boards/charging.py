@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from grafana.boards.proofs import PROOFS
 from grafana.boards.sites import SITES
 from grafana.builder.dashboards import Dashboard, Row
 from grafana.builder.panels import Panel
@@ -240,5 +241,5 @@ CHARGING: Final = Dashboard(
     "ampstream-charging",
     "Ampstream: Commands & Charging",
     "What operators and drivers notice: commands, transactions, energy, refusals, and what stations report.",
-    (_COMMANDS, _TRANSACTIONS, SITES, _STATIONS, _CONFIGURATION),
+    (_COMMANDS, _TRANSACTIONS, SITES, _STATIONS, _CONFIGURATION, PROOFS),
 )

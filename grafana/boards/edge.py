@@ -54,6 +54,14 @@ _SOCKETS: Final = Row(
             colours=_PROFILES,
         ),
         Panel(
+            "TLS handshakes by outcome",
+            "A minute; refused: stations do not like our certificate, certificate: we do not like theirs.",
+            ((per_minute(metrics.EDGE_TLS_HANDSHAKES, "result"), "{{result}}"),),
+            unit="opm",
+            colours=(("ok", "green"), ("certificate", "orange"), ("refused", "red")),
+            runbooks=("CertificatesExpiring",),
+        ),
+        Panel(
             "Life of a socket",
             "How long sockets lived that ended; short ones are stations that loop.",
             quantiles(metrics.EDGE_CONNECTION_SECONDS),

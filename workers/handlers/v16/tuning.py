@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
+
 from shared.ocpp.standard_keys import LIMIT_SUFFIX, METER_INTERVALS, METER_LISTS, standard_key
 from shared.ocpp.v16.enums import ConfigurationStatus, ResetType
 from shared.ocpp.v16.messages import ChangeConfigurationRequest, ResetRequest
 from shared.ocpp.versions import OCPP16
 from shared.records.commands import CommandRecord
+from shared.records.configuration import MASK
 from shared.records.templates import MeterKeys
+from workers.services import commands
 from workers.services.tuning import asking, running  # noqa: F401 - their timers and hooks are registered by import
 from workers.services.tuning.dialect import Call, Dialect, Outcome, speaks
 
@@ -20,6 +24,7 @@ _OUTCOMES: Final[dict[str, Outcome]] = {
     ConfigurationStatus.REJECTED.lower(): "refused",
 }
 _UNKNOWN: Final = ("NotImplemented", "NotSupported")
+_SECRET: Final = "authorizationkey"  # noqa: S105 - the key's name
 _LOST: Final = frozenset({"timed_out", "expired", "cancelled"})
 
 
@@ -59,6 +64,15 @@ def _kind(key: str) -> str:
 
 def _limit_key(key: str) -> str:
     return key + LIMIT_SUFFIX
+
+
+@commands.sheds(ChangeConfigurationRequest.action)
+def _without_key(command: CommandRecord) -> str:
+    """Keep no password: whoever sends one by hand has it in the record until the station has answered."""
+    payload = msgspec.json.decode(command.payload)
+    if str(payload.get("key", "")).lower() != _SECRET:
+        return command.payload
+    return msgspec.json.encode({**payload, "value": MASK}).decode()
 
 
 speaks(
