@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 import msgspec
 
+from ampstream.bench.load import Measured
 from ampstream.bench.targets import Target, at_most
 from shared.records.profiles import Assigned, Limits, Period, Profile
 from shared.records.sites import Amount, Circuit, Place, Site, Strategy
@@ -24,7 +25,6 @@ from workers.jobs.sites.knowing import Run
 from workers.jobs.sites.seeing import Seen
 
 if TYPE_CHECKING:
-    from ampstream.bench.load import Measured
     from ampstream.bench.scenarios import Bench
 
 SIZES: Final = (10, 100, 1000)
