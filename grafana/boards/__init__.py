@@ -6,6 +6,7 @@ edge        each edge: sockets, frames, pings, its loop
 charging    commands to stations, transactions, energy, authorization, what stations report of themselves
 redis       memory, persistence, commands, as redis_exporter and our own processes see them
 proofs      a row of it: keys and certificates of stations
+files       a row of it: campaigns of firmware, files that stations fetch and leave
 sites       a row of it: sites, how full they are, what their stations are told
 common      panels and thresholds that several share
 """
