@@ -103,8 +103,8 @@ async def test_three_makes(system: System, operator: Operator) -> None:
         (begun,) = await _json(operator, "probe", good)
         assert (begun["state"], begun["checks_done"]) == ("complete", begun["checks"])
         assert await state_of(operator, good, "verified")
-        for station in list(stations)[1:]:
-            assert (await operator.request("POST", f"/stations/{station}/probe", json={}))[0] == 202
+        (job,) = await _json(operator, "probe", "start", "--stations", ",".join(list(stations)[1:]))
+        assert (job["kind"], {name: n for name, n in job["outcomes"].items() if n}) == ("probe", {"accepted": 2})
         for station, make in stations.items():
             assert (await ended(operator, station))["state"] == "complete"
             text = await _cli(operator, "probe", "report", station)
