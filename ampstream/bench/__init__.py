@@ -11,6 +11,8 @@
     scenarios    throughput, latency, connections, storm; what a scenario is given
     commands     scenario: an operator's command to the station and back
     configure    scenario: a fleet from its boot to a template applied
+    authorize    scenario: whether a tag may charge, of many that are entered
+    local_lists  scenario: the local lists of a fleet filled and amended
     metering     scenario: what counting costs; `unmetered` runs the processes that count nothing
     sites        scenario: what one round of a site's allocator costs, without a system
     outcome      the size of a run and all figures of one

@@ -9,6 +9,7 @@
     authorize.py, transactions.py, meter_values.py   Authorize; StartTransaction, StopTransaction; MeterValues
     firmware.py             UpdateFirmware and SignedUpdateFirmware for campaigns
     tuning.py               ChangeConfiguration and Reset for templates
+    local_lists.py          SendLocalList, GetLocalListVersion
     charging_profiles.py    SetChargingProfile, ClearChargingProfile, GetCompositeSchedule
     configuration.py        GetConfiguration, read as loosely as stations write it
     commands.py             what the answers to the CSMS's messages mean, and promise
