@@ -15,6 +15,7 @@ limits.py        ampstream limits        profiles.py      ampstream profiles
 demand.py        ampstream demand        prices.py        ampstream prices
 probe.py         ampstream probe
 sites.py         ampstream site; site_tree.py: its tree
+firmware.py      ampstream firmware      files.py         ampstream files, ampstream diagnostics
 jobs.py          ampstream jobs, and ampstream send to many
 tokens.py        ampstream tokens        login.py         ampstream login, ampstream logout
 audit.py         ampstream audit         logins.py        where a login is kept, and how it is renewed

@@ -29,6 +29,7 @@ FILES: Final = Row(
             "A minute: downloading is the network or the link, installing the image.",
             ((per_minute(metrics.CAMPAIGN_ATTEMPTS, "stage"), "{{stage}}"),),
             unit="opm",
+            runbooks=("FirmwareCampaignStopped",),
         ),
         Panel(
             "Files moved",
