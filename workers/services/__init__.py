@@ -8,7 +8,7 @@
     transactions.py       starts        stops.py       stops        closing.py      how a record opens and ends
     metering.py           samples       registers.py   what they tell of energy     units.py   their numbers
     authorization.py      id tags       reported.py    what handlers hand over      flags.py   what may be odd
-    authorization_elsewhere.py  tags that are kept elsewhere        authorization_refused.py   starts refused after the fact
+    authorization_elsewhere.py  tags kept elsewhere             authorization_refused.py   starts refused too late
     local_lists/          local authorization lists: sent, verified, repaired
     reconciliation.py     open transactions of a station that came back
     commands.py           commands to a station             command_rules.py   what may be sent, repeated, accepted
