@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from typing import Any
 
@@ -16,7 +17,7 @@ from edge.operators.resources import ROUTES
 from shared.bus import keys
 from shared.envelopes import Reply
 from shared.records.audit import Checker, Entry, Link
-from shared.records.queries import audit
+from shared.records.queries import audit, tokens
 from shared.records.queries.audit import AuditLog
 from shared.settings import Settings
 from tests.edge.operators.stage import Stage, StageNode
@@ -151,9 +152,10 @@ async def test_the_list_filters_and_goes_on(stage: Stage) -> None:
 
 
 async def test_the_export_is_whole_and_verifies(stage: Stage) -> None:
-    """JSONL has the very text that was hashed; CSV has a line per entry."""
+    """JSONL has the very text that was hashed; CSV has a line per entry, and no cell that a spreadsheet runs."""
+    text, _ = await tokens.create(stage.lane, "=HYPERLINK(1)", "operate")
     for number in range(3):
-        await stage.ask("POST", "/tags", json={"id_tag": f"=T{number}", "note": "=1+1"})
+        await stage.ask("POST", "/tags", token=text, json={"id_tag": f"=T{number}", "note": "=1+1"})
     async with stage.http.get(f"{stage.url}/api/v1/audit/export", headers=stage.headers()) as response:
         assert response.content_type == "application/jsonl"
         lines = (await response.read()).splitlines()
@@ -164,7 +166,10 @@ async def test_the_export_is_whole_and_verifies(stage: Stage) -> None:
     async with stage.http.get(
         f"{stage.url}/api/v1/audit/export", params={"format": "csv"}, headers=stage.headers()
     ) as response:
-        assert len((await response.text()).splitlines()) == 7
+        rows = list(csv.reader((await response.text()).splitlines()))
+    assert len(rows) == 7
+    assert {row[4] for row in rows[1:]} == {"'=HYPERLINK(1)"}
+    assert not [cell for row in rows for cell in row if cell.startswith(("=", "+", "-", "@"))]
 
 
 async def test_processes_that_write_at_once_make_one_chain(stage: Stage) -> None:
