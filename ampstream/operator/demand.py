@@ -8,7 +8,7 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import cell, facts, moment, plural, table, when
+from ampstream.operator.show import cell, facts, moment, plural, span, table, when
 from shared.records.demand import DemandState
 
 LIMIT: Final = click.IntRange(min=0)
@@ -33,12 +33,11 @@ async def list_events(session: Session, *, state: str | None, limit: int) -> Non
             session.emit(item)
         return
     rows = [
-        (one["id"], one["name"], one["state"], moment(one["start_at"]), moment(one["end_at"]), one["kind"],
-         _limit(one), _target(one), one["source"])
+        (one["id"], one["name"], one["state"], moment(one["start_at"]), span(one["start_at"], one["end_at"]),
+         _limit(one), _target(one))
         async for one in items
     ]  # fmt: skip
-    columns = ("id", "~name", "state", "from", "until", "kind", "limit", "~of", "source")
-    session.out.print(table(columns, rows))
+    session.out.print(table(("id", "~name", "state", "from", "for", "~limit", "~of"), rows))
     session.out.print(f"[dim]{plural(len(rows), 'event')}[/]")
 
 

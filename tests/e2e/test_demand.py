@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
 
 from ampstream.simulate.behaviours import BEHAVIOURS
@@ -31,6 +32,16 @@ def _plan(_random: Random, outlet: Outlet, tags: Sequence[str]) -> Plan:
 
 
 CARS = Profile(name="eager", summary="cars that come at once", arrival=lambda _random: 0.1, plan=_plan)
+
+
+async def test_prices_from_a_file(system: System, operator: Operator, tmp_path: Path) -> None:
+    """Prices are written from a file of CSV and shown again, over the command line."""
+    file = tmp_path / "prices.csv"
+    file.write_text("start,end,price\n2099-01-01T00:00:00Z,2099-01-01T01:00:00Z,0.31\n")
+    assert "1 price written" in await _cli(operator, "prices", "put", str(file), "--area", "e2e", "--currency", "EUR")
+    shown = await _cli(operator, "prices", "show", "e2e")
+    assert "EUR/kWh" in shown
+    assert "0.31" in shown
 
 
 async def test_who_complied(system: System, operator: Operator) -> None:
@@ -69,6 +80,7 @@ async def test_who_complied(system: System, operator: Operator) -> None:
             return [one["complied"] for one in report["stations"]] == [True, False]
 
         await wait_until(concluded, 15)
+        assert "evening peak" in await _cli(operator, "demand", "list", "--state", "cancelled")
         text = await _cli(operator, "demand", "report", made["id"])
         assert "1 complied, 1 did not" in text
         assert "evening peak" in text
