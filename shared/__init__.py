@@ -8,6 +8,7 @@
 - `quirk_profiles`: what needs a choice per model, as data files
 - `smartcharging`: what charging profiles allow, and what is wrong with one, as pure functions
 - `durability`: what Redis must be before it is trusted
+- `certificates`: X.509 of stations: requests, an authority, revocation lists
 - `credentials`: how keys, passwords and tokens are kept and checked
 - `presence`: how long a station counts as there without a sign of life
 - `urls`: what in a URL is not shown, and which ones are allowed
