@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -59,6 +60,7 @@ async def test_from_a_key_to_a_certificate_and_no_way_back(system: System, opera
         await wait_until(lambda: fleet.stations[0].online, 20)
         await becomes(operator, lambda one: one["security_profile"] == 2)
         await _rotate(system, operator, made["key"])
+        _nowhere(system, fleet)
         await _certify(system, operator)
         output = await ok(system, "certificates", "revoke", NAME, "--reason", "stolen")
         assert "revoked" in output
@@ -90,6 +92,19 @@ async def _rotate(system: System, operator: Operator, old: str) -> None:
     assert all(
         one["payload"].get("value") == "***" for one in commands["items"] if one["payload"]["key"] == "AuthorizationKey"
     )
+
+
+def _nowhere(system: System, fleet: Fleet) -> None:
+    """The new key, which the station alone has, stands in no log and nowhere in Redis."""
+    identity = fleet.stations[0].identity
+    assert identity is not None
+    assert identity.key is not None
+    client = system.valkey.client()
+    stored = b"".join(client.dump(key) or b"" for key in client.scan_iter(count=1000))
+    logs = b"".join(path.read_bytes() for path in system.directory.glob("*.log"))
+    for secret in (identity.key, identity.key.hex().encode()):
+        assert secret not in stored
+        assert secret not in logs
 
 
 async def _certify(system: System, operator: Operator) -> None:
@@ -144,3 +159,34 @@ async def test_groups_and_roots(system: System, operator: Operator) -> None:
         await fleet.close()
         wheel.stop()
     await ok(system, "keys", "policies", "remove", "guarded")
+
+
+async def test_the_keys_of_a_fleet_rotate(system: System, operator: Operator) -> None:
+    """A job brings each station a key of its own, and is done when all have come with theirs."""
+    names = [f"ROTATE-{n}" for n in range(4)]
+    passwords = {}
+    for name in names:
+        _, made = await operator.request("POST", "/stations", json={"station_id": name, "make_key": True})
+        passwords[name] = bytes.fromhex(made["key"])
+    wheel = LoopWheel()
+    urls = [Endpoint.parse(url) for url in system.station_urls]
+    access = Access(passwords=passwords)
+    fleet = Fleet(World(wheel, NOBODY, speed=60), names, urls, access, model=BY_NAME["Pole Duo 22"])
+    fleet.start()
+    try:
+        await wait_until(lambda: all(station.online for station in fleet.stations), 20)
+        where = ("--stations", ",".join(names), "--rate", "50")
+        job = json.loads(await ok(system, "keys", "rotate", *where, "--json"))
+
+        async def taken() -> bool:
+            found = [await operator.get(f"/stations/{name}/credentials") for name in names]
+            return all(one["rotation"] and one["rotation"]["state"] == "taken" for one in found)
+
+        await wait_until(taken, 30)
+        await ok(system, "send", "Reset", "type=Soft", *where)
+        await ok(system, "jobs", "show", job["id"], "--wait")
+        given = {station.identity.key for station in fleet.stations if station.identity is not None}
+        assert len(given - set(passwords.values())) == len(names)
+    finally:
+        await fleet.close()
+        wheel.stop()
