@@ -16,8 +16,8 @@ from workers.services.smartcharging.allocation import Allocation
 
 from .model import METER_TICKS, START, TICK_MS, VOLTAGE, Car, Station, Yard
 
-DAY = 2_000
-"""Ticks: nearly three hours, as busy as a day."""
+DAY = 1_200
+"""Ticks: nearly two hours, as busy as a day."""
 REACTION = METER_TICKS + 8
 """Ticks until what can be lowered is: a meter's interval, a round, a command that is under way and its successor, and
 a car."""

@@ -1,0 +1,193 @@
+"""The parts of a round: what a meter says by phase, what the tree takes at a moment, what a station may still draw."""
+
+from __future__ import annotations
+
+import itertools
+
+import msgspec
+import pytest
+
+from shared.records.prices import PriceInterval
+from shared.records.profiles import Assigned, AssignedState, Limits, Period, Profile
+from shared.records.sites import Amount, BaseLoad, Circuit, LoadReading, Place, Site
+from shared.records.transactions import Plan, Reading, Sample, Transaction
+from shared.smartcharging.validation import StationLimits
+from workers.jobs.sites.deciding import Decision, Moment, decide
+from workers.jobs.sites.knowing import LOST_MS, NEVER, SETTLE_MS, Run, Told
+from workers.jobs.sites.seeing import Seen, drawn
+from workers.jobs.sites.tree import Temporary, nodes
+
+NOW = 1_700_000_000_000
+"""22:13 UTC."""
+HOUR = 3_600_000
+PLACE = Place(station_id="CP1", circuit="main", rotation="STR")
+SITE = Site(
+    name="yard", circuits=(Circuit(name="main", capacity=Amount((320, 320, 320))),), stations=(PLACE,), zone="UTC"
+)
+
+
+def reading(*samples: tuple[str, float, str, str]) -> tuple[Reading, ...]:
+    """Return a reading of (measurand, value, unit, phase)."""
+    return (Reading(NOW, tuple(Sample(name, value, unit, phase) for name, value, unit, phase in samples), NOW, 1),)
+
+
+def test_a_meter_by_phases_of_the_grid() -> None:
+    """Currents go where the rotation has them; power is spread over the phases that are known; energy tells nothing."""
+    currents = reading(("Current.Import", 16.0, "A", "L1"), ("Current.Import", 0.2, "A", "L2"))
+    found = drawn(currents, PLACE, 230, ())
+    assert found is not None
+    assert (found.amps, found.phases) == ((0, 160, 2), (1,))
+    for known, amps in [((), (53, 53, 53)), ((1,), (0, 160, 0))]:
+        found = drawn(reading(("Power.Active.Import", 3680.0, "W", "")), PLACE, 230, known)
+        assert found is not None
+        assert (found.amps, found.phases) == (amps, ())
+    assert drawn(reading(("Energy.Active.Import.Register", 5, "Wh", "")), PLACE, 230, ()) is None
+
+
+def test_what_a_circuit_takes_at_a_moment() -> None:
+    """Base loads add up to the root; the hour is the site's own; a fresh reading goes before the estimate."""
+    hours = tuple(Amount((hour, hour, hour)) for hour in range(24))
+    site = Site(
+        name="s",
+        zone="Europe/Berlin",
+        circuits=(
+            Circuit(name="main", capacity=Amount((630, 630, 630), 20_000), base_load=BaseLoad(hours=hours)),
+            Circuit(name="row", parent="main", capacity=Amount(None, 6900)),
+        ),
+    )
+    loads = {"row": LoadReading(amount=Amount(None, 690), at=NOW - 1000)}
+    temporary = {"main": Temporary(Amount((400, 700, 700)), "e1")}
+    main, row = nodes(site, loads, temporary, NOW)
+    assert main.circuit.base_load == (33, 33, 33)  # 23:13 in Berlin, and 10 of each phase below.
+    assert (main.limit, main.limit_w, main.window) == ((400, 630, 630), 20_000, "e1")
+    assert main.circuit.total == 20_000 * 10 // 230
+    assert (row.limit, row.base_source) == (None, "reading")
+    old = {"row": LoadReading(amount=Amount(None, 690), at=NOW - HOUR), "main": LoadReading(amount=Amount(), at=0)}
+    main, row = nodes(site, old, {}, NOW)
+    assert (main.base_source, row.base_source) == ("estimate", "stale")
+
+
+def assigned(version: int, state: AssignedState, at: int, name: str = "site:yard") -> Assigned:
+    """Return what a station's record says."""
+    profile = Profile(profile_id=1, purpose="default", kind="absolute", unit="A", periods=(Period(0, 0),))
+    return Assigned(profile=profile, name=name, version=version, state=state, accepted_at=at)
+
+
+def test_what_may_be_drawn_until_it_is_known() -> None:
+    """A lower limit counts when the car has followed, a refused one not at all, a lost one is sent anew."""
+    told = Told()
+    assert told.holds(320) == 320
+    told.send(160, 1, 0)
+    told.take_in(assigned(1, "accepted", 0), "site:yard", SETTLE_MS)
+    assert (told.holds(320), told.pending) == (160, False)
+    told.send(60, 2, 10_000)
+    told.take_in(assigned(2, "accepted", 11_000), "site:yard", 12_000)
+    assert (told.holds(320), told.pending) == (160, False)
+    told.take_in(assigned(2, "accepted", 11_000), "site:yard", 11_000 + SETTLE_MS)
+    assert told.holds(320) == 60
+    told.send(200, 3, 20_000)
+    assert (told.holds(320), told.pending) == (200, True)
+    told.take_in(assigned(3, "refused", 0), "site:yard", 21_000)
+    assert (told.holds(320), told.limit, told.refusals) == (60, 60, 1)
+    told.send(100, 4, 30_000)
+    told.take_in(assigned(3, "refused", 0), "site:yard", 30_000 + LOST_MS)
+    assert (told.holds(320), told.refusals) == (60, 2)
+    told.take_in(assigned(9, "accepted", 0, "night"), "site:yard", 70_000)
+    assert (told.holds(320), told.limit) == (320, NEVER), "somebody else's is in its place"
+
+
+def decided(seen: Seen, site: Site = SITE, run: Run | None = None, **more: object) -> Decision:
+    """Decide a round about one station."""
+    moment = msgspec.structs.replace(Moment(now=NOW, seen={"CP1": seen}), **more)
+    return decide(site, run or Run(), moment)
+
+
+def station(**more: object) -> Seen:
+    """Return a station that is there."""
+    made = Seen(known=True, online=True, ever=True, booted_at=1, readings={})
+    for name, value in more.items():
+        setattr(made, name, value)
+    return made
+
+
+def transaction(**more: object) -> Transaction:
+    """Return an open transaction."""
+    made = Transaction(
+        transaction_id=7, station_id="CP1", connector_id=1, id_tag="T", started_at=NOW, received_at=NOW,
+        meter_start_wh=0, start_key="",
+    )  # fmt: skip
+    return msgspec.structs.replace(made, **more)
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "may_draw"),
+    [
+        (station(), "idle", 320),
+        (station(online=False), "offline", 320),
+        (station(ever=False, online=False), "unknown", 0),
+        (Seen(), "unknown", 0),
+        (station(running={1: transaction()}), "charging", 320),
+        (station(running={1: transaction()}, online=False), "offline", 320),
+    ],
+)
+def test_what_was_never_told_counts_whole(seen: Seen, state: str, may_draw: int) -> None:
+    """Nothing that a station says of itself makes it count less than its fuse until it has taken a limit."""
+    (one,) = decided(seen).state.connectors
+    assert (one.state, one.may_draw) == (state, may_draw)
+
+
+def test_what_a_station_takes_is_what_it_is_sent() -> None:
+    """Watts where it takes no amperes, its highest stack level, no limit of 0 where that ends the session."""
+    takes = StationLimits(
+        units=frozenset({"W"}), max_stack_level=30, zero_ends=True, refused_kinds=frozenset({"absolute"})
+    )
+    small = msgspec.structs.replace(SITE, circuits=(Circuit(name="main", capacity=Amount((10, 10, 10))),))
+    ((name, ask),) = decided(station(takes=takes), small).asks
+    profile = getattr(ask, "profile", None)
+    assert isinstance(profile, Profile)
+    assert (name, profile.purpose, profile.unit, profile.stack_level, profile.kind) == (
+        "CP1",
+        "default",
+        "W",
+        8,
+        "relative",
+    )
+    assert profile.periods == (Period(0, 60 * 230 * 3),)
+    ((_, ask),) = decided(station(), small).asks
+    profile = getattr(ask, "profile", None)
+    assert isinstance(profile, Profile)
+    assert profile.periods == (Period(0, 0),)
+
+
+def test_ramps_and_hysteresis() -> None:
+    """A limit rises by the ramp and no more, not for a trifle, and not before the station's turn."""
+    site = msgspec.structs.replace(SITE, ramp=20, hysteresis=10, command_interval_s=30)
+    seen, run = station(running={1: transaction()}), Run()
+    limits: list[tuple[int, int]] = []
+    capacities = [320, 100, 105, 300, 300, 300]
+    for second in range(0, 60 * len(capacities), 20):
+        now, capacity = NOW + second * 1000, capacities[second // 60]
+        site = msgspec.structs.replace(site, circuits=(Circuit(name="main", capacity=Amount((capacity,) * 3)),))
+        for _, ask in decided(seen, site, run, now=now).asks:
+            profile = getattr(ask, "profile", None)
+            assert isinstance(profile, Profile)
+            if profile.purpose == "transaction":
+                limits.append((second, profile.periods[0].limit))
+            slot = f"{profile.purpose}/{profile.connector_id}/0"
+            one = msgspec.structs.replace(assigned(getattr(ask, "version", 0), "accepted", now), profile=profile)
+            seen.limits = Limits({**seen.limits.by_slot, slot: one})
+    # At once where the circuit is above its limit; 105 A is a trifle more; then 2 A a minute, since the last change.
+    assert limits[:3] == [(0, 320), (60, 100), (180, 140)]
+    assert all(later - earlier >= 30 for (earlier, _), (later, _) in itertools.pairwise(limits[1:]))
+    assert limits[-1][1] <= 100 + 20 * 5
+
+
+def test_cheap_hours_are_waited_for() -> None:
+    """Under `deadline` a plan with time to spare waits for a cheaper hour; without time, or prices, it charges."""
+    site = msgspec.structs.replace(SITE, strategy="deadline")
+    prices = (PriceInterval(NOW - HOUR, NOW + HOUR, 0.5), PriceInterval(NOW + HOUR, NOW + 9 * HOUR, 0.1))
+    easy = Plan(energy_wh=5_000, departs_at=NOW + 8 * HOUR)
+    hurried = Plan(energy_wh=40_000, departs_at=NOW + 2 * HOUR)
+    for plan, known, wanted in [(easy, prices, 0), (easy, (), 320), (hurried, prices, 320), (None, prices, 320)]:
+        found = decided(station(running={1: transaction(plan=plan)}), site, prices=known)
+        assert [one.wanted for one in found.state.connectors] == [wanted]
