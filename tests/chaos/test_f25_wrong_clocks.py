@@ -1,7 +1,7 @@
 """F25: the clocks of edges and workers are ten minutes off, each to its side; stations believe in 1970, or 2099.
 
 Redis's clock alone counts: presence, deadlines, expiries and the order of what happens stand on it, and a station's own
-times are kept as what they are..
+times are kept as what they are. The guard is that decisions and sweeps are handed Redis's time.
 """
 
 from __future__ import annotations
@@ -58,3 +58,17 @@ async def test_no_effect(tmp_path: Path, ledger: LedgerFile, monkeypatch: pytest
         station.station.pause_reading()
         found += await checks.presence(operator, "FUTURE", "offline", TTL_S + 2)
         checks.sound([*found, *await checks.liveness(system.valkey.client())])
+
+
+async def test_control_with_a_workers_clock(tmp_path: Path, ledger: LedgerFile) -> None:
+    """F25, control: a sweep that believes a worker's slow clock never misses a dead edge's station (I7)."""
+    guards = ["clock_slow", "own_time"]
+    async with running(tmp_path / "system", edges=2, workers=1, worker_guards=guards) as system:
+        station = Charger(system.station_urls, "GONE", ledger)
+        await station.connect(edge=0)
+        await station.boot()
+        # Until it has answered a ping: who never did lives as long as TCP's keepalive is answered.
+        found = await checks.steady(system.operator(1), "GONE", "online", 3)
+        system.edges[0].kill()
+        found += await checks.presence(system.operator(1), "GONE", "offline", TTL_S + 2)
+        assert "I7" in checks.broken(found)

@@ -24,6 +24,7 @@ do any of this.
     no_hold            (worker) deadlines that passed while nobody could speak are believed
     no_single_step     (worker) a job appends a station's request before it takes the station from its place
     short_pause        (worker) what no setting scales: how late a sweep notices that it was paused
+    own_time           (worker) the sweep believes the process's clock
     no_sweep           (worker) passed presence deadlines are not looked at
     no_quarantine      (worker) a poison entry is tried for ever
     no_atomicity       (worker) a commit is two commands instead of one script
