@@ -17,6 +17,7 @@ that it reports says exactly which of them it has taken (OCPP 1.6 section 5.10; 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -143,8 +144,9 @@ def member(version: int, item: Item) -> bytes:
     return f"{version:0{DIGITS}}/{item.id_tag.lower()}\0".encode() + pack(item)
 
 
+@lru_cache(maxsize=32_768)
 def read(found: bytes) -> tuple[int, Item]:
-    """Return the version and the item of a member."""
+    """Return the version and the item of a member; remembered, for a list goes to station after station."""
     head, _, packed = found.partition(b"\0")
     return int(head[:DIGITS]), unpack(packed, Item)
 

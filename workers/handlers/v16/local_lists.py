@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,7 @@ from shared.ocpp.v16.enums import UpdateStatus, UpdateType
 from shared.ocpp.v16.messages import GetLocalListVersionRequest, SendLocalListRequest
 from shared.ocpp.versions import OCPP16
 from shared.records.commands import CommandRecord
+from shared.records.transactions import TagAnswer
 from workers.services import commands
 from workers.services.local_lists.running import ORIGIN
 from workers.services.local_lists.words import Entry, Message, Result, Words, speaks
@@ -25,6 +27,20 @@ _RESULTS: Final[dict[str, Result]] = {
 }
 _UNKNOWN: Final = ("NotImplemented", "NotSupported")
 _LOST: Final = frozenset({"timed_out", "expired", "cancelled"})
+
+
+class _Kept(msgspec.Struct, rename="camel"):
+    """What is kept of a message: its list is passed over when it is read, and written empty."""
+
+    list_version: int
+    update_type: str
+    local_authorization_list: msgspec.Raw = msgspec.Raw(b"")
+
+    def emptied(self) -> dict[str, Any]:
+        return {"listVersion": self.list_version, "updateType": self.update_type, "localAuthorizationList": []}
+
+
+_decode: Final = msgspec.json.Decoder(_Kept).decode
 
 
 def _ask() -> Message:
@@ -47,10 +63,15 @@ def _send(number: int, full: bool, entries: Iterable[Entry]) -> Message:
     return SendLocalListRequest.action, payload
 
 
-def _entry(id_tag: str, answer: Any) -> dict[str, Any]:
-    if answer is None:
-        return {"idTag": id_tag}
-    return {"idTag": id_tag, "idTagInfo": msgspec.to_builtins(info(answer))}
+def _entry(id_tag: str, answer: TagAnswer | None) -> dict[str, Any]:
+    return {"idTag": id_tag} if answer is None else {"idTag": id_tag, "idTagInfo": _info(answer)}
+
+
+@lru_cache(maxsize=4096)
+def _info(answer: TagAnswer) -> dict[str, Any]:
+    """Return an IdTagInfo; most tags of a list have one of a few."""
+    found: dict[str, Any] = msgspec.to_builtins(info(answer))
+    return found
 
 
 def _result(command: CommandRecord) -> Result:
@@ -75,9 +96,7 @@ def _shed(command: CommandRecord) -> str:
     """Keep of what Ampstream sent the number and how many tags it had: a fleet's lists would fill the history."""
     if command.origin != ORIGIN:
         return command.payload
-    sent = msgspec.json.decode(command.payload)
-    sent["localAuthorizationList"] = []
-    return msgspec.json.encode(sent).decode()
+    return msgspec.json.encode(_decode(command.payload).emptied()).decode()
 
 
 speaks(

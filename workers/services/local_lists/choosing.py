@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -17,8 +19,8 @@ from .words import Entry, Words
 
 CHUNK: Final = 100
 """Tags in a message to a station that does not say how many it takes."""
-MAX_CHUNK: Final = 1000
-"""More would make frames of more than some 100 KiB."""
+MAX_CHUNK: Final = 500
+"""More would hold up the other stations of the partition for milliseconds, and make frames of 50 KiB."""
 PAGES: Final = 8
 """So many pages of items that are not for this station are passed over in one decision; then a timer goes on."""
 _STATUSES: Final = {"accepted": "Accepted", "blocked": "Blocked", "expired": "Expired", "invalid": "Invalid"}
@@ -55,25 +57,25 @@ def choose(draft: Draft, run: ListRun, head: Head, room: Room) -> Chunk:
     """Return the next message's entries behind what the station has; raises `Missing` for pages not yet loaded."""
     local: LocalList = draft.listed
     cursor = "" if run.full else local.cursor
-    place = site_of(draft)
     most = room.at_once
     if run.whole and room.in_all:
         most = min(most, max(room.in_all - run.sent, 0))
         if not most:
             return Chunk((), end_of(head.version), True)
-    size = min(max(2 * most, CHUNK), 2 * MAX_CHUNK)
+    size, show = min(most, MAX_CHUNK) + 1, _shower(draft, run)
     entries: list[Entry] = []
     for _ in range(PAGES):
         page: tuple[tuple[int, Item], ...] = draft.get(WantListItems(local.policy, cursor, head.version, size))
-        for version, item in page:
+        for place, (_, item) in enumerate(page):
             if len(entries) == most:
-                return Chunk(tuple(entries), cursor, False)
-            cursor = after(version, item)
-            entry = _entry(draft, item, place, whole=run.whole)
+                # The page begins where the last one ended: with its first item nothing of it was taken.
+                return Chunk(tuple(entries), after(*page[place - 1]) if place else cursor, False)
+            entry = show(item)
             if entry is not None:
                 entries.append(entry)
         if len(page) < size:
             return Chunk(tuple(entries), end_of(head.version), True)
+        cursor = after(*page[-1])
     return Chunk(tuple(entries), cursor, False)
 
 
@@ -84,10 +86,16 @@ def site_of(draft: Draft) -> str:
     return f"{site.lower()}\n{group.lower()}"
 
 
-def _entry(draft: Draft, item: Item, place: str, *, whole: bool) -> Entry | None:
-    """Return an item as the station gets it; None where that needs no word: a whole list names no tag that left."""
-    spelt = quirks_of(draft.station).listed(item.id_tag)
-    here = item.status and (not item.sites or not set(place.split("\n")).isdisjoint(item.sites))
-    if here:
-        return spelt, TagAnswer(_STATUSES[item.status], item.expires_at, item.parent)
-    return None if whole else (spelt, None)
+def _shower(draft: Draft, run: ListRun) -> Callable[[Item], Entry | None]:
+    """Return what makes of an item what the station gets; None where it needs no word of it."""
+    rules, here = quirks_of(draft.station), set(site_of(draft).split("\n"))
+    is_plain = not (rules.tag_reversed or rules.tag_digits or rules.tag_case)
+    answer = lru_cache(maxsize=256)(TagAnswer)
+
+    def show(item: Item) -> Entry | None:
+        spelt = item.id_tag if is_plain else rules.listed(item.id_tag)
+        if item.status and (not item.sites or not here.isdisjoint(item.sites)):
+            return spelt, answer(_STATUSES[item.status], item.expires_at, item.parent)
+        return None if run.whole else (spelt, None)  # A whole list names no tag that left.
+
+    return show
