@@ -11,7 +11,7 @@ from typing import Final
 EVENTS: Final = "idx:demand"
 """Sorted set: demand response events by their start (ms)."""
 ACTIVE: Final = "idx:demand:active"
-"""Sorted set, all scores 0: events about which something is still to be done."""
+"""Sorted set: events about which something is still to be done, by when that begins (ms): their start, 0 for now."""
 SOURCES: Final = "idx:demand:sources"
 """Hash: what an event is called where it came from -> its ids here, by spaces."""
 RUNNER: Final = "lock:demand"

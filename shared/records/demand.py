@@ -28,7 +28,7 @@ StationOutcome = Literal["waiting", "sent", "taken", "refused", "away", "site"]
 ORIGIN: Final = "demand"
 OPERATOR: Final = "operator"
 OPENADR: Final = "openadr"
-MAX_EVENTS: Final = 500
+MAX_EVENTS: Final = 5000
 """That have not ended, at a time."""
 BASELINE_MS: Final = 15 * 60_000
 """What was drawn in so long before the start is what a reduction is counted from."""

@@ -43,7 +43,11 @@ async def create(lane: Lane, event: DemandEvent) -> DemandRecord:
     swap = SWAP_RECORD.command(keys=[keys.record(event.event_id)], args=[b"", pack(made)])
     await replies(
         lane,
-        [("ZADD", keys.EVENTS, event.start_at, event.event_id), ("ZADD", keys.ACTIVE, 0, event.event_id), swap],
+        [
+            ("ZADD", keys.EVENTS, event.start_at, event.event_id),
+            ("ZADD", keys.ACTIVE, event.start_at, event.event_id),
+            swap,
+        ],
     )
     return made
 
@@ -79,7 +83,10 @@ async def cancel(lane: Lane, event_id: str, at: int, by: str) -> DemandRecord | 
             return None
         return msgspec.structs.replace(now, state="cancelled", changed_at=at, changed_by=by)
 
-    return await change(lane, event_id, cancelled)
+    changed = await change(lane, event_id, cancelled)
+    if changed is not None:
+        await lane.one("ZADD", keys.ACTIVE, "XX", 0, event_id)
+    return changed
 
 
 async def page(
@@ -94,9 +101,10 @@ async def page(
     return await page_of(source, load, lambda one: state is None or one.state == state, after, limit)
 
 
-async def active(lane: Lane) -> list[DemandRecord]:
-    """Return every event about which something is still to be done."""
-    ids = [one.decode() for one in await lane.one("ZRANGE", keys.ACTIVE, 0, -1)]
+async def active(lane: Lane, until: int | None = None) -> list[DemandRecord]:
+    """Return every event about which something is still to be done; `until`: that has begun by then (ms)."""
+    found = await lane.one("ZRANGE", keys.ACTIVE, "-inf", "+inf" if until is None else until, "BYSCORE")
+    ids = [one.decode() for one in found]
     return [one for one in await records(lane, ids) if one is not None]
 
 
@@ -105,11 +113,14 @@ async def done(lane: Lane, event_id: str) -> None:
     await lane.one("ZREM", keys.ACTIVE, event_id)
 
 
-async def windows(lane: Lane, site: Site) -> list[Window]:
-    """Return the limits that events set on a site's circuits, now or later; `demand.limit_at` says which hold."""
+async def windows(lane: Lane, site: Site, until: int | None = None) -> list[Window]:
+    """Return the limits that events set on a site's circuits; `demand.limit_at` says which hold.
+
+    `until`: those alone that begin by then (ms); a site may have a day of them before it, in quarters of an hour.
+    """
     found: list[Window] = []
     root = next((one.name for one in site.circuits if not one.parent), "")
-    for one in await active(lane):
+    for one in await active(lane, until):
         event, cap = one.event, one.cap or one.event.cap
         if event.site == site.name and one.open and cap is not None:
             circuit = event.circuit or root

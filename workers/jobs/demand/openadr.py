@@ -94,7 +94,11 @@ class Ven:
                 continue
             if before is not None:
                 await self._cancel(before, now)
-            ids = await self._make(event, mark, now)
+            try:
+                ids = await self._make(event, mark, now)
+            except demand.TooMany:
+                log.warning("an event of the VTN has to wait: too many have not ended", vtn_event=event.id[:100])
+                continue
             became = Known(mark, event.program_id, tuple(ids), oadr.reports_wanted(event))
             await self._lane.one("HSET", keys.SOURCES, event.id, pack(became))
         for name in known.keys() - {event.id for event in events}:

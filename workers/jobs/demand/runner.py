@@ -84,7 +84,9 @@ class Conductor:
         if taken is None:
             await self._lane.one("PEXPIRE", demand_keys.RUNNER, HOLD_MS)
         now = int(seconds) * 1000 + int(micros) // 1000
-        events = await demand.active(self._lane)
+        events = await demand.active(self._lane, now)
+        ids = {one.event.event_id for one in events}
+        self._next = {what: at for what, at in self._next.items() if ":" not in what or what.partition(":")[0] in ids}
         for record in events:
             try:
                 await self._advance(record, now)

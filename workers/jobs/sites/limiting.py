@@ -25,7 +25,7 @@ class Limiting(msgspec.Struct, frozen=True):
 
 async def read(lane: Lane, site: Site, now: int) -> Limiting:
     """Return what holds at a site at a moment (ms); prices are read where its strategy looks at them."""
-    held = limit_at(await demand.windows(lane, site), now)
+    held = limit_at(await demand.windows(lane, site, now), now)
     root = next((one.name for one in site.circuits if not one.parent), "")
     temporary = {circuit or root: Temporary(one.amount, ", ".join(one.events)) for circuit, one in held.items()}
     known = await prices(lane, DEFAULT_AREA) if site.strategy == "deadline" else None
