@@ -69,11 +69,11 @@ CHECKS: Final[dict[str, Check]] = {
     "levels": Check("Highest stack level", "Levels up to ChargeProfileMaxStackLevel are taken.", "§9.4.1"),
     "clear_level": Check("Clear by stack level", "Profiles of the level are cleared, others stay.", "§5.5, §6.13"),
     "clear_purpose": Check("Clear by purpose", "Profiles of the purpose are cleared, others stay.", "§5.5, §6.13"),
-    "zero": Check("Limit of 0", "A limit is a number from 0 on; 0 leaves nothing to draw.", "§7.14"),
     "minimum": Check("Lowest limit", "Limits have no lower bound; IEC 61851 lets a car charge from 6 A on.", "§7.14"),
     "periods": Check("Periods", "As many as ChargingScheduleMaxPeriods says.", "§7.13, §9.4.3"),
     "installed": Check("Profiles at a time", "As many as MaxChargingProfilesInstalled says.", "§9.4.5"),
     "obeys": Check("Limit kept", "The current stays at or below the limit.", "§3.13, §7.12"),
     "pauses": Check("Pause and go on", "At 0 nothing is drawn; with a limit again charging goes on.", "§3.13, §7.14"),
+    "zero": Check("Limit of 0", "A limit is a number from 0 on; 0 leaves nothing to draw.", "§7.14"),
 }
 """By name, in the order in which they are tried."""

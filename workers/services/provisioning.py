@@ -188,6 +188,7 @@ def _forget(draft: Draft) -> None:
         keys.commands,
         keys.configuration,
         keys.configuration_history,
+        keys.probe,
         keys.drifts,
     )
     for name in gone:

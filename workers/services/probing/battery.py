@@ -48,12 +48,12 @@ SCRIPTS: Final[dict[str, Callable[[Hand], Script]]] = {
     "levels": sizes.levels,
     "clear_level": clearing("level"),
     "clear_purpose": clearing("purpose"),
-    "zero": sizes.zero,
     "minimum": sizes.minimum,
     "periods": sizes.periods,
     "installed": sizes.installed,
     "obeys": drawing.obeys,
     "pauses": drawing.pauses,
+    "zero": sizes.zero,
 }
 DRAWING: Final = frozenset({"obeys", "pauses"})
 
@@ -171,6 +171,8 @@ def _skipped(hand: Hand, name: str) -> str:
         return "the station takes no default profile"
     if name in DRAWING and not hand.bench.transaction_id:
         return "no transaction was compared (--with-transaction)"
+    if name == "zero" and known.zero is not None:
+        return "tried with a car: pause and go on"
     if name == "clear_level" and not known.max_stack_level:
         return "there is one stack level"
     if name == "clear_purpose" and "station_max" not in known.purposes:

@@ -38,12 +38,13 @@ def obeys(hand: Hand) -> Script:
 
 def pauses(hand: Hand) -> Script:
     """Set a limit of 0 and take it off again: charging pauses, and goes on."""
-    if hand.known.zero in ("refused", None):
-        return hand.found("untested", "a limit of 0 was not taken")
     profile = hand.profile(0, connector_id=hand.bench.connector_id)
     answer = yield from hand.install(profile)
+    if answer.outcome == "lost":
+        return hand.found("untested", "no answer")
     if not answer.accepted:
-        return hand.found("untested", f"the profile was not taken: {answer.words}")
+        hand.learn(zero="refused")
+        return hand.found("failed", f"a limit of 0 is not taken: it answered {answer.words}")
     during = yield from hand.measure("under 0 A")
     if during is None or (during.running and during.current is None):
         return hand.found("untested", "there was no sample of the current")
