@@ -84,7 +84,7 @@ class NewPolicy(PolicyBody, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 @_route(
     "GET", "/authorization/policies", "List authorization policies", scope="read", response=Page[AuthorizationPolicy]
 )
-async def list_policies(call: Call[Any, None]) -> Page[AuthorizationPolicy]:
+async def list_authorization_policies(call: Call[Any, None]) -> Page[AuthorizationPolicy]:
     """Return all policies, the strongest first, with their lists and how stations hold them."""
     return Page(await _shown(call.lane, records.in_force((await policies.every(call.lane)).values())), None)
 
@@ -93,7 +93,7 @@ async def list_policies(call: Call[Any, None]) -> Page[AuthorizationPolicy]:
     "POST", "/authorization/policies", "Create an authorization policy", scope="operate", body=NewPolicy,
     response=AuthorizationPolicy, status=201, errors=("conflict",),
 )  # fmt: skip
-async def create_policy(call: Call[Any, NewPolicy]) -> Answer:
+async def create_authorization_policy(call: Call[Any, NewPolicy]) -> Answer:
     """Say how tags are authorized at stations. Keys are set at the next boot or read, lists are sent at once."""
     record = call.body.record(call.body.name, await now_ms(call.lane))
     try:
@@ -109,7 +109,7 @@ async def create_policy(call: Call[Any, NewPolicy]) -> Answer:
     "GET", "/authorization/policies/{name}", "Show an authorization policy", scope="read", params=PolicyPath,
     response=AuthorizationPolicy, errors=("not_found",),
 )  # fmt: skip
-async def show_policy(call: Call[PolicyPath, None]) -> AuthorizationPolicy:
+async def show_authorization_policy(call: Call[PolicyPath, None]) -> AuthorizationPolicy:
     """Return a policy with its list and how stations hold it."""
     found = (await policies.every(call.lane)).get(call.params.name)
     if found is None:
@@ -121,7 +121,7 @@ async def show_policy(call: Call[PolicyPath, None]) -> AuthorizationPolicy:
     "PUT", "/authorization/policies/{name}", "Create or replace an authorization policy", scope="operate",
     params=PolicyPath, body=PolicyBody, response=AuthorizationPolicy, also=(201,), errors=("conflict",),
 )  # fmt: skip
-async def put_policy(call: Call[PolicyPath, PolicyBody]) -> Answer:
+async def put_authorization_policy(call: Call[PolicyPath, PolicyBody]) -> Answer:
     """Write a policy whole. What it sets is set at the next boot or read, or by applying templates."""
     record = call.body.record(call.params.name, await now_ms(call.lane))
     try:
@@ -135,7 +135,7 @@ async def put_policy(call: Call[PolicyPath, PolicyBody]) -> Answer:
     "DELETE", "/authorization/policies/{name}", "Delete an authorization policy", scope="operate", params=PolicyPath,
     status=204, errors=("not_found",),
 )  # fmt: skip
-async def delete_policy(call: Call[PolicyPath, None]) -> None:
+async def delete_authorization_policy(call: Call[PolicyPath, None]) -> None:
     """Forget a policy; its stations' lists are emptied, what it has configured stays."""
     if not await policies.delete(call.lane, call.params.name):
         raise missing("authorization policy", call.params.name)
