@@ -58,7 +58,7 @@ async def rotate_key(call: Call[StationPath, None]) -> Answer:
 
 
 @_route("GET", "/security-policies", "List security policies", scope="read", response=Page[SecurityPolicy])
-async def list_policies(call: Call[Any, None]) -> Page[SecurityPolicy]:
+async def list_security_policies(call: Call[Any, None]) -> Page[SecurityPolicy]:
     """Return the least security profile of each group that has one."""
     found = await certificates.policies(call.lane)
     return Page([SecurityPolicy(group=group, minimum_profile=least) for group, least in found.items()], None)
