@@ -50,6 +50,11 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"
 
+    @property
+    def keepalive(self) -> dict[str, Any]:
+        """What redis-py is told beside the URL: TCP's keepalive, which it refuses for a Unix socket."""
+        return {} if self.path else {"socket_keepalive": True}
+
     @classmethod
     def parse(cls, url: str) -> Address:
         """Read `redis://`, `rediss://` or `unix://`; raises ValueError that says what is wrong, never the password."""

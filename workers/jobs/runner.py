@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from shared import metrics
 from shared.bus import keys
-from shared.bus.lane import Lane
+from shared.bus.lane import Address, Lane
 from shared.logs import get_logger
 from shared.settings import Settings
 
@@ -55,11 +55,12 @@ async def run(settings: Settings, lane: Lane, partitions: int, jobs: Sequence[Sc
 
 def make_pool(settings: Settings) -> ArqRedis:
     """Return arq's connections, with the limits that it would leave out; they connect when first used."""
+    url = settings.redis_url.reveal()
     connections = ConnectionPool.from_url(
-        settings.redis_url.reveal(),
+        url,
         socket_connect_timeout=settings.redis_connect_timeout_s,
         socket_timeout=settings.redis_timeout_s,
-        socket_keepalive=True,
+        **Address.parse(url).keepalive,
         retry_on_timeout=False,
         max_connections=MAX_CONNECTIONS,
         encoding="utf8",

@@ -58,9 +58,10 @@ class Expiries:
 
 async def listen(url: str, expiries: Expiries) -> None:
     """Tell `expiries` of each presence key that expires; reconnects for ever, until cancelled."""
-    channel_name = f"__keyevent@{Address.parse(url).database}__:expired"
+    address = Address.parse(url)
+    channel_name = f"__keyevent@{address.database}__:expired"
     while True:
-        client = redis.asyncio.Redis.from_url(url, socket_keepalive=True, health_check_interval=10)
+        client = redis.asyncio.Redis.from_url(url, **address.keepalive, health_check_interval=10)
         try:
             async with client.pubsub() as channel:
                 await channel.subscribe(channel_name)

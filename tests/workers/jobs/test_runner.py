@@ -45,6 +45,25 @@ async def test_jobs_go_on_after_redis_was_gone(settings: Settings, tmp_path: Pat
         await lane.close()
 
 
+async def test_jobs_run_over_a_unix_socket(settings: Settings, tmp_path: Path) -> None:
+    """What `ampstream up` uses: a socket in the file system."""
+    ran: list[bool] = []
+
+    async def probe(ctx: dict[Any, Any]) -> int:
+        ran.append(True)
+        return 0
+
+    with running_valkey(tmp_path) as server:
+        own = msgspec.structs.replace(settings, redis_url=type(settings.redis_url)(server.unix_url))
+        lane = Lane(server.unix_url, name="test")
+        task = asyncio.create_task(runner.run(own, lane, 1, [Scheduled(probe, EACH_SECOND)]))
+        await wait_until(lambda: ran, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await lane.close()
+
+
 async def test_end_is_not_held_up_by_a_missing_redis(settings: Settings, tmp_path: Path) -> None:
     """A worker that ends while Redis is away ends at once."""
     with running_valkey(tmp_path) as server:

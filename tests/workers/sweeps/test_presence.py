@@ -16,7 +16,7 @@ from shared.bus.scripts import BEAT_NODE
 from shared.records.packing import unpack
 from shared.records.stations import SessionRecord
 from shared.settings import Settings
-from tests.support import wait_until
+from tests.support import ValkeyServer, wait_until
 from tests.workers.jobs.stage import NODE, System, make_downlink
 from workers.main import Worker
 from workers.sweeps.due import Sweep
@@ -67,8 +67,9 @@ def transitions(cause: str) -> float:
     return metrics.PRESENCE_TRANSITIONS.labels("offline", cause).value
 
 
-async def test_expiry_of_the_key_wakes_the_sweep(settings: Settings, lane: Lane) -> None:
-    """The event of the presence key brings the sweep forward, well before its next round."""
+async def test_expiry_of_the_key_wakes_the_sweep(settings: Settings, lane: Lane, valkey_server: ValkeyServer) -> None:
+    """The event of the presence key brings the sweep forward, well before its next round; over a Unix socket too."""
+    settings = msgspec.structs.replace(settings, redis_url=type(settings.redis_url)(valkey_server.unix_url))
     async with running(settings, lane, sweep_interval_s=4.0) as system:
         begun = asyncio.get_running_loop().time()
         await system.dial("CP1", TTL_MS)
