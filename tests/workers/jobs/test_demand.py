@@ -14,6 +14,7 @@ import pytest
 from shared.bus import demand_keys, keys
 from shared.bus.lane import Lane, LaneLost
 from shared.envelopes import Command, Kind
+from shared.ocpp.timestamps import format_time
 from shared.policy import Policy
 from shared.records.demand import DemandEvent, DemandRecord, DemandStation
 from shared.records.packing import unpack
@@ -26,7 +27,9 @@ from shared.smartcharging.validation import StationLimits
 from tests.support import wait_until
 from tests.workers.jobs.stage import Station, System, stage
 from workers.jobs.demand import holding, runner
+from workers.jobs.demand.measuring import Span, measure
 from workers.jobs.demand.runner import Conductor
+from workers.jobs.sites import limiting
 from workers.services import registration
 
 MINUTE_MS = 60_000
@@ -140,7 +143,8 @@ async def test_stations_get_a_limit_and_lose_it(field: Field) -> None:
     profile = sent["CP1"]["csChargingProfiles"]
     assert (sent["CP1"]["connectorId"], profile["chargingProfilePurpose"]) == (0, "ChargePointMaxProfile")
     assert profile["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 4000.0}]
-    assert profile["validTo"] > profile["validFrom"]
+    assert profile["validTo"] > profile["chargingSchedule"]["startSchedule"]
+    assert "validFrom" not in profile
 
     async def over() -> bool:
         await field.beat(count=1)
@@ -281,6 +285,8 @@ async def test_a_site_is_limited_through_its_windows(field: Field) -> None:
     await field.beat()
     found = await demand.windows(field.lane, site)
     assert {one.cap for one in found} == {Amount(watts=20_000), Amount(watts=0)}
+    held = await limiting.read(field.lane, site, await field.now())
+    assert held.temporary["main"].amount == Amount(watts=0)
     assert await field.outcomes(share) == {"CP1": "site"}
     assert not field.calls
     missing = await field.event(site="nowhere", percent=1)
@@ -289,6 +295,33 @@ async def test_a_site_is_limited_through_its_windows(field: Field) -> None:
         "ended",
         "there is no site nowhere",
     )
+
+
+async def test_what_stations_drew(field: Field) -> None:
+    """By the register between two readings, open or closed; by power of all phases without it; nothing when idle."""
+    await field.dial("CP1", "CP2")
+    now = await field.now()
+    station = field.stations["CP1"]
+    begun = {"connectorId": 1, "idTag": "T", "meterStart": 1000, "timestamp": format_time(now - 40 * MINUTE_MS)}
+    number = (await station.call("StartTransaction", begun))[2]["transactionId"]
+
+    async def tell(minutes: int, **values: str) -> None:
+        samples = [{"measurand": name.replace("_", "."), "value": value} for name, value in values.items()]
+        reading = {"timestamp": format_time(now + minutes * MINUTE_MS), "sampledValue": samples}
+        await station.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [reading]})
+
+    await tell(-30, Energy_Active_Import_Register="3000", Power_Active_Import="6100")
+    await tell(-10, Energy_Active_Import_Register="5000")
+    await tell(-2, Energy_Active_Import_Register="5400")
+    spans = [Span(now - one * MINUTE_MS, now - other * MINUTE_MS) for one, other in ((30, 10), (10, 0), (50, 40))]
+    found = await measure(field.lane, ["CP1", "CP2"], spans)
+    assert [one.mean_w for one in found["CP1"]] == [6000, 3000, 0]
+    assert [one.peak_w for one in found["CP1"]] == [6100, 3000, None]
+    assert [one.mean_w for one in found["CP2"]] == [0, 0, 0]
+    over = {"transactionId": number, "meterStop": 5400, "timestamp": format_time(now - 2 * MINUTE_MS)}
+    await station.call("StopTransaction", over)
+    await field.system.settle()
+    assert [one.mean_w for one in (await measure(field.lane, ["CP1"], spans))["CP1"]] == [6000, 2400, 0]
 
 
 def _other(limit: int, *, level: int = 0, purpose: Purpose = "station_max") -> Assigned:

@@ -26,6 +26,8 @@ from workers.services.smartcharging.taking import takes
 
 CHUNK: Final = 200
 """Stations in one round trip."""
+CLOCKS_MS: Final = 3_600_000
+"""A station's clock may be behind by so much."""
 LOST_MS: Final = 30_000
 """What left no trace on a station for so long came to nothing there."""
 ENDS: Final[tuple[Purpose, ...]] = ("station_max", "default")
@@ -168,8 +170,8 @@ def profile_of(event: DemandEvent, row: DemandStation, purpose: Purpose, held: L
         unit=unit,
         periods=(Period(0, limit),),
         stack_level=max((one.stack_level + 1 for one in others), default=0),
-        start_at=event.start_at,
-        valid_from=event.start_at,
+        # It is sent when it is to hold: a station whose clock is behind must not wait for it.
+        start_at=event.start_at - CLOCKS_MS,
         valid_to=event.end_at,
     )
 
