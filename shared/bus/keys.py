@@ -2,8 +2,8 @@
 
 Keys of one station carry its id as hash tag, so that one script may touch them all, on a cluster too:
 
-    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu rs sc fw ll`, fences `f:<epoch>`,
-                         outbox `o:<epoch|entry>`
+    s:{CP1}:state        hash: version token `v`, sections `st se co ch cm cf tu rs sc fw ll pr ke ce`,
+                         fences `f:<epoch>`, outbox `o:<epoch|entry>`
     s:{CP1}:session      hash: the newest epoch, the node that holds it (written by `register_session` alone)
     s:{CP1}:door         hash: what an edge must know before the upgrade (key hash, subprotocol, heartbeat interval)
     s:{CP1}:presence     string with TTL: `<node>/<epoch>`

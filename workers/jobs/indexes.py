@@ -14,6 +14,8 @@ import msgspec
 
 from shared.bus import keys
 from shared.bus.lane import Command
+from shared.records.certificates import Certificate, Certificates
+from shared.records.certificates import index_member as certificate_member
 from shared.records.commands import Commands, made_at
 from shared.records.configuration import Configured
 from shared.records.local_lists import LocalList
@@ -24,7 +26,7 @@ from shared.records.stations import Connectors, SessionRecord, StationRecord
 from shared.records.transactions import Charging, sort_time
 from shared.records.tuning import Applied, Tuned, index_member
 
-SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf", "rs", "tu", "ll")
+SECTIONS: Final = ("v", "st", "se", "co", "ch", "cm", "cf", "rs", "tu", "ll", "ce")
 PRESENT: Final = frozenset({"open", "reconnecting"})
 """Connections of stations that count as online: one that Ampstream sent away does until its presence runs out."""
 Value = int | str | None
@@ -66,6 +68,7 @@ INDEXES: Final[dict[str, Form]] = {
     keys.RESERVATIONS: Form.SORTED,
     keys.TUNING: Form.SORTED,
     keys.LOCAL_LISTS: Form.SORTED,
+    keys.CERTIFICATES: Form.SORTED,
 }
 """Every index that stations' records make. Owners come before what is looked up by them."""
 BY_TRANSACTION: Final = frozenset({keys.TRANSACTION_OWNERS, keys.TRANSACTIONS, keys.TRANSACTIONS_OPEN})
@@ -97,6 +100,8 @@ class Held(msgspec.Struct):
     """How it stands to its templates."""
     local_list: str
     """Its member of the index of local lists; empty where it is to hold none."""
+    certificate: Certificate | None
+    """The one that it dialled in with last."""
 
     @classmethod
     def read(
@@ -109,7 +114,7 @@ class Held(msgspec.Struct):
         drifts: Iterable[bytes],
     ) -> Held:
         """Decode what Redis holds: `SECTIONS`, transactions, the ids of quarantined frames, ended commands, drifts."""
-        token, station, session, connectors, charging, commands, configured, reserved, tuned, listed = sections
+        token, station, session, connectors, charging, commands, configured, reserved, tuned, listed, proofs = sections
         held = unpack(reserved, Reservations) if reserved else Reservations()
         waiting = unpack(commands, Commands) if commands else Commands()
         pending = [one.command_id for one in (*waiting.queue, waiting.outstanding) if one is not None]
@@ -129,6 +134,7 @@ class Held(msgspec.Struct):
             (*held.live, *held.ended),
             unpack(tuned, Tuned).templates if tuned else {},
             list_member(unpack(listed, LocalList), station_id) if listed else "",
+            unpack(proofs, Certificates).current if proofs else None,
         )
 
 
@@ -168,6 +174,8 @@ def _kept(held: Held, found: dict[str, dict[str, Value]]) -> None:
         found[keys.TUNING][index_member(template, applied, name)] = 0
     if held.local_list:
         found[keys.LOCAL_LISTS][held.local_list] = 0
+    if held.certificate is not None:
+        found[keys.CERTIFICATES][certificate_member(name, held.certificate)] = held.certificate.not_after
     for drift_id in held.drifts:
         found[keys.DRIFTS][f"{name}/{drift_id}"] = made_at(drift_id)
     if held.drifts_open:

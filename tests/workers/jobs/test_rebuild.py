@@ -7,7 +7,7 @@ import pytest
 
 from shared.bus import keys
 from shared.bus.lane import Lane
-from shared.envelopes import Command, Kind
+from shared.envelopes import Command, Kind, SessionOpened
 from shared.records.authorization import AuthorizationPolicy, Policies
 from shared.records.packing import pack
 from shared.records.queries import tags, templates
@@ -117,11 +117,20 @@ async def listing(system: System) -> None:
     assert await system.request("CP7", SyncLocalList(request_id="l1")) == 202
 
 
+async def proving(system: System) -> None:
+    """A station that dials in with a certificate."""
+    station = await system.dial("CP7")
+    opened = SessionOpened("ocpp1.6", certificate="AB/commonName=Root", certificate_ends_at=4_000_000_000_000)
+    await system.append(Kind.OPENED, "CP7", station.epoch, 0, msgspec.msgpack.encode(opened))
+    await system.settle()
+
+
 async def test_commits_keep_the_indexes_that_the_records_give(settings: Settings, lane: Lane) -> None:
     """After a life of all kinds nothing is to be mended, and every index has something in it."""
     async with stage(settings, lane) as system:
         await life(system)
         await listing(system)
+        await proving(system)
     before = await dump(lane)
     report = await rebuild.mend_all(lane)
     assert report.total == 0, str(report)
