@@ -8,6 +8,7 @@ redis       memory, persistence, commands, as redis_exporter and our own process
 proofs      a row of it: keys and certificates of stations
 files       a row of it: campaigns of firmware, files that stations fetch and leave
 sites       a row of it: sites, how full they are, what their stations are told
+demand      a row of it: demand response, and the VTN
 common      panels and thresholds that several share
 """
 
