@@ -33,7 +33,7 @@ ConcurrentLimit = Annotated[int, Meta(ge=0, le=1000, description="Transactions a
 
 
 Sites = Annotated[
-    tuple[Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)], ...],
+    list[Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]],
     Meta(max_length=100, description="Sites, or groups of stations, where it may charge, in any case; empty: all."),
 ]
 HoursText = Annotated[
@@ -88,7 +88,7 @@ class TagBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     parent: Annotated[str, Meta(max_length=MAX_LENGTH)] = ""
     concurrent_limit: ConcurrentLimit = 0
     note: Annotated[str, Meta(max_length=1000)] = ""
-    sites: Sites = ()
+    sites: Sites = []
     hours: HoursText = ""
     time_zone: ZoneText = ""
 
@@ -102,7 +102,7 @@ class TagBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             concurrent_limit=self.concurrent_limit,
             note=self.note,
             updated_at=now,
-            sites=self.sites,
+            sites=tuple(self.sites),
             hours=read_hours(self.hours),
             time_zone=read_zone(self.time_zone),
         )
@@ -174,6 +174,8 @@ async def change_tag(call: Call[TagPath, TagChange]) -> Tag:
     fields = {name: value for name, value in msgspec.structs.asdict(call.body).items() if value is not UNSET}
     if "expires_at" in fields:
         fields["expires_at"] = milliseconds(fields["expires_at"]) if fields["expires_at"] else 0
+    if "sites" in fields:
+        fields["sites"] = tuple(fields["sites"])
     if "hours" in fields:
         fields["hours"] = read_hours(fields["hours"])
     if "time_zone" in fields:
