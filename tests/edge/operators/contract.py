@@ -6,12 +6,14 @@ import re
 from functools import cache
 from typing import Any
 
+import msgspec
 from jsonschema import Draft202012Validator, FormatChecker
 
 from edge.operators.openapi import document
 from edge.operators.resources import ROUTES
 
-DOCUMENT = document(ROUTES)
+DOCUMENT: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document(ROUTES)))
+"""As it is served: JSON has lists where Python may have tuples."""
 _MAY_HAPPEN_ANYWHERE = {404, 405, 500}
 """No route matched, or a fault of ours: declared nowhere, and still a Problem."""
 

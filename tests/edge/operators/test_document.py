@@ -2,7 +2,6 @@
 
 import re
 
-import msgspec
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from edge.operators.resources import ROUTES
@@ -45,7 +44,7 @@ async def test_the_listener_serves_it(stage: Stage) -> None:
     """What is served is what these tests check answers against."""
     async with stage.http.get(f"{stage.url}/openapi.json") as response:
         served = await response.json()
-    assert served == msgspec.json.decode(msgspec.json.encode(DOCUMENT))
+    assert served == DOCUMENT
 
 
 async def test_what_is_no_route_is_a_problem_too(stage: Stage) -> None:
