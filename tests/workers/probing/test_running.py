@@ -380,3 +380,30 @@ def test_a_station_of_a_site(site: Site) -> None:
 def result(site: Site, job: str) -> JobResult:
     """Return what a job was told."""
     return unpack(site.memory.data[keys.job_ended(job)][site.station_id], JobResult)
+
+
+@pytest.mark.parametrize("how", ["version", "steps"])
+def test_another_release_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """A battery that has changed in the middle is not gone on with; what it left is taken off all the same."""
+    site.probe()
+    for _ in range(12):
+        site.answer_next()
+    if how == "version":
+        monkeypatch.setattr("workers.services.probing.battery.BATTERY", 99)
+    else:
+        monkeypatch.setattr("workers.services.probing.hand.FIRST_ID", 20_001)
+    site.settle_down()
+    assert site.report.why == "another release of Ampstream began it"
+    assert site.holds() == {("default", 160), ("station_max", 200)}
+    assert site.wanted() == WANTED
+
+
+def test_it_takes_too_long(site: Site) -> None:
+    """After half an hour the battery ends, however slowly the station answers."""
+    site.probe()
+    for _ in range(200):
+        site.advance(25)
+        if not site.answer_next():
+            break
+    assert site.report.why == "it took longer than 30 minutes"
+    assert site.wanted() == WANTED

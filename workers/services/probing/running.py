@@ -37,7 +37,7 @@ UNSAMPLED_MS: Final = 120_000
 """So long after it was asked for, a sample is not waited for any more."""
 MAX_LOSSES: Final = 3
 """After so many steps in a row without an answer the station is taken for silent."""
-MAX_ANSWER: Final = 4000
+MAX_ANSWER: Final = 2000
 """Characters of an answer that are kept for the report."""
 DEADLINE: Final = "deadline"
 change = msgspec.structs.replace
@@ -183,7 +183,7 @@ def _told(draft: Draft, command: CommandRecord) -> Reported | None:
     if "chargingSchedule" not in command.response:
         return None
     told = words.read(command.response)
-    return None if told is None else msgspec.structs.replace(told, periods=told.periods[:200])
+    return None if told is None else msgspec.structs.replace(told, periods=told.periods[:100])
 
 
 def _shortened(response: Any) -> str:
