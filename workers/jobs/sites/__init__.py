@@ -8,7 +8,7 @@
     seeing.py    a station as a round sees it; what its meter says of each phase of the grid
     knowing.py   the memory of a site from round to round, and what a station may draw by it
     judging.py   what each connector is to the allocator: charging, full, away, disobedient
-    pricing.py   which transactions wait for cheaper hours
+    pricing.py   which transactions wait for cheaper hours; planning.py: the linear program behind it
     telling.py   whom to tell what now: hysteresis, ramps, and no station too often
     showing.py   the state for people, the minute for the history
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -11,10 +11,9 @@ from shared.records.prices import PriceInterval
 from shared.records.sites import LoadReading, Site, SiteState
 from workers.services.smartcharging.allocation import Allocation, allocate, step, taken
 
-from . import showing, telling
+from . import pricing, showing, telling
 from .judging import Judged, judge
 from .knowing import Run, StationRun
-from .pricing import waits
 from .seeing import Seen
 from .telling import Ask
 from .tree import Node, Temporary, nodes
@@ -55,7 +54,10 @@ def decide(site: Site, run: Run, moment: Moment) -> Decision:
     for place in site.stations:
         station = run.stations.setdefault(place.station_id, StationRun())
         judged += judge(place, moment.seen.get(place.station_id, Seen()), station, site, now)
-    found = _share(site, tree, judged, moment)
+    if pricing.is_due(site, run, moment.prices, now):
+        pricing.plan(site, run, judged, moment.prices, moment.loads, moment.temporary, now)
+    waits = run.waits if site.strategy == "deadline" and moment.prices else ()
+    found = _share(site, tree, judged, waits, now)
     _remember(judged, found, now)
     circuits = [one.circuit for one in tree]
     sessions = [one.session for one in judged]
@@ -70,14 +72,17 @@ def decide(site: Site, run: Run, moment: Moment) -> Decision:
     return Decision(run, asks, state)
 
 
-def _share(site: Site, tree: Sequence[Node], judged: Sequence[Judged], moment: Moment) -> Allocation:
-    if site.strategy == "deadline" and moment.prices:
-        for one in judged:
-            if one.session.fixed is None and one.session.pauses and waits(one, moment.prices, moment.now):
-                one.session = msgspec.structs.replace(one.session, maximum=0)
-                one.detail = "waits for cheaper hours"
+def _share(site: Site, tree: Sequence[Node], judged: Sequence[Judged], waits: Collection[int], now: int) -> Allocation:
+    for one in judged:
+        if one.transaction is not None and one.transaction.transaction_id in waits and _may_wait(one):
+            one.session = msgspec.structs.replace(one.session, maximum=0)
+            one.detail = "waits for cheaper hours"
     sessions = [one.session for one in judged]
-    return allocate([one.circuit for one in tree], sessions, site.strategy, moment.now)
+    return allocate([one.circuit for one in tree], sessions, site.strategy, now)
+
+
+def _may_wait(one: Judged) -> bool:
+    return one.session.fixed is None and one.session.pauses
 
 
 def _remember(judged: Sequence[Judged], found: Allocation, now: int) -> None:

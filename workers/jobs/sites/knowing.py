@@ -113,9 +113,6 @@ class ConnectorRun(msgspec.Struct, array_like=True):
     waiting_since: int = 0
     charging_since: int = 0
     """Since when it has its minimum or more; 0: it has not."""
-    planned_at: int = 0
-    waits: bool = False
-    """Whether it waits for cheaper hours, by the plan that was made then."""
 
 
 class StationRun(msgspec.Struct, array_like=True):
@@ -145,6 +142,9 @@ class Run(msgspec.Struct, array_like=True):
     stations: dict[str, StationRun] = {}
     leaving: dict[str, int] = {}
     """Stations that are the site's no more and may have its profiles -> when they were asked to clear them."""
+    planned_at: int = 0
+    waits: set[int] = set()
+    """Transactions that wait for cheaper hours, by the plan that was made then."""
 
     def next_seq(self, now: int) -> int:
         """Return a number greater than any before, also where the memory was lost."""

@@ -29,6 +29,7 @@ from shared.settings import Settings
 
 from . import limiting
 from .deciding import Decision, Moment, decide
+from .pricing import is_due
 from .reading import Held, Reader
 from .showing import minute_of, note
 
@@ -166,7 +167,8 @@ class Runner:
             now=held.now, seen=seen, loads=held.loads, temporary=limits.temporary, prices=limits.prices,
             holder=self._holder,
         )  # fmt: skip
-        found = await asyncio.to_thread(decide, site, run, moment) if len(seen) > LARGE else decide(site, run, moment)
+        heavy = len(seen) > LARGE or is_due(site, run, limits.prices, held.now)
+        found = await asyncio.to_thread(decide, site, run, moment) if heavy else decide(site, run, moment)
         if site.deleted_at and not found.run.stations and not found.run.leaving:
             return await self._forget(held)
         return await self._end(held, found)
