@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.bus import keys
+from shared.envelopes import Kind
 from shared.policy import Policy
 from shared.records.authorization_hours import DAY_MINUTES, Hours, HoursError, open_until, parse, written
 from shared.records.configuration import KeyValue, Snapshot
@@ -18,6 +20,7 @@ from shared.records.packing import pack
 from shared.records.requests import UpdateStation
 from shared.records.tags import IdTag
 from tests.workers.harness import START_MS
+from workers.dispatch import decide
 
 from .site import Site
 
@@ -95,6 +98,21 @@ def test_a_queued_start_is_judged_by_its_own_time() -> None:
     site.put_tag(IdTag(id_tag="card", hours=parse("19:00-20:00")))
     assert site.start(tag="card", at=START_MS - 3 * 3600 * 1000)["idTagInfo"]["status"] == "Accepted"
     assert site.start(tag="card", connector=2)["idTagInfo"]["status"] == "Blocked"
+
+
+def test_an_authorize_takes_one_round_trip() -> None:
+    """All that the decision looks at is named before anything is read: station, tag, site."""
+    site = Site(REJECT)
+    site.put_tag(IdTag(id_tag="card", sites=("yard",), hours=parse("00:00-24:00"), parent="fleet", concurrent_limit=1))
+    site.memory.data[keys.SITE_STATIONS] = {"CP1": b"yard"}
+    site.call_seq += 1
+    frame = msgspec.json.encode([2, "m", "Authorize", {"idTag": "CARD"}])
+    entry = site.entry(Kind.CALL, frame, call_seq=site.call_seq)
+    view = site.view
+    view.loaded = {want: site.load(want) for want in entry.wants()}
+    draft = decide(entry, view, site.now, site.policy)  # Raises `Missing` where anything more is wanted.
+    assert draft.answer is not None
+    assert msgspec.json.decode(draft.answer)[2]["idTagInfo"]["status"] == "Accepted"
 
 
 def test_a_tag_charges_at_its_sites() -> None:
