@@ -15,7 +15,7 @@ from rich.live import Live
 
 from ampstream import operator_token
 from ampstream.configured import configured
-from ampstream.up import lock, status, valkey
+from ampstream.up import lock, selfmade, status, valkey
 from ampstream.up.plan import Options, Plan, defaults, make, redis_probe, station_ids
 from ampstream.up.provision import Provisioner
 from ampstream.up.supervisor import Supervisor, signals
@@ -48,7 +48,8 @@ LINE_S: Final = 5.0
     type=click.Choice(["accept", "reject"]),
     help="What happens to stations that nobody created.  [default: accept]",
 )
-def up(*, stations: int, speed: float, data: Path, edges: int, workers: int, **settings: Any) -> None:
+@click.option("--tls", is_flag=True, help="Also over TLS, with certificates made for it in DATA/tls; stations use it.")
+def up(*, stations: int, speed: float, data: Path, edges: int, workers: int, tls: bool, **settings: Any) -> None:
     """Run everything on this machine, with charging stations.
 
     Starts an embedded Valkey (or uses $AMPSTREAM_REDIS_URL), workers, edges and simulated stations as real processes,
@@ -56,8 +57,10 @@ def up(*, stations: int, speed: float, data: Path, edges: int, workers: int, **s
     had. Logs are in DATA/logs.
     """
     environ = defaults(os.environ)
+    if tls:
+        environ = selfmade.variables(data) | environ
     loaded = configured(settings, environ)
-    options = Options(data=data, stations=stations, edges=edges, workers=workers, speed=speed)
+    options = Options(data=data, stations=stations, edges=edges, workers=workers, speed=speed, tls=tls)
     with lock.data_directory(data) as descriptor:
         asyncio.run(_run(options, loaded, environ, descriptor))
 

@@ -11,7 +11,7 @@ import msgspec
 import redis.asyncio
 import redis.exceptions
 
-from ampstream.up import provision, valkey
+from ampstream.up import provision, selfmade, valkey
 from ampstream.up.child import Spec
 from shared.settings import Loaded, Settings
 
@@ -32,6 +32,8 @@ class Options(msgspec.Struct, frozen=True):
     workers: int = 1
     speed: float = 10.0
     """Simulated seconds in a second, so that cars come and go while somebody watches."""
+    tls: bool = False
+    """With certificates of `selfmade`, and the simulated stations over it."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -89,6 +91,11 @@ def reachable(host: str) -> str:
 def station_url(settings: Settings, index: int = 0) -> str:
     """Return the URL that stations of edge `index` dial, without the station's id."""
     return f"ws://{reachable(settings.station_host)}:{settings.station_port + index}{settings.path_prefix}"
+
+
+def tls_url(settings: Settings, index: int = 0) -> str:
+    """Return the URL that stations of edge `index` dial over TLS, without the station's id."""
+    return f"wss://{reachable(settings.station_host)}:{settings.tls_port + index}{settings.path_prefix}"
 
 
 def operator_url(settings: Settings, index: int = 0) -> str:
@@ -150,6 +157,7 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
     ports = {
         "AMPSTREAM_STATION_PORT": str(settings.station_port + index),
         "AMPSTREAM_HTTP_PORT": str(settings.http_port + index),
+        "AMPSTREAM_TLS_PORT": str(settings.tls_port + index),
         "AMPSTREAM_TRANSFER_PORT": str(settings.transfer_port + index),
     }
     return Spec(
@@ -160,6 +168,7 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
         probe=http_probe(http, url),
         urls=(
             ("stations", f"{station_url(settings, index)}/<station id>"),
+            *([("over TLS", f"{tls_url(settings, index)}/<station id>")] if settings.tls_certificates else []),
             ("api", f"{url}/api/v1/"),
             ("openapi", f"{url}/openapi.json"),
             ("files", f"{transfer_url(settings, index)}/transfer/<link>"),
@@ -170,14 +179,16 @@ def _edge(index: int, settings: Settings, base: dict[str, str], logs: Path, http
 
 
 def _simulator(options: Options, settings: Settings, base: dict[str, str], passwords: Path | None) -> Spec:
-    urls = [part for index in range(options.edges) for part in ("--url", station_url(settings, index))]
+    url = tls_url if options.tls else station_url
+    urls = [part for index in range(options.edges) for part in ("--url", url(settings, index))]
+    trust = ("--ca", str(selfmade.directory(options.data) / selfmade.CA)) if options.tls else ()
     login = ("--password-file", str(passwords)) if passwords else ()
     fleet = ("--prefix", STATION_PREFIX, "--stations", str(options.stations), "--speed", f"{options.speed:g}")
     return Spec(
         name="simulator",
         command=(
             *(sys.executable, "-m", "ampstream", "simulate", *fleet),
-            *("--ledger", str(options.data / "stations.ledger"), *login, *urls),
+            *("--ledger", str(options.data / "stations.ledger"), *login, *trust, *urls),
         ),
         log=options.data / "logs" / "simulator.log",
         environ=base,
@@ -236,6 +247,11 @@ def _ports(options: Options, settings: Settings) -> list[tuple[str, int, str]]:
     return [
         *((settings.station_host, settings.station_port + index, "--station-port") for index in edges),
         *((settings.operator_host, settings.http_port + index, "--http-port") for index in edges),
+        *(
+            (settings.station_host, settings.tls_port + index, "AMPSTREAM_TLS_PORT")
+            for index in edges
+            if settings.tls_certificates
+        ),
         *((settings.transfer_host, settings.transfer_port + index, "--transfer-port") for index in edges),
         *((settings.worker_host, settings.worker_port + index, "--worker-port") for index in workers),
     ]

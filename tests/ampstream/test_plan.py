@@ -9,10 +9,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ampstream.up import lock, plan, status
+from ampstream.up import lock, plan, selfmade, status
 from ampstream.up.command import up
 from ampstream.up.plan import Options, Plan
-from shared.settings import load_with_sources
+from edge.stations.tls import Tls
+from shared.settings import load, load_with_sources
 from tests.support import free_port
 
 
@@ -49,6 +50,25 @@ async def test_stages_and_ports(tmp_path: Path, http: aiohttp.ClientSession) -> 
     command = " ".join(specs["simulator"].command)
     assert "ws://127.0.0.1:9100/ocpp" in command
     assert "ws://127.0.0.1:9101/ocpp" in command
+
+
+async def test_tls_of_its_own_making(tmp_path: Path, http: aiohttp.ClientSession) -> None:
+    """Certificates are made once and trusted by the simulated stations, which dial in over TLS; edge i on port + i."""
+    environ = selfmade.variables(tmp_path)
+    assert selfmade.variables(tmp_path) == environ
+    made = planned(Options(data=tmp_path, edges=2, tls=True), environ, http)
+    specs = {spec.name: spec for stage in made.stages for spec in stage}
+    command = specs["simulator"].command
+    assert "wss://127.0.0.1:9444/ocpp" in command
+    assert str(tmp_path / "tls" / "ca.pem") in command
+    assert dict(specs["edge-1"].urls)["over TLS"] == "wss://127.0.0.1:9444/ocpp/<station id>"
+    context = Tls(load(environ)).context
+    assert len(context.get_ciphers()) >= 6
+    ca, before = tmp_path / "tls" / "ca.pem", (tmp_path / "tls" / "rsa.pem").read_bytes()
+    assert (ca.stat().st_mode & 0o077, (tmp_path / "tls").stat().st_mode & 0o077) == (0, 0)
+    ca.write_text("nonsense")
+    selfmade.variables(tmp_path)
+    assert (tmp_path / "tls" / "rsa.pem").read_bytes() != before
 
 
 async def test_a_given_redis_replaces_the_embedded_one(tmp_path: Path, http: aiohttp.ClientSession) -> None:
