@@ -12,6 +12,7 @@ A process that dies in between leaves a `begun` alone, and the list shows it: no
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
@@ -91,13 +92,19 @@ class Trail:
         details = self._entry.details
         if notes:
             details = {**(details or {}), "noted": notes}
-        await self._write(
-            phase="ended", status=response.status, result=_subject(result), begun=self._begun, details=details
-        )
+        try:
+            await self._write(
+                phase="ended", status=response.status, result=_subject(result), begun=self._begun, details=details
+            )
+        except (LaneLost, hiredis.ReplyError):
+            raise ProblemError(
+                "unavailable", "it was done, but its end could not be written into the audit log; see what came of it"
+            ) from None
 
     async def failed(self, error: Exception) -> None:
-        """Write that it was not done, or that nobody knows."""
-        await self._write(phase="ended", begun=self._begun, **_failure(error))
+        """Write that it was not done, or that nobody knows; where that can't be written, its beginning says as much."""
+        with contextlib.suppress(LaneLost, hiredis.ReplyError):
+            await self._write(phase="ended", begun=self._begun, **_failure(error))
 
     async def _write(self, **fields: Any) -> str:
         entry, digest = await self._auditor.log.append(msgspec.structs.replace(self._entry, **fields))

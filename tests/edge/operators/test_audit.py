@@ -118,6 +118,21 @@ async def test_without_the_log_nothing_is_changed(stage: Stage) -> None:
     assert (await stage.ask("GET", "/tags/A"))[0] == 404
 
 
+async def test_an_end_that_cannot_be_written_is_told(stage: Stage) -> None:
+    """The answer says that the change was made, and the log shows that nobody wrote down how it ended."""
+    await stage.station("CP1")
+
+    async def lose(_station: str, _request: Any) -> None:
+        await stage.write(("RENAME", keys.AUDIT, "aside"), ("SET", keys.AUDIT, "no stream"))
+
+    stage.node.before_answer = lose
+    status, problem = await stage.ask("POST", "/stations/CP1/disconnect")
+    assert (status, "it was done" in problem["detail"]) == (503, True)
+    await stage.write(("RENAME", "aside", keys.AUDIT))
+    (found,) = await stage.all_of("/audit")
+    assert (found["action"], found["outcome"]) == ("disconnect_station", "unknown")
+
+
 async def test_a_change_without_an_end_shows(stage: Stage) -> None:
     """What began and has no end, for its process died, is listed as unknown; so is a worker that never answered."""
     await stage.station("CP1")
