@@ -114,7 +114,7 @@ class Cars:
                 cars._journal.note(Executed(self.station_id, 0, call.message_id, call.action))
             take(self, call)
 
-        Connector.idle_reading = idle_reading  # type: ignore[method-assign]
+        Connector.idle_reading = idle_reading  # type: ignore[method-assign, assignment]
         messenger.Messenger._handle = handle  # type: ignore[method-assign]
         chargepoint._BACK_OFF_MAX_S, messenger.CALL_TIMEOUT_S = BACK_OFF_S, self._answer_s
         self.fleet.start()
