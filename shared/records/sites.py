@@ -140,7 +140,7 @@ class LoadReading(msgspec.Struct, frozen=True, kw_only=True):
 # ── what the allocator saw and did ───────────────────────────────────────────────────────────────────────────────────
 
 
-class CircuitState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class CircuitState(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """A circuit at the end of a round. Everything counts what is below it too."""
 
     name: str
@@ -164,7 +164,7 @@ class CircuitState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True
     """The temporary limit that holds."""
 
 
-class ConnectorState(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class ConnectorState(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """A connector at the end of a round."""
 
     station_id: str

@@ -16,6 +16,7 @@ from ampstream.simulate.profiles import Plan, Profile
 from ampstream.simulate.websocket import Endpoint
 from ampstream.simulate.wheel import LoopWheel
 from ampstream.simulate.world import World
+from shared.bus import keys
 from shared.ocpp.v16.enums import Reason
 from tests.chaos.harness.checks import Violation
 from tests.chaos.harness.operator import Operator
@@ -168,3 +169,22 @@ async def _shed(system: System, operator: Operator, parking: Parking) -> None:
     state = await operator.get("/sites/parking/state")
     paused = [one for one in state["connectors"] if one["state"] == "paused"]
     assert len(paused) == 2, "four times 6 A is all that fits"
+
+
+async def test_a_site_comes_and_goes(system: System, operator: Operator) -> None:
+    """With the rights that edges and workers are deployed with: written, looked at in rounds, gone."""
+    body = {"circuits": [{"name": "main", "capacity": {"kw": 22}}]}
+    status, made = await operator.request("PUT", "/sites/short-lived", json=body)
+    assert status == 201, made
+    load = "/sites/short-lived/circuits/main/base-load"
+    assert (await operator.request("PUT", load, json={"kw": 2.3}))[0] == 200
+
+    async def looked_at() -> bool:
+        state = await operator.get("/sites/short-lived/state")
+        return bool(state["circuits"]) and state["circuits"][0]["base_source"] == "reading"
+
+    await wait_until(looked_at, 30, 0.2)
+    assert (await operator.request("DELETE", "/sites/short-lived"))[0] == 204
+    assert (await operator.request("GET", "/sites/short-lived"))[0] == 404
+    client = system.valkey.client()
+    await wait_until(lambda: not client.exists(keys.site("short-lived")), 30, 0.2)

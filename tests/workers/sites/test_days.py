@@ -203,3 +203,24 @@ def test_what_there_is_gets_used() -> None:
     for _ in range(200):
         day.tick(faults=False)
     assert day.asks - commands <= 10, "nothing changes, so nobody is told anything"
+
+
+def test_who_waits_gets_a_turn() -> None:
+    """Where not all can have their minimum each charges two thirds of the time, in turns of ten minutes."""
+    plan = Site(
+        name="small", turn_s=600, circuits=(Circuit(name="main", capacity=Amount((125, 125, 125))),),
+        stations=tuple(Place(station_id=f"S{n}", circuit="main") for n in range(3)),
+    )  # fmt: skip
+    day = Day(Random(6), plan)
+    day.load = Amount((0, 0, 0))
+    for number, one in enumerate(day.yard.stations.values()):
+        one.plug_in(Car(number + 1, START, 3, day.random))
+        assert one.car is not None
+        one.car.wh, one.car.leaves = 1e9, START + 10**9
+    charging = dict.fromkeys(day.yard.stations, 0)
+    for _ in range(720):
+        day.tick(faults=False)
+        for name, one in day.yard.stations.items():
+            charging[name] += max(one.drawn()) >= 60
+    assert all(0.5 <= ticks / 720 <= 0.75 for ticks in charging.values()), charging
+    assert day.asks <= 6 * 5

@@ -92,8 +92,27 @@ def test_what_may_be_drawn_until_it_is_known() -> None:
     told.send(100, 4, 30_000)
     told.take_in(assigned(3, "refused", 0), "site:yard", 30_000 + LOST_MS)
     assert (told.holds(320), told.refusals) == (60, 2)
-    told.take_in(assigned(9, "accepted", 0, "night"), "site:yard", 70_000)
+    told.take_in(assigned(9, "accepted", 0, "night"), "site:yard", 70_000)  # Also of a greater number.
     assert (told.holds(320), told.limit) == (320, NEVER), "somebody else's is in its place"
+
+
+def test_what_may_be_lost_counts_with_its_highest() -> None:
+    """After a boot, or without an answer, both what was there and what was sent may hold, until it is told anew."""
+    told = Told()
+    told.send(160, 1, 0)
+    told.take_in(assigned(1, "accepted", 0), "site:yard", 9_000)
+    told.forget()
+    for _ in range(2):
+        told.take_in(assigned(1, "accepted", 0), "site:yard", 10_000)
+        assert (told.holds(60), told.holds(320), told.limit) == (160, 320, NEVER)
+    told.send(100, 2, 20_000)
+    told.take_in(assigned(2, "unconfirmed", 0), "site:yard", 60_000)
+    assert (told.holds(60), told.limit) == (160, NEVER)
+    told.take_in(assigned(2, "verified", 0), "site:yard", 70_000)
+    assert told.holds(60) == 160
+    told.send(100, 3, 80_000)
+    told.take_in(assigned(3, "accepted", 81_000), "site:yard", 90_000)
+    assert told.holds(320) == 100
 
 
 def decided(seen: Seen, site: Site = SITE, run: Run | None = None, **more: object) -> Decision:

@@ -70,6 +70,8 @@ class Told(msgspec.Struct, array_like=True):
         if held is None or held.name != name or held.version < self.seq:
             self._missing(held is None or held.name != name, now)
             return ""
+        if self.limit == NEVER:
+            return ""  # It is of what may be lost: whatever it says, the highest counts until it is told anew.
         if held.state in ("accepted", "verified", "differs"):
             if held.accepted_at + SETTLE_MS <= now:
                 self.ceiling = self.limit
@@ -79,7 +81,7 @@ class Told(msgspec.Struct, array_like=True):
         if held.state == "refused" and self.pending:
             self._was_refused()
         elif held.state == "unconfirmed" and now - self.at >= RETRY_MS:
-            self.limit = NEVER
+            self.limit = self.accepted = NEVER
         return ""
 
     def _missing(self, gone: bool, now: int) -> None:

@@ -38,6 +38,8 @@ log = get_logger(__name__)
 HOLD_MS: Final = 5000
 """Another worker takes over so long after the last beat of one that died."""
 BEAT_S: Final = 0.5
+IDLE_S: Final = 2.0
+"""Where there are no sites."""
 PATIENCE: Final = 4
 """Beats that a site without a lease is left to the worker whose turn it is."""
 LARGE: Final = 100
@@ -69,7 +71,7 @@ class Runner:
         """Beat until cancelled; raises `LaneLost` and ReplyError."""
         while True:
             await self.beat()
-            await asyncio.sleep(BEAT_S)
+            await asyncio.sleep(BEAT_S if self._first_seen else IDLE_S)
 
     async def resign(self) -> None:
         """Let other workers go on at once; raises `LaneLost`."""
