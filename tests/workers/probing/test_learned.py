@@ -15,7 +15,7 @@ from shared.records.requests import ClearProfile
 from shared.smartcharging.limits import clearing_of, limits_of
 from shared.smartcharging.validation import faults
 from tests.workers.probing.modelled import Modelled
-from tests.workers.probing.test_running import NIGHT, ROOF, Site
+from tests.workers.probing.site import NIGHT, ROOF, Site
 from workers.services import quirks
 
 KNOWN = Abilities(
