@@ -25,9 +25,9 @@ FILES: Final = Row(
             colours=(("updated", "green"), ("current", "blue"), ("failed", "red"), ("refused", "orange")),
         ),
         Panel(
-            "Attempts that failed, by stage",
+            "Attempts that failed, by phase",
             "A minute: downloading is the network or the link, installing the image.",
-            ((per_minute(metrics.CAMPAIGN_ATTEMPTS, "stage"), "{{stage}}"),),
+            ((per_minute(metrics.CAMPAIGN_ATTEMPTS, "phase"), "{{phase}}"),),
             unit="opm",
             runbooks=("FirmwareCampaignStopped",),
         ),

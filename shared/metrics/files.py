@@ -17,9 +17,14 @@ TRANSFERS: Final = REGISTRY.counter(
     },
 )
 TRANSFER_BYTES: Final = REGISTRY.counter(
-    "transfer_bytes_total", "Bytes of files by direction.", {"direction": ("in", "out")}
+    "transfer_bytes_total",
+    "Bytes of files by direction; a rise is a campaign, or somebody who collects diagnostics.",
+    {"direction": ("in", "out")},
 )
-FILES_EXPIRED: Final = REGISTRY.counter("files_expired_total", "Diagnostics and logs deleted because of their age.")
+FILES_EXPIRED: Final = REGISTRY.counter(
+    "files_expired_total",
+    "Diagnostics and logs deleted because of their age; a rise follows one of uploads by the retention.",
+)
 CAMPAIGNS: Final = REGISTRY.gauge(
     "firmware_campaigns",
     "Campaigns of firmware that have not ended, by state; a stopped one waits for somebody to look.",
@@ -27,12 +32,12 @@ CAMPAIGNS: Final = REGISTRY.gauge(
 )
 CAMPAIGN_RESULTS: Final = REGISTRY.counter(
     "firmware_campaign_results_total",
-    "Stations that ended in a campaign of firmware, by outcome.",
+    "Stations that ended in a campaign of firmware, by outcome; failed ones stop it in the end.",
     {"outcome": ("updated", "current", "failed", "refused", "expired", "cancelled")},
 )
 CAMPAIGN_ATTEMPTS: Final = REGISTRY.counter(
     "firmware_attempts_total",
     "Attempts of campaigns that failed, by where they were; a rise at downloading is the network or the link, at "
     "installing the image.",
-    {"stage": ("requested", "downloading", "downloaded", "installing", "installed", "rebooting")},
+    {"phase": ("requested", "downloading", "downloaded", "installing", "installed", "rebooting")},
 )
