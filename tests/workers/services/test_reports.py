@@ -6,6 +6,7 @@ import pytest
 
 from shared.bus import keys
 from shared.envelopes import Kind
+from shared.records import security_events
 from shared.records.events import (
     ConnectorStatus,
     DataTransferred,
@@ -16,6 +17,7 @@ from shared.records.events import (
 from shared.records.history import Fact
 from shared.records.packing import unpack
 from tests.workers.harness import START_MS, World
+from workers.services import reports
 
 STATUS = {"connectorId": 1, "status": "Available", "errorCode": "NoError", "timestamp": "2023-11-14T22:13:00Z"}
 
@@ -132,6 +134,34 @@ def test_security_events(world: World, kind: str, severity: str) -> None:
     (event,) = world.events_of(SecurityEvent)
     assert (event.kind, event.info, event.reported_at) == (kind, "lid", START_MS - 20_000)
     assert world.count("security_events_total", severity) == 1
+    assert world.count("security_alarms_total", kind) == (severity == "critical")
+    (kept,) = map(security_events.read, world.memory.data[keys.SECURITY])
+    assert kept is not None
+    assert (kept.id, kept.kind, kept.severity, kept.source, kept.info) == (event.id, kind, severity, "station", "lid")
+
+
+def test_a_reboot_is_critical_by_the_standard_and_no_alarm(world: World) -> None:
+    """Who alarms for what every power cut brings soon looks at no alarm."""
+    payload = {"type": "StartupOfTheDevice", "timestamp": "2023-11-14T22:13:00Z"}
+    world.call("SecurityEventNotification", payload)
+    assert world.count("security_events_total", "critical") == 1
+    assert world.count("security_alarms_total", "StartupOfTheDevice") == 0
+
+
+def test_what_ampstream_notices_is_kept_beside(world: World) -> None:
+    """A changed key is an event of ours: on the feed and in the list, and nothing that the station reported."""
+    world.run(lambda draft: reports.noticed(draft, "StationKeyChanged", "by ada"))
+    (event,) = world.events_of(SecurityEvent)
+    assert (event.source, event.severity, event.info) == ("ampstream", "informational", "by ada")
+    assert len(world.memory.data[keys.SECURITY]) == 1
+    assert history(world) == []
+
+
+def test_of_security_events_there_is_the_history_too(world: World) -> None:
+    """A station's history has its own events, as it has all else that it reported."""
+    payload = {"type": "InvalidMessages", "timestamp": "2023-11-14T22:13:00Z", "techInfo": "lid"}
+    world.call("SecurityEventNotification", payload)
+    kind = "InvalidMessages"
     assert history(world)[0].data == {"type": kind, "info": "lid"}
 
 
