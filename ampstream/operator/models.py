@@ -92,6 +92,30 @@ def _number(text: str) -> int:
     return int(text)
 
 
+_CHARGING = {
+    "max_stack_level": "highest stack level",
+    "units": "units of limits",
+    "max_periods": "periods of a schedule",
+    "max_installed": "profiles at a time",
+    "refused_purposes": "purposes not served",
+    "refused_kinds": "kinds not served",
+    "refused_recurrences": "recurrences not served",
+    "zero": "a limit of 0",
+    "min_current_a": "lowest limit, A",
+    "clears_not": "does not clear by",
+    "composite": "composite schedule",
+    "obeys": "keeps to limits",
+}
+
+
+def _charging(known: dict[str, Any] | None) -> list[tuple[str, Any]]:
+    """Return what a probe has shown of a model's smart charging."""
+    if known is None:
+        return []
+    rows = [(text, known[name]) for name, text in _CHARGING.items()]
+    return [*rows, ("probed", f"{moment(known['learned_at'])}, on {known['station_id']}")]
+
+
 def _shown(session: Session, item: dict[str, Any]) -> None:
     if session.as_json:
         session.emit(item)
@@ -105,6 +129,7 @@ def _shown(session: Session, item: dict[str, Any]) -> None:
                 ("measurands seen", item["measurands"]),
                 ("limits", item["limits"]),
                 ("quirk rules", item["rules"]),
+                *_charging(item["charging"]),
                 ("read", f"{moment(item['read_at'])}, of {item['station_id']}"),
                 ("operators say", {name: said[name] for name in ("rules", "limits", "connectors", "profiles", "note")
                                    if said[name]}),

@@ -133,6 +133,7 @@ async def learned(operator: Operator) -> None:
     page = await operator.get("/models", vendor="Middling")
     shown = await operator.get(f"/models/{page['items'][0]['key']}")
     charging = shown["charging"]
+    assert "kinds not served" in await _cli(operator, "models", "show", shown["key"])
     assert (charging["max_stack_level"], charging["max_periods"], charging["units"]) == (0, 6, ["A"])
     assert (charging["zero"], charging["clears"], charging["refused_kinds"]) == ("refused", ["all"], ["relative"])
     body = {"profile": {"periods": [{"limit": 10}], "stack_level": 1}}
