@@ -133,6 +133,7 @@ async def report(session: Session, event_id: str, *, as_csv: bool) -> None:
                 ("before", _kw(item["baseline_kw"])),
                 ("drawn", _kw(item["drawn_kw"])),
                 ("reduced by", _kw(item["reduced_kw"])),
+                ("circuit", _circuit(item["circuit"])),
                 ("remark", event["detail"]),
             )
         )
@@ -147,6 +148,13 @@ async def report(session: Session, event_id: str, *, as_csv: bool) -> None:
     session.out.print(table(columns, rows))
     counts = f"{item['complied']} complied, {item['exceeded']} did not, {item['unknown']} unknown"
     session.out.print(f"[dim]{plural(len(rows), 'station')}: {counts}; measured {when(event['measured_at'])}[/]")
+
+
+def _circuit(found: dict[str, Any] | None) -> str | None:
+    if found is None:
+        return None
+    before = f" after {found['before']['kw']:.1f} kW" if found["before"] else ""
+    return f"{found['circuit']}: {found['carried']['kw']:.1f} kW{before}, {'kept' if found['complied'] else 'NOT kept'}"
 
 
 def _kw(value: float | None) -> str | None:

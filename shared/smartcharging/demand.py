@@ -9,11 +9,14 @@ from typing import Final
 import msgspec
 
 from shared.records.demand import GRACE_MS, DemandEvent, DemandStation, Window
-from shared.records.sites import Amount
+from shared.records.site_history import Point
+from shared.records.sites import Amount, Amps
 
 TOLERANCE: Final = 0.05
 """A station that draws so much more than its limit kept to it: meters and cars are not exact."""
 TOLERANCE_W: Final = 250
+TOLERANCE_A: Final = 10
+"""Tenths of an ampere."""
 HOUR_MS: Final = 3_600_000
 
 
@@ -179,6 +182,23 @@ def together(parts: Iterable[Measured]) -> Measured:
 def judged_from(event: DemandEvent) -> int:
     """Return the moment from which stations are held to an event: its start and a minute, or half of a short one."""
     return event.start_at + min(GRACE_MS, (event.end_at - event.start_at) // 2)
+
+
+def carried(points: Iterable[Point | None]) -> Amps | None:
+    """Return what a circuit carried on the average of its minutes, base load included; None: nobody knows."""
+    known = [one for one in points if one is not None]
+    if not known:
+        return None
+    each = [sum(one.drawn[phase] + one.base[phase] for one in known) // len(known) for phase in range(3)]
+    return (each[0], each[1], each[2])
+
+
+def kept_to(cap: Amount, amps: Amps, voltage: int = 230) -> bool:
+    """Tell whether a circuit that carried so much kept to a limit, phase by phase and in all."""
+    if cap.watts is not None and sum(amps) * voltage / 10 > cap.watts * (1 + TOLERANCE) + TOLERANCE_W:
+        return False
+    limits = cap.amps if cap.amps is not None else amps
+    return all(one <= limit * (1 + TOLERANCE) + TOLERANCE_A for one, limit in zip(amps, limits, strict=True))
 
 
 def complied(station: DemandStation) -> bool | None:

@@ -135,6 +135,18 @@ def _kw(watts: int | None) -> float | None:
     return None if watts is None else watts / 1000
 
 
+class DemandCircuit(msgspec.Struct, frozen=True, kw_only=True):
+    """The circuit under an event of a site, by its site's minutes, base load included."""
+
+    circuit: str
+    limit: Amount
+    before: Amount | None
+    """On the average of the quarter of an hour before the start."""
+    carried: Amount
+    """On the average, after the first minute."""
+    complied: bool
+
+
 class DemandReport(msgspec.Struct, frozen=True, kw_only=True):
     """Who complied, and by how much, from meter data; final once the event is over for two minutes."""
 
@@ -148,6 +160,8 @@ class DemandReport(msgspec.Struct, frozen=True, kw_only=True):
     complied: int
     exceeded: int
     unknown: int
+    circuit: DemandCircuit | None
+    """Null of stations without a site, and until a minute of the event is known."""
     stations: list[DemandRow]
 
 

@@ -12,8 +12,8 @@ from msgspec import Meta
 
 from edge.operators.call import Call
 from edge.operators.models.base import Cursor, Limit, Page, StationId
-from edge.operators.models.demand import DemandEvent, DemandReport, DemandRow, GivenLimit
-from edge.operators.models.sites import Name
+from edge.operators.models.demand import DemandCircuit, DemandEvent, DemandReport, DemandRow, GivenLimit
+from edge.operators.models.sites import Amount, Name
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.asking import request_id
 from edge.operators.resources.jobs import Target
@@ -26,8 +26,10 @@ from shared.bus.lane import Lane
 from shared.records import demand as records
 from shared.records.commands import make_id
 from shared.records.demand import DemandKind, DemandRecord, DemandState
-from shared.records.queries import demand, sites
-from shared.smartcharging.demand import complied
+from shared.records.queries import demand, site_history, sites
+from shared.records.sites import Amount as StoredAmount
+from shared.records.sites import Amps
+from shared.smartcharging.demand import carried, complied, judged_from, kept_to
 
 TABLE: Final = Table("demand")
 _route = TABLE.route
@@ -143,7 +145,8 @@ async def report(call: Call[ReportPath, None]) -> DemandReport | web.Response:
     Measured once a minute while it runs, and for the last time two minutes after its end.
     """
     record = await _known(call.lane, call.params.event_id)
-    found = _report(record, await demand.stations(call.lane, call.params.event_id))
+    rows = await demand.stations(call.lane, call.params.event_id)
+    found = _report(record, rows, await _circuit(call.lane, record))
     accepts_csv = call.params.format is None and "text/csv" in call.request.headers.get("Accept", "")
     if call.params.format != "csv" and not accepts_csv:
         return found
@@ -159,7 +162,37 @@ async def report(call: Call[ReportPath, None]) -> DemandReport | web.Response:
     )
 
 
-def _report(record: DemandRecord, rows: dict[str, records.DemandStation]) -> DemandReport:
+async def _circuit(lane: Lane, record: DemandRecord) -> DemandCircuit | None:
+    """Return what the circuit of a site's event carried; None where that is not known."""
+    event, cap = record.event, record.cap
+    site = await sites.site(lane, event.site) if event.site and cap is not None else None
+    if site is None or cap is None:
+        return None
+    circuit = event.circuit or next((one.name for one in site.circuits if not one.parent), "")
+    until = record.changed_at if record.state == "cancelled" else event.end_at
+    past = await site_history.of_circuit(lane, event.site, circuit, judged_from(event), until)
+    before = await site_history.of_circuit(
+        lane, event.site, circuit, event.start_at - records.BASELINE_MS, event.start_at
+    )
+    amps, earlier = carried(past.points), carried(before.points)
+    if amps is None:
+        return None
+    return DemandCircuit(
+        circuit=circuit,
+        limit=Amount.of(cap),
+        before=None if earlier is None else _shown(earlier, site.voltage),
+        carried=_shown(amps, site.voltage),
+        complied=kept_to(cap, amps, site.voltage),
+    )
+
+
+def _shown(amps: Amps, voltage: int) -> Amount:
+    return Amount.of(StoredAmount(amps, sum(amps) * voltage // 10))
+
+
+def _report(
+    record: DemandRecord, rows: dict[str, records.DemandStation], circuit: DemandCircuit | None
+) -> DemandReport:
     verdicts = [complied(row) for row in rows.values()]
     known = [row for row in rows.values() if row.drawn_w is not None]
     drawn = sum(row.drawn_w or 0 for row in known) if known else None
@@ -174,6 +207,7 @@ def _report(record: DemandRecord, rows: dict[str, records.DemandStation]) -> Dem
         complied=verdicts.count(True),
         exceeded=verdicts.count(False),
         unknown=verdicts.count(None),
+        circuit=circuit,
         stations=[DemandRow.of(name, row) for name, row in rows.items()],
     )
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from shared.records.demand import DemandStation
+from shared.bus import keys
+from shared.records.demand import DemandEvent, DemandStation
+from shared.records.packing import pack
 from shared.records.queries import demand
+from shared.records.site_history import FIELD, Minute, Point
+from shared.records.sites import Amount
 from tests.edge.operators.stage import Stage
 
 HOUR = {"start": "2099-01-01T17:00:00+01:00", "end": "2099-01-01T17:00:00Z"}
@@ -73,6 +78,26 @@ async def test_a_report_as_json_and_csv(stage: Stage) -> None:
     lines = text.splitlines()
     assert (status, len(lines), lines[0].split(",")[:2]) == (200, 4, ["station_id", "outcome"])
     assert lines[1].startswith("CP1,taken,,11.0,4.0,3.9,")
+
+
+async def test_the_circuit_of_a_site(stage: Stage) -> None:
+    """An event of a site tells what its circuit carried before and during it, and whether the limit was kept."""
+    await stage.ask("PUT", "/sites/depot", json=SITE)
+    now = int((await stage.lane.one("TIME"))[0]) * 1000
+    event = DemandEvent(
+        event_id="e1", start_at=now - 600_000, end_at=now - 60_000, amount=Amount(watts=10_000), site="depot"
+    )
+    await demand.create(stage.lane, event)
+    await demand.change(
+        stage.lane, "e1", lambda one: msgspec.structs.replace(one, state="ended", cap=event.amount, changed_at=now)
+    )
+    for minutes, amps in ((-12, 300), (-8, 120), (-5, 140)):
+        at = (now + minutes * 60_000) // 60_000 * 60_000
+        minute = Minute(at=at, circuits={"main": Point(drawn=(amps, amps, amps), base=(10, 10, 10))})
+        await stage.lane.one("XADD", keys.site_history("depot"), f"{at}-0", FIELD, pack(minute))
+    found = (await stage.get("/demand-events/e1/report"))["circuit"]
+    assert (found["circuit"], found["complied"], found["limit"]["kw"]) == ("main", True, 10.0)
+    assert (found["before"]["amps"], found["carried"]["amps"], found["carried"]["kw"]) == (31.0, 14.0, 9.66)
 
 
 async def test_prices(stage: Stage) -> None:

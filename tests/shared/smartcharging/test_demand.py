@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.records.demand import DemandEvent, DemandKind, DemandStation, Window
+from shared.records.site_history import Point
 from shared.records.sites import Amount
 from shared.smartcharging.demand import (
     HOUR_MS,
@@ -12,8 +13,10 @@ from shared.smartcharging.demand import (
     Measured,
     Meter,
     cap_of,
+    carried,
     complied,
     judged_from,
+    kept_to,
     least,
     limit_at,
     measured,
@@ -126,6 +129,18 @@ def test_power_without_a_register() -> None:
     assert measured(rising, 0, 20 * minute, running=True) == Measured(6000, 6000, 1000)
     assert together([Measured(1000, None, 5), NOTHING, Measured(500, 700, 2)]) == Measured(1500, 700, 7)
     assert together([NOTHING]) == NOTHING
+
+
+def test_what_a_circuit_carried() -> None:
+    """The mean of its minutes with the base load, held against the limit of each phase and of all together."""
+    minutes = [Point(drawn=(100, 0, 0), base=(20, 20, 20)), None, Point(drawn=(300, 0, 0), base=(20, 20, 20))]
+    amps = carried(minutes)
+    assert amps == (220, 20, 20)
+    assert carried([None]) is carried([]) is None
+    assert kept_to(Amount(amps=(205, 30, 30)), amps)
+    assert not kept_to(Amount(amps=(190, 30, 30)), amps)
+    assert kept_to(Amount(watts=5700), amps)
+    assert not kept_to(Amount(watts=5400, amps=(300, 300, 300)), amps)
 
 
 def test_who_kept_to_it() -> None:
