@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ampstream.bench.system import System
 
 TAGS: Final = 10_000
-MAX_P99_MS: Final = 50.0
+MAX_P99_MS: Final = 500.0
+"""The objective of every answer to a station."""
 MANY: Final = 50
 CHUNK: Final = 1000
 _read = msgspec.json.Decoder(AuthorizeResponse).decode
@@ -48,8 +49,8 @@ class Authorize(msgspec.Struct, frozen=True, kw_only=True):
 
     def targets(self) -> list[Target]:
         """Return what the figures have to reach."""
-        name = f"answer to an Authorize, p99 with {self.some.stations} stations"
-        return [at_most(name, self.some.p99_ms, "ms", MAX_P99_MS)]
+        name = f"answer to an Authorize, p99 with {self.many.stations} stations in a closed loop"
+        return [at_most(name, self.many.p99_ms, "ms", MAX_P99_MS)]
 
 
 async def run(bench: Bench) -> None:

@@ -9,6 +9,7 @@ proofs      a row of it: keys and certificates of stations
 files       a row of it: campaigns of firmware, files that stations fetch and leave
 sites       a row of it: sites, how full they are, what their stations are told
 demand      a row of it: demand response, and the VTN
+authorization  a row of it: local lists, the external authorizer
 common      panels and thresholds that several share
 """
 

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from grafana.boards.authorization import AUTHORIZATION
 from grafana.boards.demand import DEMAND
 from grafana.boards.files import FILES
 from grafana.boards.proofs import PROOFS
@@ -243,5 +244,5 @@ CHARGING: Final = Dashboard(
     "ampstream-charging",
     "Ampstream: Commands & Charging",
     "What operators and drivers notice: commands, transactions, energy, refusals, and what stations report.",
-    (_COMMANDS, _TRANSACTIONS, SITES, DEMAND, _STATIONS, FILES, _CONFIGURATION, PROOFS),
+    (_COMMANDS, _TRANSACTIONS, AUTHORIZATION, SITES, DEMAND, _STATIONS, FILES, _CONFIGURATION, PROOFS),
 )
