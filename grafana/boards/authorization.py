@@ -12,7 +12,7 @@ AUTHORIZATION: Final = Row(
     (
         Panel(
             "Stations by their local list",
-            "Pending ones that stay are offline, or do not answer; refused and unsupported ones decide by what they know.",
+            "Pending ones that stay are offline or mute; refused and unsupported ones decide by what they know.",
             ((fleet(metrics.STATIONS_LISTED, "state"), "{{state}}"),),
             stacked=True,
             colours=(
@@ -44,7 +44,7 @@ AUTHORIZATION: Final = Row(
                 ("last_known", "yellow"),
                 ("accepted_unasked", "orange"),
                 ("refused_unasked", "red"),
-            ),  # fmt: skip
+            ),
         ),
         Panel(
             "External authorizer",
