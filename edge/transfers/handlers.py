@@ -122,22 +122,24 @@ class Transfers:
             limits = self._settings
             sent = await sending.send(response, reader, part, limits.transfer_idle_s, limits.transfer_rate_bytes)
             whole = sent == part.end - part.begin and await sending.arrived(connection)
-            await self._fetched(link, record, part.begin, sent if whole else 0, now)
+            await self._fetched(link, record, part.begin, sent, now, arrived=whole)
         finally:
             await reader.close()
         metrics.TRANSFER_BYTES.labels("out").inc(sent)
         metrics.TRANSFERS.labels("out", "done" if whole else "broken_off").inc()
         return response
 
-    async def _fetched(self, link: Link, record: FileRecord, begin: int, count: int, now: int) -> None:
+    async def _fetched(self, link: Link, record: FileRecord, begin: int, sent: int, now: int, *, arrived: bool) -> None:
         """Note what has arrived: what broke off is fetched again, and counts only against what a link may send."""
         name = files_links.link_id(link)
         left = link.expires_at * 1000 - now + files.USE_KEPT_MS
         before = (await files.used(self._lane, name)).done
-        use = await files.delivered(self._lane, name, begin, begin + count, size=record.size, ttl_ms=left)
-        log.info("file fetched" if use.done else "part of a file fetched", file_id=record.file_id,
-                  station_id=link.station_id, begin=begin, bytes=count, size=record.size)  # fmt: skip
-        if use.done and not before:
+        end = begin + sent if arrived else begin
+        use = await files.delivered(self._lane, name, begin, end, sent=sent, size=record.size, ttl_ms=left)
+        whole = use.got == ((0, record.size),)
+        log.info("file fetched" if whole else "part of a file fetched", file_id=record.file_id,
+                 station_id=link.station_id, begin=begin, bytes=sent, size=record.size)  # fmt: skip
+        if whole and not before:
             event = FileFetched(
                 station_id=link.station_id, at=now, id=f"link:{name}:fetched",
                 file_id=record.file_id, kind=record.kind, name=record.name, size=record.size,

@@ -115,14 +115,14 @@ async def used(lane: Lane, link: str) -> LinkUse:
     return unpack(packed, LinkUse) if packed is not None else LinkUse()
 
 
-async def delivered(lane: Lane, link: str, begin: int, end: int, *, size: int, ttl_ms: int) -> LinkUse:
-    """Note that a part of a file was delivered by a link; returns what has been."""
+async def delivered(lane: Lane, link: str, begin: int, end: int, *, sent: int, size: int, ttl_ms: int) -> LinkUse:
+    """Note that `sent` bytes went out by a link, and that a part of its file has arrived; returns what has in all."""
     for _ in range(TRIES):
         packed = await lane.one("GET", keys.link_use(link))
         use = unpack(packed, LinkUse) if packed is not None else LinkUse()
         got = covered(use.got, begin, end)
-        sent = use.sent + end - begin
-        now = LinkUse(got, sent, use.done or got == ((0, size),) or sent >= size * MOST_SENT)
+        total = use.sent + sent
+        now = LinkUse(got, total, use.done or got == ((0, size),) or total >= size * MOST_SENT)
         if await lane.one(*SWAP_UNTIL.command([keys.link_use(link)], [packed or b"", pack(now), ttl_ms])):
             return now
     raise RuntimeError("a link is used more often than can be written down")

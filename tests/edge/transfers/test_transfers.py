@@ -81,6 +81,19 @@ async def test_a_station_that_leaves_may_come_again(settings: Settings, tmp_path
         assert (await place.get(link))[1] == CONTENT * 20
 
 
+async def test_a_link_gives_no_more_than_some_copies(settings: Settings, tmp_path: Path) -> None:
+    """Whoever asks for the same part over and over gets it ten times at most."""
+    async with site(settings, tmp_path) as place:
+        record = await place.file(CONTENT[:1000])
+        link = await place.link("get", record)
+
+        async def closed() -> bool:
+            return (await place.get(link, Range="bytes=0-998"))[0] == 410
+
+        await wait_until(closed)
+        assert not [one for one in await place.events() if one["type"] == "file.fetched"]
+
+
 @pytest.mark.parametrize("kind", ["forged", "changed", "expired", "purpose", "gone"])
 async def test_links_that_are_not_good(settings: Settings, tmp_path: Path, kind: str) -> None:
     """Made up, changed, expired, for the other direction, or to a file that was deleted: refused, each in words."""
