@@ -19,7 +19,7 @@ pytestmark = pytest.mark.chaos
 async def test_no_errors(shared_system: System, tmp_path: Path) -> None:
     """F16: sessions come through whole, on one connection, without an error or a frame that is none (I2, I4)."""
     system = shared_system
-    line = BadLine(system.station_url(), latency_s=0.2, loss=0.02 / 30, seed="f16")
+    line = BadLine(system.station_url(), latency_s=0.2, loss=0.02, seed="f16")
     await line.open()
     invalid = await scrape(system, "ampstream_edge_invalid_frames_total")
     try:

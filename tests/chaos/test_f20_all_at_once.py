@@ -20,7 +20,7 @@ from tests.chaos.harness.system import System
 from tests.e2e.field import scrape
 
 pytestmark = pytest.mark.chaos
-STATIONS: Final = 240
+STATIONS: Final = 150
 BACK_S: Final = 20.0
 """A third of the field's 60 s."""
 BOOT: Final = {"chargePointVendor": "Crowd", "chargePointModel": "C1"}
