@@ -16,7 +16,7 @@ from shared.records.packing import storable
 from shared.records.stations import ConnectorRecord, Connectors
 from workers.store.draft import Draft
 
-from . import reconciliation, reservations
+from . import local_lists, reconciliation, reservations
 from .configuration import firmware
 from .quirks import quirks_of
 
@@ -55,6 +55,8 @@ def report(draft: Draft, status: StatusReport) -> None:
         firmware.showed_error(draft, record.error_code, record.vendor_error_code)
     if draft.charging.reconciliations:
         reconciliation.on_status(draft, connector, record.status)
+    if record.error_code == local_lists.CONFLICT:
+        local_lists.conflicted(draft)
 
 
 def _record(draft: Draft, status: StatusReport) -> ConnectorRecord:

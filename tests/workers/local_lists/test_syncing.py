@@ -93,6 +93,19 @@ def test_a_boot_is_a_reason_to_ask() -> None:
     assert {action for action, _ in place.asked[before:]} == {"GetLocalListVersion"}
 
 
+def test_a_conflict_is_a_reason_to_ask() -> None:
+    """A station that finds its list contradicted is asked, and sent what it lacks (section 3.5.2)."""
+    place = synced(*"ABC")
+    before = len(place.asked)
+    place.list._version = 99
+    fault = {"connectorId": 0, "status": "Available", "errorCode": "LocalListConflict", "timestamp": place.time()}
+    place.call("StatusNotification", fault)
+    place.advance(1)
+    place.serve()
+    assert sends(place, before)[0]["updateType"] == "Full"
+    assert (place.held(), place.listed.state) == (place.wanted(), "in_line")
+
+
 def test_a_lost_list_is_repaired() -> None:
     """A station that names another version than it took gets all of it anew."""
     place = synced(*"ABCD")

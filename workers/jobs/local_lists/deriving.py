@@ -7,6 +7,7 @@ next look finds them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -20,6 +21,8 @@ from shared.records.queries.reading import replies
 from shared.records.tags import IdTag
 
 T = TypeVar("T")
+read = local_lists.read.__wrapped__
+"""Without memory: all of a list is read once."""
 AT_ONCE: Final = 500
 GONE_KEPT: Final = 1000
 """Tags that left are kept in a list until there are so many more of them than tags in it."""
@@ -70,11 +73,14 @@ async def _publish(lane: Lane, policy: str, wanted: Sequence[Item], left_out: in
     )
     head = unpack(packed, Head) if packed is not None else None
     places = {name.decode(): member for name, member in zip(pairs[::2], pairs[1::2], strict=True)}
-    held = {name: local_lists.read(member)[1] for name, member in places.items()}
+    held: dict[str, Item] = {}
+    for some in _batches(places.items()):
+        held.update((name, read(member)[1]) for name, member in some)
+        await asyncio.sleep(0)
     changed = local_lists.changes(held, wanted)
     placed = sum(bool(item.sites) for item in wanted)
     known = head.version if head is not None else 0
-    begun = local_lists.read(last[0])[0] if last else 0
+    begun = read(last[0])[0] if last else 0
     if head is not None and not changed and begun <= known:
         return head
     version = max(known + 1, begun)
@@ -116,7 +122,7 @@ async def _prune(lane: Lane, policy: str, items: dict[str, Item], version: int, 
         found = await lane.one("HMGET", keys.list_places(policy), *names)
         old = [(name, member) for name, member in zip(names, found, strict=True) if member is not None]
         # Those of the version in the making stay: stations that hold the last one are still told of them.
-        leave = [(name, member) for name, member in old if local_lists.read(member)[0] <= version]
+        leave = [(name, member) for name, member in old if read(member)[0] <= version]
         if leave:
             await replies(
                 lane,

@@ -13,6 +13,6 @@ run; the end of each command comes back to `running.ended` in the same decision.
 
 from __future__ import annotations
 
-from .looking import booted, forget, join, leave, returned, sync
+from .looking import CONFLICT, booted, conflicted, forget, join, leave, returned, sync
 
-__all__ = ["booted", "forget", "join", "leave", "returned", "sync"]
+__all__ = ["CONFLICT", "booted", "conflicted", "forget", "join", "leave", "returned", "sync"]

@@ -25,6 +25,8 @@ from . import choosing, concluding, running
 from .words import words_of
 
 LOOK: Final = "local_list_look"
+CONFLICT: Final = "LocalListConflict"
+"""Error code of a station whose list and what it is told of a tag contradict each other (OCPP 1.6 section 3.5.2)."""
 AFTER_BOOT_MS: Final = 5_000
 AFTER_RETURN_MS: Final = 10_000
 change = msgspec.structs.replace
@@ -110,16 +112,22 @@ def returned(draft: Draft) -> None:
         draft.wake(LOOK, "", draft.now + AFTER_RETURN_MS)
 
 
+def conflicted(draft: Draft) -> None:
+    """Ask a station what it has that found its list contradicted; it may be behind, or have lost count."""
+    if draft.listed.policy:
+        draft.wake(LOOK, CONFLICT, draft.now)
+
+
 def forget(draft: Draft) -> None:
     """Take a station that is being deleted out of the fleet's index."""
     concluding.forget(draft)
 
 
 @wakes(LOOK)
-def woken(draft: Draft, _subject: str) -> None:
+def woken(draft: Draft, subject: str) -> None:
     """Look; a station that is not there looks when it is back."""
     if draft.session.connection == "open":
-        look(draft)
+        look(draft, again=subject == CONFLICT)
 
 
 @configuration.when_read
