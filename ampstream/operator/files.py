@@ -150,9 +150,9 @@ async def _until_stored(session: Session, item: dict[str, Any], timeout_s: float
                 return item
             await _check_command(session, item)
             failed_at = (failed_at or clock()) if item["told"] in FAILED and item["state"] == "expected" else 0.0
-            if failed_at and (item["error"] is None or clock() > failed_at + AFTER_FAILURE_S):
-                raise click.ClickException(f"the station says {item['told']}{': ' if item['error'] else ''}"
-                                           f"{item['error'] or ''}")  # fmt: skip
+            if failed_at and clock() > failed_at + AFTER_FAILURE_S:
+                why = f": {item['error']}" if item["error"] else ""
+                raise click.ClickException(f"the station says {item['told']}{why}")
             await asyncio.sleep(LOOK_S)
     raise click.ClickException(
         f"nothing came in {timeout_s:g} s; `ampstream files show {item['id']}` tells when it does"

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Meta
 
 from edge.operators.call import Call
-from edge.operators.models.base import Page
+from edge.operators.models.base import Cursor, Limit, Page
 from edge.operators.models.firmware import Image
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.files import storage_of
+from edge.operators.resources.lists import page, position, shown
 from edge.operators.resources.stations import Text
 from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
@@ -28,6 +29,7 @@ from shared.records.commands import make_id
 from shared.records.files import FileRecord, make_file_id, plain_name
 from shared.records.queries import files
 from shared.records.queries import firmware as queries
+from shared.records.queries.cursors import Position
 from shared.urls import redact
 
 TABLE: Final = Table("firmware")
@@ -49,6 +51,13 @@ class NewImage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     signing_certificate: Annotated[str, Meta(max_length=5500, description="PEM.")] = ""
     location: Annotated[str, Meta(max_length=512, description="Where stations fetch it, if not from here.")] = ""
     note: Text = ""
+
+
+class ImageList(msgspec.Struct, frozen=True, kw_only=True):
+    """How many of the list."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
 
 
 class ImagePath(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,10 +143,17 @@ async def put_image_content(call: Call[ImagePath, None]) -> Image:
     return Image.of(image)
 
 
-@_route("GET", "/firmware-images", "List images", scope="read", response=Page[Image])
-async def list_images(call: Call[Any, None]) -> Page[Image]:
-    """Return every image, the newest first."""
-    return Page([Image.of(one) for one in await queries.images(call.lane)], None)
+@_route("GET", "/firmware-images", "List images", scope="read", params=ImageList, response=Page[Image])
+async def list_images(call: Call[ImageList, None]) -> Page[Image]:
+    """Return images, the newest first."""
+    params, query = call.params, ("images",)
+    every = await queries.images(call.lane)
+    after = position(params.cursor, *query)
+    if after is not None:
+        every = [one for one in every if (-one.created_at, one.image_id) > (-after.score, after.member)]
+    some = every[: params.limit]
+    more = Position(some[-1].image_id, some[-1].created_at) if len(every) > len(some) else None
+    return page(await shown(some, Image.of), more, *query)
 
 
 @_route(
