@@ -11,12 +11,14 @@ and where the new files are wrong so do all.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
+from shared import metrics
 from shared.certificates.errors import BadFiles
 from shared.certificates.names import certificate_id, issuer_text
 from shared.logs import get_logger
@@ -83,6 +85,7 @@ class Tls:
         self.revoked: frozenset[str] = self._read_revoked()
         """Ids of the certificates on the revocation lists of `tls_crl_file`."""
         self.context = self._make()
+        self._show_end()
 
     def refresh(self, root: str | None = None, *, anyway: bool = False) -> bool:
         """Take what changed, `root` being the built-in authority's certificate; tells whether anything did.
@@ -101,8 +104,19 @@ class Tls:
             self._root = before
             _log.error("new certificates can't be used; the old ones stay", reason=str(error))
             return False
+        self._show_end()
         _log.info("certificates read", files=len(self._files), revoked=len(self.revoked))
         return True
+
+    def _show_end(self) -> None:
+        """Let the metric tell when the first of the certificates ends."""
+        from shared.certificates import reading
+
+        ends = []
+        for chain, _ in self._files:
+            with contextlib.suppress(OSError, ValueError):
+                ends.append(reading.read(reading.load(Path(chain).read_text(encoding="ascii"))).not_after / 1000)
+        metrics.EDGE_TLS_CERTIFICATE_ENDS.labels().set(min(ends, default=0))
 
     def _look(self) -> tuple[tuple[str, int, int], ...]:
         """Return what tells that a file is another one."""

@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana.builder.dashboards import Dashboard, Row
 from grafana.builder.panels import Panel
-from grafana.builder.queries import foreign, foreign_rate, per_minute, quantile, rate, total
+from grafana.builder.queries import foreign, foreign_rate, per_minute, quantile, rate, select, total
 from shared import metrics
 
 from .common import OURSELVES, PERCENTILES, quantiles
@@ -60,6 +60,13 @@ _SOCKETS: Final = Row(
             unit="opm",
             colours=(("ok", "green"), ("certificate", "orange"), ("refused", "red")),
             runbooks=("CertificatesExpiring",),
+        ),
+        Panel(
+            "Our certificate's end",
+            "Time until the first of the certificates ends that an edge shows stations; none: TLS ends elsewhere.",
+            ((f"min by (instance) ({select(metrics.EDGE_TLS_CERTIFICATE_ENDS)} > 0) - time()", "{{instance}}"),),
+            unit="s",
+            runbooks=("ServerCertificateExpiring",),
         ),
         Panel(
             "Life of a socket",

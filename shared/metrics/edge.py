@@ -84,6 +84,10 @@ EDGE_TLS_HANDSHAKES: Final = REGISTRY.counter(
     "TLS handshakes with stations by how they ended; a rise of refused is our certificate, of certificate theirs.",
     {"result": _HANDSHAKES},
 )
+EDGE_TLS_CERTIFICATE_ENDS: Final = REGISTRY.gauge(
+    "edge_tls_certificate_ends_timestamp_seconds",
+    "When the first of this edge's own certificates ends (Unix time); stations stay away from then on. 0: it has none.",
+)
 EDGE_DISCONNECTS: Final = REGISTRY.counter(
     "edge_disconnects_total",
     "Sockets that ended, by who or what ended them; all but station, lost and drain ask for a look.",
