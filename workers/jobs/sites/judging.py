@@ -151,7 +151,9 @@ def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site,
     most = max(mine.drawn) if reading is not None else 0
     state: ConnectorNow = "charging"
     fixed: int | None = None
-    unwatched = run.wild_at and now - run.wild_at < DISTRUST_MS and (not fresh or mine.drawn_at < told.accepted_at)
+    unwatched = (
+        run.wild_at and now - run.wild_at < DISTRUST_MS and (not fresh or mine.drawn_at < told.accepted_at + GRACE_MS)
+    )
     if unwatched and mine.wild <= 0:
         may = max(may, place.maximum)
     if not seen.online:
@@ -215,10 +217,13 @@ def _measure(run: StationRun, mine: ConnectorRun, reading: Drawn, may: int) -> N
     if reading.at <= mine.drawn_at:
         return
     mine.drawn_at = reading.at
-    # Just after a change what was allowed before it counts too.
-    most, allowed = max(reading.amps), may if reading.at >= told.accepted_at + GRACE_MS else max(may, told.was)
-    mine.wild = most if most > allowed * EXCESS + SLACK else 0
-    if mine.wild:
+    most, settled = max(reading.amps), reading.at >= told.accepted_at + GRACE_MS
+    # Just after a change what was allowed before it counts too, and nobody is acquitted.
+    if most > (may if settled else max(may, told.was)) * EXCESS + SLACK:
+        mine.wild = most
+    elif settled:
+        mine.wild = 0
+    if mine.wild > 0:
         run.wild_at = reading.at
 
 
