@@ -13,8 +13,8 @@ def apply() -> None:
     """Let a duplicate owe nothing."""
     ordinary = commit._outcome
 
-    def outcome(reply: Any, outbox: Outbox, field: str) -> Outcome:
-        made = ordinary(reply, outbox, field)
+    def outcome(reply: Any, outbox: Outbox, field: str, token: bytes | None) -> Outcome:
+        made = ordinary(reply, outbox, field, token)
         return Outcome(made.result, None, field) if made.result is Result.DUPLICATE else made
 
     commit._outcome = outcome
