@@ -77,7 +77,9 @@ def test_limits_over_time(charge: Charge, changes: list[tuple[float, float]]) ->
         for later in (RAMP_DOWN_S, RAMP_UP_S, 100.0, 5000.0, 90000.0):
             assert stretch.power_w(at + later) <= max(limit, stretch.to_w) + 1e-6
             assert stretch.power_w(at + later) <= limit + 1e-6 or later < stretch.ramp_s
-            assert before_wh <= stretch.energy_wh(at + later) <= charge.lacking_wh + before_w * RAMP_DOWN_S / 3600
+            assert (
+                before_wh <= stretch.energy_wh(at + later) <= charge.lacking_wh + before_w * RAMP_DOWN_S / 3600 + 1e-6
+            )
             energy = max(min(stretch.energy_wh(at + later), charge.full_wh), stretch.base_wh)
             assert stretch.energy_wh(min(stretch.time_at_s(energy), 1e9)) == pytest.approx(energy, abs=0.01)
 
