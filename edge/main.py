@@ -71,7 +71,7 @@ async def run(settings: Settings, *, stations: bool = True, operators: bool = Tr
         if stations:
             _raise_descriptor_limit(settings.max_connections)
             await edge.serve_stations(actions.from_station, for_stations, tls, for_tls)
-        await edge.serve_files(for_files)
+        await edge.serve_files(for_files, tls if settings.transfer_tls else None)
         await edge.serve_http(for_http, operators=operators)
         edge.say_what_runs(stations=for_stations, tls=for_tls, http=for_http, operators=operators)
         await edge.until(first)
@@ -106,13 +106,16 @@ class Edge:
         if tls is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._listener.look_at_files)
 
-    async def serve_files(self, sockets: Sockets) -> None:
+    async def serve_files(self, sockets: Sockets, tls: Tls | None = None) -> None:
         """Let stations fetch and leave files on bound sockets; does nothing without any."""
         if sockets:
             node = self._node
             self._files = TransferListener(node.lane, self._settings, node.name)
-            await self._files.start(sockets)
-            _log.info("files are served", at=f"http://{self._settings.transfer_host}:{port_of(sockets)}")
+            await self._files.start(sockets, tls)
+            _log.info(
+                "files are served",
+                at=f"{'http' if tls is None else 'https'}://{self._settings.transfer_host}:{port_of(sockets)}",
+            )
 
     async def serve_http(self, sockets: Sockets, *, operators: bool) -> None:
         """Listen for whoever asks about this process, and for operators, on bound sockets."""

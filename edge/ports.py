@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -26,11 +27,14 @@ async def bind(host: str, port: int) -> Sockets:
 
 
 async def serve_on(
-    sockets: Sockets, factory: Callable[[], asyncio.BaseProtocol], backlog: int = 128
+    sockets: Sockets,
+    factory: Callable[[], asyncio.BaseProtocol],
+    backlog: int = 128,
+    tls: ssl.SSLContext | None = None,
 ) -> list[asyncio.Server]:
     """Listen on bound sockets; they are closed with the servers."""
     loop = asyncio.get_running_loop()
-    return [await loop.create_server(factory, sock=each, backlog=backlog) for each in sockets]
+    return [await loop.create_server(factory, sock=each, backlog=backlog, ssl=tls) for each in sockets]
 
 
 async def cut_off(server: web.Server) -> None:

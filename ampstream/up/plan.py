@@ -105,7 +105,8 @@ def operator_url(settings: Settings, index: int = 0) -> str:
 
 def transfer_url(settings: Settings, index: int = 0) -> str:
     """Return the base URL under which stations fetch and leave files at edge `index`."""
-    return f"http://{reachable(settings.transfer_host)}:{settings.transfer_port + index}"
+    scheme = "https" if settings.transfer_tls else "http"
+    return f"{scheme}://{reachable(settings.transfer_host)}:{settings.transfer_port + index}"
 
 
 def worker_url(settings: Settings, index: int = 0) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from edge.ports import Sockets, serve_on
+from edge.stations.tls import Tls
 from edge.transfers.guard import Guard
 from edge.transfers.handlers import Transfers
 from edge.transfers.storage import Directory, Storage
@@ -45,8 +47,8 @@ class TransferListener:
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.Task[None] | None = None
 
-    async def start(self, sockets: Sockets) -> None:
-        """Serve on bound sockets; raises OSError where the directory can't be written."""
+    async def start(self, sockets: Sockets, tls: Tls | None = None) -> None:
+        """Serve on bound sockets, with `tls` over TLS; raises OSError where the directory can't be written."""
         storage = Directory(Path(self._settings.transfer_dir), self._settings.transfer_reserve_bytes)
         await storage.prepare()
         transfers = Transfers(self._lane, storage, await load_key(self._lane), self._settings)
@@ -56,7 +58,7 @@ class TransferListener:
         await self._runner.setup()
         server, limit_s = self._runner.server, self._settings.handshake_timeout_s
         assert server is not None, "it was set up"
-        self._servers = await serve_on(sockets, lambda: Guard(server(), limit_s))
+        self._servers = await serve_on(sockets, lambda: Guard(server(), limit_s), tls=_followed(tls))
         self._sweeping = asyncio.create_task(Sweeper(self._lane, storage, self._holder).run(), name="files")
 
     async def stop(self) -> None:
@@ -68,6 +70,19 @@ class TransferListener:
             await asyncio.gather(self._sweeping, return_exceptions=True)
         if self._runner is not None:
             await self._runner.cleanup()
+
+
+def _followed(tls: Tls | None) -> ssl.SSLContext | None:
+    """Return a context whose handshakes take the certificates that are in force then."""
+    if tls is None:
+        return None
+
+    def hello(sock: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
+        sock.context = tls.context
+
+    context = tls.context
+    context.sni_callback = hello
+    return context
 
 
 def make_app(transfers: Transfers) -> web.Application:

@@ -92,7 +92,8 @@ def base_url(settings: Settings) -> str:
     if settings.transfer_url:
         return settings.transfer_url.rstrip("/")
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.transfer_host, settings.transfer_host)  # noqa: S104
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.transfer_port}"
+    scheme = "https" if settings.transfer_tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.transfer_port}"
 
 
 def url(base: str, token: str, name: str) -> str:

@@ -19,10 +19,13 @@ class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
     transfer_host: Annotated[str, _files("Address where stations fetch and leave files.", min_length=1)] = "127.0.0.1"
     transfer_port: Annotated[int, _files("Port where stations fetch and leave files.", ge=0, le=65535)] = 9080
+    transfer_tls: Annotated[
+        bool, _files("Serve that port over TLS, with the certificates of the stations' listener.")
+    ] = False
     transfer_url: Annotated[
         str,
         _files(
-            "URL of that port for stations; the same in edges and workers. Empty: http:// and the address.",
+            "URL of that port for stations; the same in edges and workers. Empty: made of the address.",
             pattern=r"^(https?://[^@?#\s]+[^/@?#\s])?$",
         ),
     ] = ""

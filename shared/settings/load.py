@@ -160,6 +160,8 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("AMPSTREAM_CANARY_INTERVAL_S must be below AMPSTREAM_SILENCE_CLOSE_S, else every pause closes")
     if settings.proxy_protocol == "trusted" and not settings.trusted_proxies.strip():
         found.append("AMPSTREAM_PROXY_PROTOCOL=trusted needs AMPSTREAM_TRUSTED_PROXIES: nobody's PROXY header is read")
+    if settings.transfer_tls and not settings.tls_certificates.strip():
+        found.append("AMPSTREAM_TRANSFER_TLS needs AMPSTREAM_TLS_CERTIFICATES")
     if settings.tls_only and not settings.tls_certificates.strip():
         found.append("AMPSTREAM_TLS_ONLY needs AMPSTREAM_TLS_CERTIFICATES: nobody could dial in")
     if settings.certificate_authority == "builtin" and not settings.ca_passphrase:

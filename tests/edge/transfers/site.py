@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from edge.ports import bind, port_of
+from edge.stations.tls import Tls
 from edge.transfers.listener import TransferListener
 from shared.bus import keys
 from shared.bus.lane import Lane
@@ -95,7 +96,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(settings: Settings, root: Path, **changed: Any) -> AsyncIterator[Site]:
+async def site(settings: Settings, root: Path, tls: Tls | None = None, **changed: Any) -> AsyncIterator[Site]:
     """Serve for the length of the block."""
     settings = msgspec.structs.replace(
         settings, transfer_dir=str(root), transfer_port=0, transfer_reserve_bytes=0, **changed
@@ -103,7 +104,7 @@ async def site(settings: Settings, root: Path, **changed: Any) -> AsyncIterator[
     lane = await Lane.open(settings.redis_url.reveal(), name="test")
     sockets = await bind(settings.transfer_host, 0)
     listener = TransferListener(lane, settings, "edge-1")
-    await listener.start(sockets)
+    await listener.start(sockets, tls)
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
             key = await files_links.load_key(lane)

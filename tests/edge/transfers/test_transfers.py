@@ -7,6 +7,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from unittest.mock import patch
@@ -16,6 +17,7 @@ import msgspec
 import pytest
 import structlog
 
+from edge.stations.tls import Tls
 from edge.transfers import receiving
 from edge.transfers.storage import PART_KEPT_S, Directory, NoSpace, _FileWriter
 from edge.transfers.sweeping import Sweeper
@@ -24,6 +26,7 @@ from shared.bus import firmware_keys
 from shared.records import files_links
 from shared.records.queries import files
 from shared.settings import Settings
+from tests.edge.stations import certs
 from tests.edge.transfers.site import Site, site
 from tests.support import wait_until
 
@@ -313,3 +316,33 @@ async def test_a_claim_runs_out(settings: Settings, tmp_path: Path) -> None:
         assert await place.put(record, b"whole") == 201
         shown = await place.shown(record)
         assert msgspec.structs.asdict(shown)["claim"] == ""
+
+
+async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
+    """The port takes the certificates of the stations' listener, and those that come after them."""
+    made = tmp_path / "certificates"
+    made.mkdir()
+    first = certs.servers(made, "ecdsa")
+    settings = msgspec.structs.replace(settings, tls_certificates=first)
+    tls = Tls(settings)
+    trusted = ssl.create_default_context(cadata=certs.authority().pem)
+    async with site(settings, tmp_path / "files", tls) as place:
+        record = await place.file()
+        link = await place.link("put", record)
+        link = link.replace("http://127.0.0.1", "https://localhost")
+        async with place.http.put(link, data=b"secret", ssl=trusted) as answer:
+            assert answer.status == 201
+        get = (await place.link("get", record)).replace("http://127.0.0.1", "https://localhost")
+        serials = []
+        for _ in range(2):
+            async with place.http.get(get, ssl=trusted, headers={"Range": "bytes=0-1"}) as answer:
+                transport = answer.connection.transport if answer.connection is not None else None
+                assert transport is not None
+                serials.append(transport.get_extra_info("peercert")["serialNumber"])
+                assert await answer.read() == b"se"
+            certs.servers(made, "ecdsa")
+            assert tls.refresh(anyway=True)
+        assert len(set(serials)) == 2
+        async with place.http.get(get, ssl=trusted) as answer:
+            assert await answer.read() == b"secret"
+        await wait_until(lambda: is_used(place, get))
