@@ -73,7 +73,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "local-lists": Lazy(
         _OPERATE,
         "ampstream.operator.local_lists:local_lists",
-        "Say who decides about id tags at stations, and see their local lists.",
+        "Say who decides about tags where; see local lists.",
     ),
     "config": Lazy(_OPERATE, "ampstream.operator.config:config", "Show, read and compare stations' configurations."),
     "drifts": Lazy(_OPERATE, "ampstream.operator.drifts:drifts", "List and acknowledge changes of configurations."),

@@ -18,7 +18,7 @@ STATES: Final = ("in_line", "pending", "partial", "differs", "refused", "unsuppo
 
 @click.group("local-lists")
 def local_lists() -> None:
-    """Say who decides about id tags at stations, and see their local lists."""
+    """Say who decides about tags where; see local lists."""
 
 
 @local_lists.command("list")
