@@ -10,6 +10,7 @@ security.py  SecurityLog: security events that an edge notices itself
 sink.py      Sink: what the stations' listener takes from its node
 stations/    the OCPP-J endpoint
 transfers/   files that stations fetch and leave, on a port of their own
+charts/      pictures of limits and draws, for the API
 operators/   the REST API, the live feed, health and metrics
 
 station ── stations ── Appender ──> uplink ... worker ... downlink ──> Downlink ── stations ──> station

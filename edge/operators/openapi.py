@@ -23,6 +23,7 @@ _SECTIONS: Final = {
     "profiles": "Charging profiles: what stations are allowed to draw.",
     "probes": "What stations' smart charging really does, found by trying.",
     "sites": "Trees of circuits and stations whose capacity is shared among those that charge.",
+    "charts": "Limit, allocation and draw over time, as pictures.",
     "demand": "Demand response: a site or stations draw less for a while, and who complied.",
     "prices": "What energy costs by interval.",
     "commands": "What stations are sent, and what becomes of it.",

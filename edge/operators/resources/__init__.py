@@ -9,6 +9,7 @@ demand.py        demand response events and their reports; prices.py: what energ
 commands.py      commands: send, list, show, cancel; a station's history; sending.py: their check and their outcome
 jobs.py          jobs over many stations: make, list, show, pause, resume, cancel; their results
 sites.py         sites: their trees, measured base loads, how they stand; plans of transactions
+charts.py        charts of limit, allocation and draw, of sites and stations
 reservations.py  reservations: make, list, show, cancel
 tags.py          id tags; imports.py: many of them from CSV
 authorization.py who decides about tags at which stations; local_lists.py: how stations hold their lists
@@ -36,6 +37,7 @@ from edge.operators.resources import (
     authorization,
     certificates,
     charging,
+    charts,
     commands,
     configuration,
     demand,
@@ -74,6 +76,7 @@ ROUTES: tuple[Route, ...] = tuple(
         demand,
         prices,
         sites,
+        charts,
         probes,
         commands,
         jobs,
