@@ -28,6 +28,7 @@ from edge.stations import handshake, identity, origin
 from edge.stations.door import REFUSAL_S, Doorkeeper, Refused, Welcome
 from edge.stations.handover import Detached, detach, transport_of
 from edge.stations.hub import Hub
+from edge.stations.limits import Admission
 from edge.stations.opening import Farewell, Superseded, check, register
 from edge.stations.origin import Origin
 from edge.stations.preface import Prefaces
@@ -114,7 +115,11 @@ class Listener:
         self._renewing = Renewing(tls, self._node.lane, settings.tls_reload_s)
         await self._renewing.start()
         self._door.revoked = self._renewing.revoked
-        self._securing = Securing(tls, handler, settings.handshake_timeout_s, prefaces.move, self._shaken)
+        handshakes = Admission(settings.connect_rate, settings.connect_burst, self._hub.monotonic())
+        self._securing = Securing(
+            *(tls, handler, settings.handshake_timeout_s, prefaces.move, self._shaken),
+            admits=lambda: handshakes.take(self._hub.monotonic()),
+        )
         self._listening += await serve_on(sockets, prefaces.before(self._securing), BACKLOG)
 
     def look_at_files(self) -> None:

@@ -21,6 +21,8 @@ MAX_EARLY: Final = 64 * 1024
 """Bytes that may come before HTTP has begun."""
 
 Handler = Callable[[], asyncio.Protocol]
+Admits = Callable[[], bool]
+"""Whether one more may begin now: a handshake costs a thousand times what refusing it does."""
 Moved = Callable[[asyncio.BaseTransport, asyncio.BaseTransport], None]
 Ended = Callable[[asyncio.BaseTransport, str, str], None]
 """Is told the transport, the metric's word for how a handshake ended, and the library's reason for a failure."""
@@ -44,12 +46,15 @@ _RESULTS: Final = {
 class Securing:
     """Makes the protocol of each connection to the TLS listener."""
 
-    def __init__(self, tls: Tls, handler: Handler, timeout_s: float, moved: Moved, ended: Ended) -> None:
+    def __init__(
+        self, tls: Tls, handler: Handler, timeout_s: float, moved: Moved, ended: Ended, admits: Admits = lambda: True
+    ) -> None:
         self.tls = tls
         self.handler = handler
         self.timeout_s = timeout_s
         self.moved = moved
         self.ended = ended
+        self.admits = admits
         self.pending: set[asyncio.Task[None]] = set()
 
     def __call__(self) -> asyncio.Protocol:
@@ -74,9 +79,9 @@ class Early(asyncio.Protocol):
         self._lost = False
 
     def connection_made(self, base: asyncio.BaseTransport) -> None:
-        """Begin the handshake, unless too many are under way."""
+        """Begin the handshake, unless too many are under way or have begun lately."""
         transport, securing = cast("asyncio.Transport", base), self._securing
-        if len(securing.pending) >= MAX_HANDSHAKES:
+        if len(securing.pending) >= MAX_HANDSHAKES or not securing.admits():
             securing.ended(transport, "too_many", "")
             transport.abort()
             return

@@ -246,6 +246,14 @@ async def test_new_files_count_for_new_sockets_and_open_ones_stay(redis_url: str
         assert len(rig.worker.of(Kind.OPENED)) == 1
 
 
+async def test_handshakes_are_admitted_at_a_rate(redis_url: str, tmp_path: Path) -> None:
+    """Each costs CPU before anybody has proved anything: beyond the burst they are dropped at once, and counted."""
+    async with running_tls(redis_url, tmp_path, "ecdsa", connect_rate=0.01, connect_burst=3) as (_, port):
+        done = [await shake(port, client()) for _ in range(5)]
+        assert [one is not None for one in done] == [True, True, True, False, False]
+        assert metrics.EDGE_TLS_HANDSHAKES.labels("too_many").value == 2
+
+
 async def test_old_and_new_stations_get_the_certificate_that_they_can_check(redis_url: str, tmp_path: Path) -> None:
     """With both kinds loaded, one that knows RSA alone and one that knows ECDSA alone get in."""
     async with running_tls(redis_url, tmp_path, "rsa", "ecdsa") as (rig, port):
