@@ -56,7 +56,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "demand": Lazy(
         _OPERATE,
         "ampstream.operator.demand:demand",
-        "Let a site or stations draw less for a while; see who complied.",
+        "Have less drawn for a while; see who complied.",
     ),
     "prices": Lazy(_OPERATE, "ampstream.operator.prices:prices", "Show and write what energy costs by interval."),
     "tags": Lazy(_OPERATE, "ampstream.operator.tags:tags", "List, show, change and import id tags."),

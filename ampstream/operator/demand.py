@@ -18,7 +18,7 @@ _OUTCOMES: Final = {"site": "by its site", "taken": "taken", "away": "offline", 
 
 @click.group()
 def demand() -> None:
-    """Let a site or stations draw less for a while; see who complied."""
+    """Have less drawn for a while; see who complied."""
 
 
 @demand.command("list")

@@ -92,12 +92,12 @@ async def test_the_csms_calls(csms: Csms) -> None:
         assert configuration.configuration_key[0]["value"] == "60"
 
 
-def in_a_minute() -> str:
+def in_an_hour() -> str:
     """Return a time to come as OCPP has it."""
-    return format_time(time.time_ns() // 1_000_000 + 60_000)
+    return format_time(time.time_ns() // 1_000_000 + 3_600_000)
 
 
-EXPIRY = {"expiry_date": in_a_minute(), "id_tag": "T", "reservation_id": 5}
+EXPIRY = {"expiry_date": in_an_hour(), "id_tag": "T", "reservation_id": 5}
 PERIOD = ChargingSchedulePeriod(start_period=0, limit=16.0)
 PROFILE = ChargingProfile(
     charging_profile_id=1,
@@ -116,7 +116,7 @@ CALLS: list[tuple[Any, str]] = [
     (call.ClearChargingProfile(id=1), "Accepted"),
     (call.GetLog(log={"remoteLocation": "https://x/"}, log_type="SecurityLog", request_id=1), "Accepted"),
     (call.GetDiagnostics(location="ftp://x/"), ""),
-    (call.UpdateFirmware(location="https://x/3.0.0", retrieve_date=in_a_minute()), ""),
+    (call.UpdateFirmware(location="https://x/3.0.0", retrieve_date=in_an_hour()), ""),
     (call.GetInstalledCertificateIds(certificate_type="CentralSystemRootCertificate"), "NotFound"),
     (call.InstallCertificate(certificate_type="CentralSystemRootCertificate", certificate="no"), "Rejected"),
     (call.CertificateSigned(certificate_chain="no"), "Rejected"),
