@@ -34,7 +34,8 @@ def go_on(draft: Draft) -> None:
     assert run is not None
     slot = "" if run.to_clear else assigning.waiting(draft)
     if words is None or not (run.to_clear or slot):
-        concluding.conclude(draft, run)
+        left = (slot,) if slot else ()  # It came back with a version whose profiles are not served.
+        concluding.conclude(draft, change(run, not_put_back=(*run.not_put_back, *left)))
         return
     if run.to_clear:
         message = words.clear_where(Criteria(profile_id=run.to_clear[0] or None))
