@@ -14,7 +14,7 @@ reservations.py  ampstream reservations
 limits.py        ampstream limits        profiles.py      ampstream profiles
 demand.py        ampstream demand        prices.py        ampstream prices
 probe.py         ampstream probe
-sites.py         ampstream site; site_tree.py: its tree
+sites.py         ampstream site; site_tree.py: its tree; charts.py: charts of sites and of limits
 firmware.py      ampstream firmware      files.py         ampstream files, ampstream diagnostics
 jobs.py          ampstream jobs, and ampstream send to many
 tokens.py        ampstream tokens        login.py         ampstream login, ampstream logout

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.charts import station_chart
 from ampstream.operator.profiles import kind, periods
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, moment, plural, table, when
@@ -15,6 +16,9 @@ from ampstream.operator.show import cell, moment, plural, table, when
 @click.group()
 def limits() -> None:
     """Say what stations may draw, and see what they do."""
+
+
+limits.add_command(station_chart)
 
 
 @limits.command("set")

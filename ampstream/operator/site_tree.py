@@ -62,6 +62,8 @@ def _circuit(one: dict[str, Any]) -> Text:
         text.append(f"{_phases(used)} of {_phases(limit_a)} A")
     if limit_kw is not None:
         text.append(f"{', ' if limit_a is not None else ''}{whole_kw:.1f} of {limit_kw:g} kW")
+    if any(one["allocated_amps"]):
+        text.append(f"  given {_phases(one['allocated_amps'])} A", style="dim")
     if any(one["base_amps"]):
         text.append(f"  base {_phases(one['base_amps'])} A ({one['base_source']})", style="dim")
     if one["window"]:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group
+from rich.live import Live
+from rich.text import Text
 
 from ampstream.operator.api import segment
-from ampstream.operator.session import Session, operator
-from ampstream.operator.show import cell, moment, plural, table, when
+from ampstream.operator.charts import site_chart
+from ampstream.operator.session import Session, operator, until_interrupted
+from ampstream.operator.show import moment, plural, table, when
 from ampstream.operator.site_tree import Tree
 
+WATCH_S = 2.0
+"""Rounds are a few seconds apart."""
 _TOLD = frozenset({"name", "version", "updated_at", "updated_by"})
 """Fields of a document that are told, and not written."""
 
@@ -91,19 +98,43 @@ async def get(session: Session, name: str) -> None:
 @site.command()
 @click.argument("name")
 @click.option("--circuits", "only_circuits", is_flag=True, help="Without stations.")
+@click.option("--watch", is_flag=True, help="Go on, and draw it anew every two seconds.")
 @operator
-async def show(session: Session, name: str, *, only_circuits: bool) -> None:
+@until_interrupted
+async def show(session: Session, name: str, *, only_circuits: bool, watch: bool) -> None:
     """Draw a site's tree with its loads, as of the last round, a few seconds ago."""
-    state = await session.api.ask("GET", f"/sites/{segment(name)}/state")
-    if session.as_json:
-        session.emit(state)
+    path = f"/sites/{segment(name)}/state"
+    if not watch or session.as_json or not session.out.is_terminal:
+        await _print(session, path, only_circuits=only_circuits, watch=watch)
         return
+    with Live(console=session.out, auto_refresh=False) as live:
+        while True:
+            live.update(_drawn(await session.api.ask("GET", path), only_circuits), refresh=True)
+            await asyncio.sleep(WATCH_S)
+
+
+async def _print(session: Session, path: str, *, only_circuits: bool, watch: bool) -> None:
+    """Print a site below its last picture: for pipes, which can't go back."""
+    while True:
+        state = await session.api.ask("GET", path)
+        if session.as_json:
+            session.emit(state)
+        else:
+            session.out.print(_drawn(state, only_circuits))
+        if not watch:
+            return
+        await asyncio.sleep(WATCH_S)
+
+
+def _drawn(state: dict[str, Any], only_circuits: bool) -> Group:
     if state["at"] is None:
-        session.out.print(f"{cell(name)}: no worker has looked at it yet")
-        return
-    session.out.print(Tree(state, stations=not only_circuits).drawn())
+        return Group(Text(f"{state['name']}: no worker has looked at it yet"))
     late = "" if state["worker"] else ", and no worker allocates at the moment"
-    session.out.print(f"[dim]version {state['version']}, {moment(state['at'])}{late}[/]")
+    told = Text(f"version {state['version']}, {moment(state['at'])}{late}", style="dim")
+    return Group(Tree(state, stations=not only_circuits).drawn(), told)
+
+
+site.add_command(site_chart)
 
 
 @site.command()
