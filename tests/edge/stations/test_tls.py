@@ -7,6 +7,7 @@ import contextlib
 import datetime as dt
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from ampstream.simulate.identity import Identity
 from edge.ports import bind, port_of
 from edge.stations.tls import SUITES, Tls
 from shared import metrics
 from shared.bus import keys
+from shared.certificates.authority import Authority, make
 from shared.certificates.errors import BadFiles
 from shared.envelopes import Kind, SessionOpened
 from tests.edge.stations import certs
@@ -168,6 +171,28 @@ async def test_a_certificate_of_its_own_is_profile_3(redis_url: str, tmp_path: P
         assert await status(rig, port, "CP1", client(), **login) == 403
         assert await status(rig, port, "CP1", client(tmp_path, ca.issue("CP2")[1]), **login) == 401
         assert metrics.EDGE_CONNECTS.labels("none", "profile_downgrade").value == 1
+
+
+@pytest.mark.parametrize("kind", ["ecdsa", "rsa"])
+async def test_what_the_built_in_authority_signs_opens(redis_url: str, tmp_path: Path, kind: Any) -> None:
+    """Its root is taken from Redis while the edge runs; what it signed opens in both versions of TLS."""
+    now = round(time.time() * 1000)
+    root, key = make("opensesame", kind, "Operator", now)
+    station = Identity("CP1", "Operator")
+    made = Authority.load(root, key, "opensesame").sign(station.request(), "CP1", "Operator", 30, now)
+    assert station.take_certificate(made.chain, now)
+    async with running_tls(redis_url, tmp_path, "ecdsa", tls_ca_file="", operator_name="Operator") as (rig, port):
+        await rig.provision("CP1", minimum_profile="3")
+        await rig.worker.lane.one("HSET", keys.AUTHORITY, "certificate", root)
+        listener = rig.edge._listener
+        assert listener is not None
+        assert listener._securing is not None
+        tls = listener._securing.tls
+        await wait_until(lambda: tls._root == root)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = client(tmp_path, station.chain, minimum_version=version, maximum_version=version)
+            assert await status(rig, port, "CP1", context) == 101
+        assert (await opened(rig, "CP1")).certificate == made.id
 
 
 async def test_a_certificate_without_a_common_name_is_known_by_its_dns_name(redis_url: str, tmp_path: Path) -> None:
