@@ -92,6 +92,7 @@ class Day:
             one.online_since = self.now
         if self.random.random() < 0.0005:
             one.boot(self.now)
+            self.changed_at = self.now if "forgetful" in one.ways else self.changed_at
         if self.random.random() < 0.0002:
             self.load = Amount((self.random.randrange(300),) * 3)
             self.changed_at = self.now
@@ -131,7 +132,7 @@ class Day:
         odd = [one for one in below if one.ways or not one.online or self.now - one.online_since < REACTION * TICK_MS]
         assert odd or not calm, f"{name} is above its limit with everybody obedient, and nothing changed"
         ticks = self.above[name, phase]
-        if ticks <= REACTION:
+        if ticks <= REACTION or not calm:
             return
         # Whoever can be reached and listens has been lowered to nothing: no more can be done.
         for one in below:
