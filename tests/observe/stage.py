@@ -16,6 +16,7 @@ import yaml
 
 from tests.chaos.harness.processes import Lifeline, Process
 from tests.chaos.harness.system import System
+from tests.e2e.secured import secured
 from tests.grafana.reading import ROOT
 from tests.observe import scaling
 from tests.observe.prometheus import Prometheus
@@ -48,7 +49,9 @@ class Stage:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.system = System(directory / "system", edges=2, workers=2, worker_guards=["defect"], settings=SETTINGS)
+        (directory / "tls").mkdir(parents=True)
+        settings = SETTINGS | secured(directory / "tls")  # So that there is an end of a certificate to be shown.
+        self.system = System(directory / "system", edges=2, workers=2, worker_guards=["defect"], settings=settings)
         self._lifeline = Lifeline()
         exporter, prometheus, alertmanager = free_port(), free_port(), free_port()
         self.hook_port = free_port()
