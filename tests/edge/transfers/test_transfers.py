@@ -7,9 +7,11 @@ import contextlib
 import errno
 import hashlib
 import io
+import itertools
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import aiohttp
@@ -18,11 +20,12 @@ import pytest
 import structlog
 
 from edge.stations.tls import Tls
-from edge.transfers import receiving
+from edge.transfers import handlers, receiving
 from edge.transfers.storage import PART_KEPT_S, Directory, NoSpace, _FileWriter
 from edge.transfers.sweeping import Sweeper
 from shared import logs
 from shared.bus import firmware_keys
+from shared.bus.lane import LaneLost
 from shared.records import files_links
 from shared.records.queries import files
 from shared.settings import Settings
@@ -286,6 +289,32 @@ async def test_tokens_are_logged_nowhere(settings: Settings, tmp_path: Path, req
             token = link.split("/transfer/")[1].split("/")[0]
             assert token not in out
             assert token not in told
+
+
+async def test_redis_is_lost(settings: Settings, tmp_path: Path) -> None:
+    """Without Redis nothing is served or taken: 503, and a body that was on its way leaves nothing behind."""
+    async with site(settings, tmp_path) as place:
+        record, expected = await place.file(CONTENT), await place.file(kind="diagnostics")
+        link = await place.link("get", record)
+        with patch.object(files, "file", side_effect=LaneLost("gone")):
+            assert (await place.get(link))[0] == 503
+        lost = patch.object(files, "change", side_effect=flaky(files.change))
+        with patch.object(receiving, "BLOCK", 1000), patch.object(handlers, "TELL_MS", 0), lost:
+            assert await place.put(expected, CONTENT) == 503
+        assert len(place.contents()) == 1
+        assert (await place.get(link))[1] == CONTENT
+
+
+def flaky(real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """Return it as it is for its first call, and lost for all others."""
+    calls = itertools.count()
+
+    async def once(*args: Any) -> Any:
+        if next(calls):
+            raise LaneLost("gone")
+        return await real(*args)
+
+    return once
 
 
 async def test_files_expire(settings: Settings, tmp_path: Path) -> None:
