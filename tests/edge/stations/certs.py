@@ -91,5 +91,8 @@ def write(path: Path, text: str) -> str:
 
 def servers(directory: Path, *kinds: str) -> str:
     """Server certificates for localhost, as the setting `tls_certificates` names them."""
-    made = [authority().issue("localhost", kind, dns="localhost", label=f"server {kind}")[1] for kind in kinds]
+    made = [
+        authority().issue("localhost", kind, dns="localhost", label=f"server {kind}", ends=60 * DAY)[1]
+        for kind in kinds
+    ]
     return ",".join(write(directory / f"{kind}.pem", text) for kind, text in zip(kinds, made, strict=True))
