@@ -62,6 +62,8 @@ async def start(
     """
     stations = one_or_many(station_id, options)
     if stations is not None:
+        if with_transaction or settle_s is not None or connector_id != 1:
+            raise click.UsageError("--connector, --with-transaction and --settle-s are for one station")
         made = {"kind": "probe", "payload": {"force_test": force_test}, **stations}
         await send_many(session, made, options, wait=not no_wait)
         return
