@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from ampstream.simulate.behaviours import BEHAVIOURS
+from ampstream.simulate.behaviours import BEHAVIOURS, PLAIN, Behaviour
 from ampstream.simulate.drawlog import DrawLog
 from ampstream.simulate.fleet import Fleet
 from ampstream.simulate.models import BY_NAME
@@ -44,18 +45,50 @@ async def test_prices_from_a_file(system: System, operator: Operator, tmp_path: 
     assert "0.31" in shown
 
 
-async def test_who_complied(system: System, operator: Operator) -> None:
-    """The station that obeys keeps to the limit while the event runs, and the report tells it from the other."""
+@contextlib.asynccontextmanager
+async def charging(system: System, behaviours: Mapping[str, Behaviour]) -> AsyncIterator[tuple[World, DrawLog]]:
+    """Let a car charge at a station of each behaviour; gives their world, and what they truly draw."""
     wheel, drawn = LoopWheel(), DrawLog()
     world = World(wheel, CARS, draws=drawn, tags=("DEMANDTAG",))
     urls = [Endpoint.parse(url) for url in system.station_urls]
-    behaviours = {IGNORES: BEHAVIOURS["ignores-limits"]}
-    fleet = Fleet(world, [OBEYS, IGNORES], urls, behaviours=behaviours, model=BY_NAME["Home 11"], connect_rate=0)
+    fleet = Fleet(world, list(behaviours), urls, behaviours=behaviours, model=BY_NAME["Home 11"], connect_rate=0)
     for station in fleet.stations:
         station.configuration.set("MeterValueSampleInterval", "1")
     fleet.start()
     try:
-        await wait_until(lambda: world.counters.started == 2, 20)
+        await wait_until(lambda: world.counters.started == len(behaviours), 20)
+        yield world, drawn
+    finally:
+        await fleet.finish(20)
+        await fleet.close()
+        wheel.stop()
+
+
+async def test_a_site_keeps_to_an_event(system: System, operator: Operator) -> None:
+    """A site's cars draw what its circuit takes, and no more than an event leaves of it once that runs."""
+    names = [f"DEMAND-SITE-{number}" for number in (1, 2)]
+    async with charging(system, dict.fromkeys(names, PLAIN)) as (world, drawn):
+        site = {
+            "circuits": [{"name": "main", "capacity": {"amps": 24}}],
+            "stations": [{"id": name, "circuit": "main"} for name in names],
+        }
+        status, made = await operator.request("PUT", "/sites/demand", json=site)
+        assert status == 201, made
+
+        def amps() -> float:
+            now = world.wall_ms()
+            return max(map(sum, zip(*(drawn.amps(name, now) for name in names), strict=True)))
+
+        await wait_until(lambda: 20 < amps() <= 24.01, 40)
+        (event,) = await _json(operator, "demand", "add", "--site", "demand", "--amps", "14", "--minutes", "5")
+        await wait_until(lambda: 10 < amps() <= 14.01, 30)
+        await operator.request("POST", f"/demand-events/{event['id']}/cancel")
+        assert (await operator.request("DELETE", "/sites/demand"))[0] == 204
+
+
+async def test_who_complied(system: System, operator: Operator) -> None:
+    """The station that obeys keeps to the limit while the event runs, and the report tells it from the other."""
+    async with charging(system, {OBEYS: PLAIN, IGNORES: BEHAVIOURS["ignores-limits"]}) as (world, drawn):
         end = datetime.now(UTC) + timedelta(seconds=14)
         (made,) = await _json(
             operator, "demand", "add", "--station", OBEYS, "--station", IGNORES, "--kw", "5", "--end", end.isoformat(),
@@ -90,7 +123,3 @@ async def test_who_complied(system: System, operator: Operator) -> None:
             return not page["items"]
 
         await wait_until(let_go, 15)
-    finally:
-        await fleet.finish(20)
-        await fleet.close()
-        wheel.stop()
