@@ -106,6 +106,10 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """Lets anybody charge on a reserved connector, and names no reservation."""
     forgets_reservations: bool = False
     """Has none any more after a boot."""
+    forgets_list: bool = False
+    """Has no local authorization list any more after a boot."""
+    list_at_once: int = 0
+    """Takes only so many tags of its local list at a time, whatever it says; 0: as it says."""
 
     # --- charging profiles: what its cars draw; it accepts and reports them as the standard says
     obeys_purposes: frozenset[str] | None = None
@@ -294,6 +298,10 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
             name="ignoring-reservations", summary="lets anybody on a reserved connector", ignores_reservations=True
         ),
         Behaviour(name="forgetful", summary="forgets its reservations when it boots", forgets_reservations=True),
+        Behaviour(name="forgets-lists", summary="has no local list any more after a boot", forgets_list=True),
+        Behaviour(
+            name="small-lists", summary="takes ten tags of a local list at a time, and says more", list_at_once=10
+        ),
         Behaviour(name="ignores-limits", summary="accepts profiles, obeys none (quirk 25)", obeys_purposes=frozenset()),
         Behaviour(
             name="defaults-only",

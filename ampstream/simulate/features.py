@@ -27,6 +27,8 @@ class Features:
         """Lose what stations of its kind lose with a boot."""
         if behaviour.forgets_reservations:
             self.reservations.forget()
+        if behaviour.forgets_list:
+            self.local_list.forget()
         if behaviour.forgets_profiles:
             self.schedules.forget()
 
@@ -38,7 +40,7 @@ class Features:
     @cached_property
     def local_list(self) -> LocalList:
         """Its local authorization list."""
-        return LocalList(self._cp.configuration)
+        return LocalList(self._cp.configuration, self._cp.behaviour.list_at_once)
 
     @cached_property
     def schedules(self) -> Schedules:

@@ -11,10 +11,12 @@ from shared.ocpp.v16.messages import SendLocalListRequest
 class LocalList:
     """Tags by the CSMS's list, and the version of that."""
 
-    __slots__ = ("_configuration", "_tags", "_version")
+    __slots__ = ("_at_once", "_configuration", "_tags", "_version")
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, at_once: int = 0) -> None:
+        """`at_once`: takes only so many tags in a message, whatever its configuration says; 0: as that says."""
         self._configuration = configuration
+        self._at_once = at_once
         self._tags: dict[str, IdTagInfo] = {}
         self._version = 0
 
@@ -27,6 +29,10 @@ class LocalList:
         """Return what the list says of a tag; None: nothing."""
         return self._tags.get(id_tag) if self._configuration.switch("LocalAuthListEnabled") else None
 
+    def forget(self) -> None:
+        """Lose the list."""
+        self._tags, self._version = {}, 0
+
     def update(self, request: SendLocalListRequest) -> UpdateStatus:
         """Do what SendLocalList asks: all or nothing (§5.15)."""
         if not self._configuration.switch("LocalAuthListEnabled"):
@@ -36,7 +42,7 @@ class LocalList:
         if not full and request.list_version <= self._version:
             return UpdateStatus.VERSION_MISMATCH
         names = [entry.id_tag for entry in entries]
-        too_many = len(names) > self._configuration.number("SendLocalListMaxLength")
+        too_many = len(names) > (self._at_once or self._configuration.number("SendLocalListMaxLength"))
         # A full list without IdTagInfo of a tag, or with a tag twice, is none (§7.2).
         broken = len(set(names)) != len(names) or (full and any(entry.id_tag_info is None for entry in entries))
         if too_many or broken or request.list_version < 0:

@@ -340,6 +340,20 @@ def test_forgetful() -> None:
         assert told[-1]["status"] == status
 
 
+def test_local_lists() -> None:
+    """One loses its list with a boot, one takes fewer tags at a time than it says."""
+    entries = [{"idTag": f"T{n}", "idTagInfo": {"status": "Accepted"}} for n in range(11)]
+    for name, taken, version in (("forgets-lists", "Accepted", 0), ("small-lists", "Failed", 2)):
+        played = playing(name)
+        sent = {"updateType": "Full", "localAuthorizationList": entries}
+        assert played.status("SendLocalList", listVersion=1, **sent) == taken
+        sent["localAuthorizationList"] = entries[:10]
+        assert played.status("SendLocalList", listVersion=2, **sent) == "Accepted"
+        played.ask("Reset", type="Soft")
+        played.run(60)
+        assert played.ask("GetLocalListVersion")[2] == {"listVersion": version}
+
+
 def test_distortions() -> None:
     """Tags, energy, times and words are changed in what is said; the ledger keeps what is true."""
     played = playing("hex-tags", "kwh", "no-zone", "lower-case")
