@@ -28,7 +28,7 @@ def options(command: C) -> C:
             click.option("--to", "until", metavar="TIME",
                          help="Its end, ISO-8601; without a zone it is of this machine's. Else now."),
             click.option("--unit", type=click.Choice(["A", "kW"]), help="Else what the limits are in."),
-            click.option("--time-zone", metavar="NAME", help="Its clocks', e.g. Europe/Berlin; else the site's or UTC."),
+            click.option("--time-zone", metavar="NAME", help="As Europe/Berlin; else the site's, or UTC."),
         )
     ):  # fmt: skip
         command = add(command)

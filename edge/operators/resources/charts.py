@@ -104,7 +104,7 @@ async def draw_site(call: Call[SiteChart, None]) -> web.Response:
     span, zone = await _span(call), _zone(params, site)
     at_circuit = site.circuit(node) is not None
     if not at_circuit and all(one.station_id != node for one in site.stations):
-        raise missing(f"circuit or station in site {site.name} that is named", node)
+        raise missing(f"circuit or station of site {site.name}", node)
     read = site_history.of_circuit if at_circuit else site_history.of_station
     past = await read(call.lane, site.name, node, span.since, span.until)
 
