@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ampstream.simulate.behaviours import PLAIN
+from ampstream.simulate.behaviours import BEHAVIOURS, Behaviour, combined
 from ampstream.simulate.fleet import Fleet
 from ampstream.simulate.models import MODELS
 from ampstream.simulate.profiles import PROFILES
@@ -38,13 +38,14 @@ async def test_a_fleet_holds_the_list_of_its_tags(system: System, operator: Oper
     assert (made["mode"], made["wanted_keys"]["LocalAuthorizeOffline"]) == ("hybrid", "true")
     names, wheel = ("LIST-1", "LIST-2"), LoopWheel()
     model = next(one for one in MODELS if "LocalAuthListEnabled" in one.keys)
-    listed = PLAIN.__class__(vendor="Listed")
+    listed = Behaviour(name="listed", vendor="Listed")
     fleet = Fleet(
         World(wheel, PROFILES["steady"]),
         names,
         [Endpoint.parse(url) for url in system.station_urls],
         model=model,
-        behaviours=dict.fromkeys(names, listed),
+        # The second takes less at a time than it says.
+        behaviours={names[0]: listed, names[1]: combined([listed, BEHAVIOURS["small-lists"]])},
         connect_rate=0,
     )
     fleet.start()

@@ -92,7 +92,7 @@ async def test_a_dead_one_is_unreachable() -> None:
 
 async def test_only_so_many_questions_are_out() -> None:
     """The others stand in line, and where the line is too slow they are answered without."""
-    settings = {"authorizer_concurrency": 2, "authorizer_timeout_s": 0.3, "authorizer_failures": 100}
+    settings: dict[str, Any] = {"authorizer_concurrency": 2, "authorizer_timeout_s": 0.3, "authorizer_failures": 100}
     async with stand_in() as service, client(service.url, **settings) as asks:
         service.gate.clear()
         found = await asyncio.gather(*(asks.ask(WANT) for _ in range(50)))
@@ -104,7 +104,7 @@ async def test_only_so_many_questions_are_out() -> None:
 async def test_one_that_fails_is_left_alone_for_a_while() -> None:
     """After so many failures it is not asked; then one question tells whether it is back."""
     clock = Clock()
-    settings = {"authorizer_failures": 3, "authorizer_pause_s": 10.0}
+    settings: dict[str, Any] = {"authorizer_failures": 3, "authorizer_pause_s": 10.0}
     async with stand_in() as service, client(service.url, clock, **settings) as asks:
         service.status = 503
         problems = [(await asks.ask(WANT)).problem for _ in range(5)]
