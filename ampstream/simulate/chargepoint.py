@@ -262,6 +262,8 @@ class ChargePoint(Messenger):
         """Begin with what a boot brings: new firmware, and keys that go back."""
         if key := self.configuration.text("AuthorizationKey"):
             self.features.identity.take_key(key)
+        if (profile := self.configuration.number("SecurityProfile")) > 1:
+            self.features.identity.profile = profile
         come = self.behaviour.firmware
         if come is not None and self.firmware != come.version:
             self.firmware = come.version

@@ -130,7 +130,8 @@ class Fleet:
 
     async def _dial(self, station: ChargePoint) -> None:
         home = self._homes[station.station_id]
-        endpoint = self._endpoints[(home + station.failures) % len(self._endpoints)]
+        endpoints = self._where(station)
+        endpoint = endpoints[(home + station.failures) % len(endpoints)]
         source = self._sources[home % len(self._sources)] if self._sources else None
         try:
             async with self._slots, asyncio.timeout(_HANDSHAKE_S):
@@ -152,6 +153,11 @@ class Fleet:
                 link.abort()
 
         self.world.wheel.after(_HANDSHAKE_S, give_up)
+
+    def _where(self, station: ChargePoint) -> Sequence[Endpoint]:
+        """Return where its security profile lets it dial; where the fleet has nothing of the kind, anywhere."""
+        secure = station.identity is not None and station.identity.profile > 1
+        return [one for one in self._endpoints if one.secure == secure] or self._endpoints
 
     def _password(self, station: ChargePoint) -> bytes | None:
         """Return the key that the station was given by the CSMS, else the fleet's."""

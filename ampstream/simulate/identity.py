@@ -1,6 +1,7 @@
 """What a station proves itself by: a key and a certificate of its own, both of which the CSMS may change.
 
     ChangeConfiguration AuthorizationKey ── reboot ──> it logs in with the bytes that the new key stands for
+    ChangeConfiguration SecurityProfile ── reboot ──> from 2 on it dials where TLS is spoken
     SignCertificate ──> a fresh key pair; CertificateSigned ── its own, and counting? ──> it dials in with it
 
 The private key never leaves the station (white paper, A02.FR.05). `cryptography` is imported where one asks.
@@ -20,7 +21,7 @@ _KEY: Final = re.compile(r"(?:[0-9a-fA-F]{2}){16,20}")
 class Identity:
     """One station's; most stations never make one."""
 
-    __slots__ = ("_context", "_new", "_organisation", "_station_id", "chain", "key")
+    __slots__ = ("_context", "_new", "_organisation", "_station_id", "chain", "key", "profile")
 
     def __init__(self, station_id: str, organisation: str = "") -> None:
         self._station_id = station_id
@@ -29,6 +30,8 @@ class Identity:
         self._context: ssl.SSLContext | None = None
         self.key: bytes | None = None
         """The password that it was given, as bytes."""
+        self.profile = 0
+        """The security profile that it was told to use, from its last reboot on; 0: none."""
         self.chain = ""
         """The certificate that it was given, and its private key, in PEM."""
 

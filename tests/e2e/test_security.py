@@ -123,23 +123,33 @@ async def _certify(system: System, operator: Operator) -> None:
 
 
 async def test_groups_and_roots(system: System, operator: Operator) -> None:
-    """The least profile of a group holds at the door; a root is installed, listed by its hashes, and removed."""
+    """A least profile holds at the door; a station told to use TLS does; a root is installed, listed and removed."""
     body = {"station_id": "SECURE-2", "make_key": True, "group": "Guarded"}
     _, made = await operator.request("POST", "/stations", json=body)
-    await ok(system, "keys", "policies", "set", "guarded", "2")
-    assert "guarded" in await ok(system, "keys", "policies", "list")
     key = bytes.fromhex(made["key"])
-    with pytest.raises(Refused) as caught:
-        await Station(system.station_url(), "SECURE-2", password=key).connect()
-    assert caught.value.status == 403
     wheel = LoopWheel()
     fleet = Fleet(
-        World(wheel, NOBODY, speed=30), ["SECURE-2"], [Endpoint.parse(tls_url(system))],
+        World(wheel, NOBODY, speed=30), ["SECURE-2"],
+        [Endpoint.parse(url) for url in (system.station_url(), tls_url(system))],
         Access(key, ca=ca_of(system)), model=BY_NAME["Pole Duo 22"],
     )  # fmt: skip
     fleet.start()
     try:
         await wait_until(lambda: fleet.stations[0].online, 20)
+        await ok(system, "send", "SECURE-2", "ChangeConfiguration", "key=SecurityProfile", "value=2", "--wait")
+        await ok(system, "send", "SECURE-2", "Reset", "type=Soft", "--wait")
+
+        async def over_tls() -> bool:
+            found = await operator.get("/stations/SECURE-2/credentials")
+            return (found["security_profile"], found["minimum_profile"]) == (2, 2)
+
+        await wait_until(over_tls, 20)
+        await wait_until(lambda: fleet.stations[0].online, 20)
+        await ok(system, "keys", "policies", "set", "guarded", "3")
+        assert "guarded" in await ok(system, "keys", "policies", "list")
+        with pytest.raises(Refused) as caught:
+            await Station(system.station_url(), "SECURE-2", password=key).connect()
+        assert caught.value.status == 403
         await ok(system, "certificates", "install", "SECURE-2", str(ca_of(system)))
 
         async def root() -> dict[str, Any] | None:
