@@ -23,7 +23,7 @@ from ampstream.simulate.ledger import Logical
 from ampstream.simulate.messenger import Link, Messenger, Then
 from ampstream.simulate.models import Model, choose
 from ampstream.simulate.profiles import random_for
-from ampstream.simulate.reports import boot_request
+from ampstream.simulate.reports import boot_request, status_request
 from ampstream.simulate.reservations import Reservations
 from ampstream.simulate.resume import pending_items
 from ampstream.simulate.schedules import Schedules
@@ -32,14 +32,12 @@ from ampstream.simulate.wheel import Timer
 from ampstream.simulate.world import World
 from shared.ocpp.frames import Payload
 from shared.ocpp.messages import Request, Response
-from shared.ocpp.timestamps import format_time
-from shared.ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, Reason, RegistrationStatus
+from shared.ocpp.v16.enums import ChargePointStatus, Reason, RegistrationStatus
 from shared.ocpp.v16.messages import (
     BootNotificationRequest,
     BootNotificationResponse,
     HeartbeatRequest,
     StartTransactionResponse,
-    StatusNotificationRequest,
 )
 from shared.ocpp.versions import OCPP16
 
@@ -370,12 +368,7 @@ class ChargePoint(Messenger):
                 place.reported = None
 
         number = place.number if isinstance(place, Connector) else 0
-        notification = StatusNotificationRequest(
-            connector_id=number,
-            error_code=ChargePointErrorCode.NO_ERROR,
-            status=place.status,
-            timestamp=format_time(self.world.wall_ms()),
-        )
+        notification = status_request(number, place.status, self.world.wall_ms())
         for _ in range(self.behaviour.status_repeats):
             self.request(notification, answered)
 

@@ -1,4 +1,4 @@
-"""What a station reports: its boot, and of transactions (OCPP 1.6 §4.8, §4.7, §4.10) what its ledger holds."""
+"""What a station reports: its boot, its statuses, and of transactions (OCPP 1.6 §4.8, §4.7, §4.10) what its ledger holds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from ampstream.simulate.models import Model
 from ampstream.simulate.samples import Look, measurands, meter_value
 from shared.ocpp.timestamps import format_time
 from shared.ocpp.v16.datatypes import MeterValue, TransactionData
-from shared.ocpp.v16.enums import Reason
+from shared.ocpp.v16.enums import ChargePointErrorCode, ChargePointStatus, Reason
 from shared.ocpp.v16.messages import (
     BootNotificationRequest,
     MeterValuesRequest,
     StartTransactionRequest,
+    StatusNotificationRequest,
     StopTransactionRequest,
 )
 
@@ -26,6 +27,16 @@ def boot_request(station_id: str, model: Model, behaviour: Behaviour, firmware: 
         charge_point_serial_number=f"{vendor[:2].upper()}-{station_id}"[:25],
         firmware_version=firmware,
         meter_type=model.meter_type,
+    )
+
+
+def status_request(connector: int, status: ChargePointStatus, at_ms: int) -> StatusNotificationRequest:
+    """Return the CALL that reports a status (§4.9); 0: that of the station itself."""
+    return StatusNotificationRequest(
+        connector_id=connector,
+        error_code=ChargePointErrorCode.NO_ERROR,
+        status=status,
+        timestamp=format_time(at_ms),
     )
 
 
