@@ -19,6 +19,9 @@ from edge.transfers.storage import Storage, Writer
 
 BLOCK: Final = 256 * 1024
 """Written at once; what is in memory of a transfer is little more."""
+FORM_FIELDS: Final = 8
+FIELD: Final = 4096
+"""Bytes of a form's field that is no file: a station's description of it."""
 GRACE_S: Final = 20.0
 """The least rate is asked of a transfer once it has lasted so long."""
 _DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256=:?([A-Za-z0-9+/=]+?):?\s*(?:,|$)", re.IGNORECASE)
@@ -145,9 +148,7 @@ async def _parts(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
     try:
         if _is_form(request):
             async with asyncio.timeout(limits.idle_s):
-                part = await (await request.multipart()).next()
-            if not isinstance(part, aiohttp.BodyPartReader):
-                raise CutShort("the form holds no file")
+                part = await _file_of(await request.multipart())
             while data := await asyncio.wait_for(part.read_chunk(65536), limits.idle_s):
                 yield bytes(data)
             if not part.at_eof():
@@ -159,6 +160,20 @@ async def _parts(request: web.Request, limits: Limits) -> AsyncIterator[bytes]:
         raise TooSlow(f"nothing came for {limits.idle_s:g} s") from None
     except (aiohttp.ClientError, aiohttp.http.HttpProcessingError, ConnectionError, ValueError) as error:
         raise CutShort(f"the connection ended before the body did ({type(error).__name__})") from None
+
+
+async def _file_of(form: aiohttp.MultipartReader) -> aiohttp.BodyPartReader:
+    """Return the first file of a form; small fields may stand before it."""
+    for _ in range(FORM_FIELDS):
+        part = await form.next()
+        if not isinstance(part, aiohttp.BodyPartReader):
+            break
+        if part.filename or not part.headers.get("Content-Type", "text/plain").startswith("text/plain"):
+            return part
+        if len(await part.read_chunk(FIELD)) == FIELD:
+            break
+        await part.release()
+    raise CutShort("the form holds no file")
 
 
 def _is_form(request: web.Request) -> bool:

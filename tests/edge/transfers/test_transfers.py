@@ -143,6 +143,7 @@ async def test_a_form_is_taken_too(settings: Settings, tmp_path: Path) -> None:
     async with site(settings, tmp_path) as place:
         record = await place.file()
         form = aiohttp.FormData()
+        form.add_field("description", "logs of today")
         form.add_field("file", CONTENT, filename="d.zip")
         async with place.http.post(await place.link("put", record), data=form) as answer:
             assert answer.status == 201
