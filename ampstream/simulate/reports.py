@@ -1,4 +1,4 @@
-"""What a station reports: its boot, its statuses, and of transactions (OCPP 1.6 §4.8, §4.7, §4.10) what its ledger holds."""
+"""What a station reports: boot, statuses, and of transactions (OCPP 1.6 §4.8, §4.7, §4.10) what its ledger holds."""
 
 from __future__ import annotations
 
