@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from ampstream import loop
+from ampstream.doctor import file_checks
 from ampstream.doctor.finding import Finding, fail, ok, warn
 from ampstream.up.lock import in_use
 from ampstream.up.plan import operator_url, worker_url
@@ -30,6 +31,7 @@ def check(settings: Settings, data: Path) -> Iterator[Finding]:
     yield _descriptors(settings)
     yield from _ports(settings)
     yield _disk(data)
+    yield from file_checks.check(settings)
     yield from _libraries()
 
 

@@ -9,7 +9,7 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-from ampstream.doctor import host_checks
+from ampstream.doctor import file_checks, host_checks
 from ampstream.doctor.command import doctor
 from shared.settings import Settings
 from tests.support import free_port
@@ -107,3 +107,17 @@ def test_a_command_for_people(redis_url: str, tmp_path: Path) -> None:
     assert "FAIL replicas" in result.output
     assert "mend: connect replicas" in result.output
     assert "Ampstream would not serve: replicas" in result.output
+
+
+def test_where_files_lie(tmp_path: Path) -> None:
+    """A directory that can be written is told with its space; one that can't be, or is full, fails."""
+
+    def found(**changed: Any) -> dict[str, str]:
+        return {finding.subject: finding.level for finding in file_checks.check(Settings(**changed))}
+
+    assert found() == {}
+    good = {"transfer_dir": str(tmp_path / "files"), "transfer_reserve_bytes": 0, "image_max_bytes": 1}
+    assert found(**good) == {"files": "ok"}
+    assert found(**good, station_host="0.0.0.0") == {"files": "ok", "files' address": "warn"}
+    assert found(**good | {"transfer_reserve_bytes": 2**60}) == {"files": "fail"}
+    assert found(transfer_dir="/proc/nowhere/files") == {"files": "fail"}
