@@ -85,6 +85,31 @@ def test_deadlines_first() -> None:
     assert found.limits == {"s0": 165, "s1": 165, "hurried": 300}
 
 
+def test_a_limit_of_watts_counts_all_phases() -> None:
+    """What a circuit takes in all is shared by what each draws on all of its phases."""
+    whole = Circuit(name="main", total=600)
+    one, three = Session(name="one", circuit="main", phases=(2,), maximum=400), Session(name="three", circuit="main")
+    assert allocate([whole], [one, three], "equal", NOW).limits == {"one": 150, "three": 150}
+    assert allocate([whole], [one], "equal", NOW).limits == {"one": 400}
+
+
+def test_what_does_not_follow_is_counted() -> None:
+    """What is fixed or drawn beyond a limit leaves less; who never pauses has a minimum; the last get leftovers."""
+    fixed = Session(name="fixed", circuit="main", fixed=200)
+    inexact = Session(name="inexact", circuit="main", excess=10)
+    found = allocate([MAIN], [fixed, inexact, *sessions(1)], "equal", NOW).limits
+    assert found == {"fixed": 200, "inexact": 210, "s0": 210}
+    assert step([MAIN], [inexact], {"inexact": 100}, {"inexact": 90}) == {"inexact": 100}
+    small = msgspec.structs.replace(MAIN, capacity=(130, 130, 130))
+    many = [
+        *sessions(2),
+        Session(name="stubborn", circuit="main", pauses=False),
+        Session(name="full", circuit="main", last=True),
+    ]
+    assert allocate([small], many, "equal", NOW).limits == {"s0": 65, "s1": 0, "stubborn": 65, "full": 0}
+    assert allocate([MAIN], [many[3], *sessions(1)], "equal", NOW).limits == {"full": 60, "s0": 320}
+
+
 def test_bad_trees_are_named() -> None:
     """A missing circuit, a missing parent and a ring are errors that say where."""
     for circuits, words in [

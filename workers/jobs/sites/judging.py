@@ -167,9 +167,7 @@ def _running(place: Place, number: int, seen: Seen, run: StationRun, site: Site,
     _fill_up(mine, seen.statuses.get(number, ""), may, least, fresh, most, now)
     if fixed is None and mine.full_since:
         state = "full"
-    counted = may if fixed is None else fixed
-    if reading is not None and reading.at >= told.accepted_at + GRACE_MS:
-        counted = max(counted, most)
+    counted = may + mine.excess if fixed is None else fixed
     phases = mine.phases or place.phases
     session = _session(place, mine, transaction, site, least, now, phases=_grid(phases), fixed=fixed,
                        name=f"{place.station_id}/{number}", pauses=not seen.takes.zero_ends)  # fmt: skip
@@ -200,6 +198,7 @@ def _session(
         waiting_since=mine.waiting_since,
         keeps=bool(mine.charging_since) and now - mine.charging_since < site.turn_s * 1000,
         last=bool(mine.full_since),
+        excess=mine.excess,
         energy_left_wh=None if energy is None else max(energy - transaction.energy_wh, 0),
         departs_at=plan.departs_at if plan is not None else None,
         voltage=site.voltage,
@@ -220,9 +219,9 @@ def _measure(run: StationRun, mine: ConnectorRun, reading: Drawn, may: int) -> N
     most, settled = max(reading.amps), reading.at >= told.accepted_at + GRACE_MS
     # Just after a change what was allowed before it counts too, and nobody is acquitted.
     if most > (may if settled else max(may, told.was)) * EXCESS + SLACK:
-        mine.wild = most
+        mine.wild, mine.excess = most, 0
     elif settled:
-        mine.wild = 0
+        mine.wild, mine.excess = 0, max(most - may, 0)
     if mine.wild > 0:
         run.wild_at = reading.at
 

@@ -110,6 +110,8 @@ class ConnectorRun(msgspec.Struct, array_like=True):
     """What its car takes at most, with a margin, where that is less than it may; 0: not known to be less."""
     wild: int = 0
     """What it draws above what it was told; 0: it obeys."""
+    excess: int = 0
+    """What it draws above what it was told, where that is so little that meter or car may be inexact."""
     full_since: int = 0
     """Since when it draws nothing though it may (ms)."""
     waiting_since: int = 0

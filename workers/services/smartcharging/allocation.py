@@ -49,6 +49,7 @@ def allocate(
     free: list[Session] = []
     for session in sessions:
         if session.fixed is None:
+            room.force(session, session.excess)
             free.append(session)
         else:
             room.force(session, session.fixed)
@@ -83,10 +84,11 @@ def step(
     `may_draw`: what each session's station may draw until it is known to have taken a new limit: the last limit that
     it accepted, what an offline station may still do, or what a disobedient one was measured to draw. What is lowered
     is lowered at once, but its room is free only when the station has it; a raise gets no more than is free by then,
-    and waits where that is less than the session's minimum. `room`: what all that leaves, where it is known already.
+    and waits where that is less than the session's minimum. What is drawn in `excess` of a limit is in `may_draw`.
+    `room`: what all that leaves, where it is known already.
     """
     room = room or taken(circuits, sessions, may_draw)
-    now = {session.name: may_draw.get(session.name, 0) for session in sessions}
+    now = {session.name: max(may_draw.get(session.name, 0) - session.excess, 0) for session in sessions}
     sent = {name: min(wanted.get(name, 0), limit) for name, limit in now.items()}
     rising = [session for session in sessions if wanted.get(session.name, 0) > now[session.name]]
     for session in sorted(rising, key=lambda one: wanted[one.name] - now[one.name]):

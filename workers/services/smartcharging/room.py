@@ -55,6 +55,8 @@ class Session(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Full, or nobody is there: it gets its minimum where that is left over, and no more."""
     fixed: int | None = None
     """What it draws whatever it is told: nobody can reach it, or it does not listen."""
+    excess: int = 0
+    """What it draws beyond what it is told, by a little: it counts beside its limit."""
     pauses: bool = True
     """False: it gets its minimum in any case, because nothing would end it, or lock it."""
     energy_left_wh: int | None = None
