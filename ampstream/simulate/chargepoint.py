@@ -18,7 +18,7 @@ from ampstream.simulate.backlog import Item
 from ampstream.simulate.behaviours import PLAIN, Behaviour
 from ampstream.simulate.configuration import Configuration
 from ampstream.simulate.features import Features
-from ampstream.simulate.identity import Identity
+from ampstream.simulate.identity import Identity, prove_anew
 from ampstream.simulate.ledger import Logical
 from ampstream.simulate.messenger import Link, Messenger, Then
 from ampstream.simulate.models import Model, choose
@@ -258,10 +258,7 @@ class ChargePoint(Messenger):
 
     def _restart(self) -> None:
         """Begin with what a boot brings: new firmware, and keys that go back."""
-        if key := self.configuration.text("AuthorizationKey"):
-            self.features.identity.take_key(key)
-        if (profile := self.configuration.number("SecurityProfile")) > 1:
-            self.features.identity.profile = profile
+        prove_anew(self)
         come = self.behaviour.firmware
         if come is not None and self.firmware != come.version:
             self.firmware = come.version

@@ -13,7 +13,10 @@ import re
 import ssl
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ampstream.simulate.chargepoint import ChargePoint
 
 _KEY: Final = re.compile(r"(?:[0-9a-fA-F]{2}){16,20}")
 
@@ -80,6 +83,15 @@ class Identity:
         if self._context is None:
             self._context = context_of(ca, self.chain)
         return self._context
+
+
+def prove_anew(cp: ChargePoint) -> None:
+    """Let a station that boots use the key and the security profile that it was given."""
+    key, profile = cp.configuration.text("AuthorizationKey"), cp.configuration.number("SecurityProfile")
+    if key:
+        cp.features.identity.take_key(key)
+    if profile > 1:
+        cp.features.identity.profile = profile
 
 
 def context_of(ca: Path | None, chain: str = "") -> ssl.SSLContext:
