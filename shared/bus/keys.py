@@ -138,6 +138,8 @@ SITE_ROUNDS: Final = "idx:sites:rounds"
 
 AUTHORIZATION: Final = "authorization"
 """String: every authorization policy, one record (see `shared.records.authorization`)."""
+AUTHORIZATION_APPLIED: Final = "idx:authorization:applied"
+"""Hash: policy -> which of its revisions the fleet was brought in line with by a job."""
 TAGS_CHANGED: Final = "idx:tags:changed"
 """String: another text whenever a tag was written or deleted."""
 LOCAL_LISTS: Final = "idx:local_lists"

@@ -86,9 +86,18 @@ async def the_views_agree(operator: Operator, names: tuple[str, ...]) -> None:
     assert all(name in table for name in names)
     assert "LL0" not in table
     assert "version held" in await _cli(operator, "local-lists", "station", names[0])
-    wanted = await operator.get(f"/stations/{names[0]}/tuning")
-    templates: list[Any] = [one["template"] for one in wanted["keys"]]
-    assert "authorization:retail" in templates or wanted["state"] is None
+
+    async def configured() -> dict[str, Any] | None:
+        found = await operator.get(f"/stations/{names[0]}/tuning")
+        keys = {one["key"]: one for one in found["keys"]}
+        return keys if keys and found["under_way"] is None else None
+
+    keys = await wait_until(configured, 30, 0.2)
+    assert keys["AllowOfflineTxForUnknownId"]["template"] == "authorization:retail"
+    assert (keys["AllowOfflineTxForUnknownId"]["held"], keys["AllowOfflineTxForUnknownId"]["state"]) == (
+        "false",
+        "in_line",
+    )
     sent = await operator.items("/commands", station_id=names[0], action="SendLocalList")
     kinds = [one["payload"]["updateType"] for one in reversed(sent)]
     assert kinds == ["Full", *["Differential"] * 3]

@@ -18,7 +18,7 @@ from shared.records import local_lists
 from shared.records.authorization import AuthorizationPolicy, ListRule, Policies
 from shared.records.local_lists import Head, LocalList
 from shared.records.packing import pack, unpack
-from shared.records.queries import tags
+from shared.records.queries import jobs, tags
 from shared.records.tags import IdTag
 from shared.settings import Settings
 from tests.workers.jobs import bulk
@@ -167,7 +167,9 @@ class Listed(bulk.Place):
                 _, _, action, payload = msgspec.json.decode(item.frame)
                 held = self.lists.setdefault(item.station, Simulated(Configuration()))
                 if action == "SendLocalList":
-                    answer: dict[str, Any] = {"status": held.update(msgspec.convert(payload, SendLocalListRequest)).value}
+                    answer: dict[str, Any] = {
+                        "status": held.update(msgspec.convert(payload, SendLocalListRequest)).value
+                    }
                 else:
                     answer = {"listVersion": held.version}
                 frame = msgspec.json.encode([3, item.command_id, answer])
@@ -184,12 +186,13 @@ async def test_the_fleet_is_kept_in_step(lane: Lane, settings: Settings, clock: 
             await place.leave("AWAY")
             keeper = Runner(lane, settings, "w1", clock=clock)
             await put_policies(lane, RETAIL)
+            await lane.one("HSET", keys.AUTHORIZATION_APPLIED, "retail", RETAIL.updated_at)
             await tags.put(lane, [IdTag(id_tag=f"T{n}", parent="fleet") for n in range(150)])
             for version in (1, 2):
                 await keeper.beat()
                 (job_id,) = [one.decode() for one in await lane.one("HKEYS", keys.BULK_JOBS_ACTIVE)]
                 done = await place.until_ended(job_id)
-                assert (done.outcomes["accepted"], done.job.total, done.job.created_by) == (3, 3, "local lists")
+                assert (done.outcomes["accepted"], done.job.total, done.job.created_by) == (3, 3, "authorization")
                 for name in ("CP1", "CP2", "CP3"):
                     local = unpack(await lane.one("HGET", keys.state(name), "ll"), LocalList)
                     assert (local.state, local.version, local.wanted) == ("in_line", version, version)
@@ -198,3 +201,19 @@ async def test_the_fleet_is_kept_in_step(lane: Lane, settings: Settings, clock: 
                 clock.now += 10
             await keeper.beat()
             assert not await lane.one("HLEN", keys.BULK_JOBS_ACTIVE)
+
+
+async def test_what_belongs_to_a_policy_is_set_by_a_job(lane: Lane, settings: Settings, clock: Clock) -> None:
+    """A policy that is new, or sets other keys, is brought to its stations that are online, once."""
+    async with stage(settings, lane, None, bulk.PARTITIONS) as system:
+        await system.dial("CP1")
+        await system.settle()
+        keeper = Runner(lane, settings, "w1", clock=clock)
+        strict = AuthorizationPolicy(name="strict", mode="central", updated_at=1)
+        for number, policy in enumerate((strict, strict, msgspec.structs.replace(strict, updated_at=2)), 1):
+            await put_policies(lane, policy)
+            clock.now += ANYWAY_S
+            await keeper.beat()
+            found = [await jobs.job(lane, one.decode()) for one in await lane.one("HKEYS", keys.BULK_JOBS_ACTIVE)]
+            kinds = [(one.job.kind, one.job.total) for one in found if one is not None]
+            assert kinds == [("apply_templates", 1)] * (1 if number < 3 else 2)

@@ -1,7 +1,8 @@
 """Keeps the fleet's local lists in line with the tags: one worker at a time holds the lease.
 
 A beat asks whether a tag or a policy was written since the last look: one round trip. Where one was, and the changes
-have settled, every list is derived anew, and stations that lack its newest version get it by a job. Every now and then
+have settled, every list is derived anew, and stations that lack its newest version get it by a job; where a policy sets
+other keys than before, a job brings its stations in line. Every now and then
 that is done without a reason: a tag expires, a worker dies between two steps.
 """
 
@@ -76,6 +77,9 @@ class Runner:
     async def _look(self, policies: Policies) -> None:
         listed = [policy for policy in policies.by_name.values() if policy.has_list]
         now = await self._now_ms()
+        for name, some in (await stations.to_configure(self._lane, policies)).items():
+            job_id = await stations.configure(self._lane, self._settings, policies.by_name[name], some, now)
+            log.info("authorization policy to be set", policy=name, stations=len(some), job=job_id)
         heads = await deriving.derive(self._lane, listed, now) if listed else {}
         gone = await self._forgotten(frozenset(heads))
         if not (listed or gone or await self._lane.one("ZCARD", keys.LOCAL_LISTS)):
