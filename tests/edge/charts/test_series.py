@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,6 @@ from shared.records.queries.site_history import Past
 from shared.records.site_history import MINUTE_MS, Point
 from shared.records.sites import Amps
 from shared.records.transactions import Reading, Sample, Transaction
-import itertools
 
 T0 = 1_772_319_600_000
 """2026-03-01, midnight in Berlin."""
