@@ -152,13 +152,13 @@ class Doorkeeper:
             raise _wrong_certificate("it is another operator's")
 
     async def _prove(self, station_id: str, door: Door, basic: Basic | None, *, guessed: bool) -> str:
-        """Return the mark of the key that the station has: its own, or the one it is changing to; empty: none is set.
+        """Return the mark of the key that the station has: its own, or the one it is changing to; empty: it shows none.
 
-        Raises `Refused` where one is set and it does not have it.
+        Raises `Refused` where one is set and it does not have it. Where none is set it need not have its first one yet.
         """
-        if not door.key:
-            return ""
         if basic is None or basic.user != station_id.encode():
+            if not door.key:
+                return ""
             raise _unauthorized()
         stored = [each for each in (door.key, door.pending_key) if each]
         for each in stored:
@@ -167,6 +167,8 @@ class Doorkeeper:
         for each in stored:
             if is_slow(each) and not guessed and await self._verify_slowly(basic.password, each):
                 return mark(each)
+        if not door.key:
+            return ""
         raise _unauthorized()
 
     async def _verify_slowly(self, password: bytes, stored: str) -> bool:

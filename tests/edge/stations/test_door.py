@@ -65,6 +65,16 @@ async def test_a_chosen_password_and_a_pending_key_are_accepted(rig: Rig) -> Non
     await rig.provision("CP2", pending_key=credentials.hash_key(new, pepper))
     await rig.dial("CP2", headers=basic("CP2", old))
     await rig.dial("CP2", headers=basic("CP2", new))
+    # A station's first key: it may come without, and is known by it once it comes with it.
+    pending = credentials.hash_key(new, pepper)
+    await rig.provision("CP3", pending_key=pending)
+    await rig.dial("CP3")
+    await rig.dial("CP3", headers=basic("CP3", "whatever"))
+    await rig.dial("CP3", headers=basic("CP3", new))
+    entries = await rig.worker.wait_for(Kind.OPENED, "CP3", 3)
+    opened = [msgspec.msgpack.decode(each.frame, type=SessionOpened) for each in entries]
+    assert [one.proof for one in opened] == ["", "", credentials.mark(pending)]
+    assert [one.security_profile for one in opened] == [0, 0, 1]
 
 
 async def test_without_a_key_anybody_is_that_station(rig: Rig) -> None:

@@ -113,6 +113,21 @@ def test_a_rotation_from_key_to_key(site: Site) -> None:
     assert site.world.count("key_rotations_total", "done") == 1
 
 
+def test_a_station_without_a_key_gets_its_first_one(site: Site) -> None:
+    """Nothing proves it before; once it came with the key, nobody comes without."""
+    del site.world.memory.data[keys.door("CP1")]["key"]
+    site.ask()
+    command = site.sent()
+    assert command is not None
+    site.key = command[1]
+    site.world.answer(command[0], {"status": "Accepted"})
+    assert "key" not in site.door
+    site.dial()
+    assert site.state() == "done"
+    assert site.opens(command[1])
+    assert site.door["key"]
+
+
 def test_the_key_is_on_the_wire_and_nowhere_else(site: Site) -> None:
     """Records of commands, events, histories and the reply hold no key; the state holds it until the answer."""
     _, reply = site.ask()
