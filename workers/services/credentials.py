@@ -45,6 +45,8 @@ GRACE_MS: Final = 15_000
 """A station that took its key and stays connected is sent away after so long, so that it comes with it."""
 GO_AWAY: Final = 1012
 MASKED: Final = "***"
+BY_CERTIFICATE: Final = 3
+"""Security profile."""
 _WORDS: Final[dict[RotationState, tuple[Outcome, str]]] = {
     "done": ("accepted", ""),
     "refused": ("rejected", "the station refused it"),
@@ -109,6 +111,8 @@ def _why_not(draft: Draft) -> tuple[int, str] | None:
             return 409, "the station has taken a new key, and has not come with it yet"
         if rotation.state == "sending":
             return 409, "a new key is on its way"
+    if draft.session.security_profile >= BY_CERTIFICATE:
+        return 409, "the station proves itself by a certificate, and uses no key"
     if draft.session.subprotocol and draft.session.subprotocol not in DIALECTS:
         return 409, "stations of this version can't be given a key"
     return None

@@ -258,6 +258,13 @@ def test_jobs_are_told(site: Site) -> None:
     assert (result("j3").outcome, result("j3").detail) == ("rejected", "Rejected")
 
 
+def test_a_station_with_a_certificate_needs_no_key(site: Site) -> None:
+    """It would never come with it."""
+    site.world.open(security_profile=3)
+    status, problem = site.ask()
+    assert (status, problem["detail"]) == (409, "the station proves itself by a certificate, and uses no key")
+
+
 def test_no_key_that_was_never_asked_for_opens(site: Site) -> None:
     """A session's proof of another key changes nothing."""
     site.ask()
