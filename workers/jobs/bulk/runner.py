@@ -25,6 +25,7 @@ from shared.records.packing import pack, unpack
 from shared.records.queries import jobs
 from shared.records.queries.reading import replies
 from shared.settings import Settings
+from workers.jobs.rhythm import Rhythm
 
 from . import healing, places, rotating
 from .pace import Bucket, Pace
@@ -46,21 +47,14 @@ TAKE_BACK_S: Final = 60.0
 MARGIN_MS: Final = 5000
 
 
-class _Going:
+class _Going(Rhythm):
     """What the runner remembers of a job from beat to beat; a runner that begins anew misses nothing."""
 
     def __init__(self, pace: Pace) -> None:
+        super().__init__()
         self.pace = pace
         self.told = -1
         """How many had ended when progress was told last; -1: not looked yet."""
-        self._next: dict[str, float] = {}
-
-    def is_time(self, what: str, now: float, every_s: float) -> bool:
-        """Tell whether `what` is due, and put it off by `every_s`."""
-        if now < self._next.get(what, 0.0):
-            return False
-        self._next[what] = now + every_s
-        return True
 
 
 class Runner:

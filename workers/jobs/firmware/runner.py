@@ -28,6 +28,7 @@ from shared.records.packing import pack, unpack
 from shared.records.queries import firmware
 from shared.records.queries.reading import replies
 from shared.settings import Settings
+from workers.jobs.rhythm import Rhythm
 
 from . import healing, places
 from .deciding import decide
@@ -48,19 +49,12 @@ ITSELF: Final = "campaign"
 STATES: Final = ("running", "paused", "stopped", "cancelled")
 
 
-class _Going:
+class _Going(Rhythm):
     """What the runner remembers of a campaign from beat to beat; a runner that begins anew misses nothing."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.told = -1
-        self._next: dict[str, float] = {}
-
-    def is_time(self, what: str, now: float, every_s: float) -> bool:
-        """Tell whether `what` is due, and put it off by `every_s`."""
-        if now < self._next.get(what, 0.0):
-            return False
-        self._next[what] = now + every_s
-        return True
 
 
 class Runner:
