@@ -51,7 +51,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "site": Lazy(
         _OPERATE,
         "ampstream.operator.sites:site",
-        "Share the capacity of sites among their stations, and see how they stand.",
+        "Share a site's capacity among its stations.",
     ),
     "demand": Lazy(
         _OPERATE,

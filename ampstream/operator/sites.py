@@ -27,7 +27,7 @@ _TOLD = frozenset({"name", "version", "updated_at", "updated_by"})
 
 @click.group()
 def site() -> None:
-    """Share the capacity of sites among their stations, and see how they stand."""
+    """Share a site's capacity among its stations."""
 
 
 @site.command("list")
