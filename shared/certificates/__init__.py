@@ -5,6 +5,7 @@
     reading.py     certificates, and the hashes that stations name them by
     requests.py    a station's signing request, held against what is asked of it
     authority.py   the built-in authority: its own key and certificate, and what it signs
+    signatures.py  signatures over firmware
     revocation.py  revocation lists from files
 
 All but the first two need `cryptography`: import them where a certificate is at hand, not before (30 ms of CPU).

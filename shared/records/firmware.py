@@ -57,6 +57,8 @@ class Image(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Base64, by the manufacturer (security white paper L01)."""
     signing_certificate: str = ""
     """PEM."""
+    verified: bool | None = None
+    """Whether the signature is one over the content that we understand; None: there is none, or no content here."""
     note: str = ""
     created_at: int = 0
     created_by: str = ""

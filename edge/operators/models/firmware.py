@@ -34,6 +34,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str | None
     signed: bool
     """Whether it has a signature and the certificate that goes with it."""
+    verified: bool | None
+    """Whether that fits the content; null: not signed, or the content is not here. The station's look counts."""
     location: str | None
     """Where it is, if not here; what lets somebody in is masked."""
     note: str | None
@@ -53,6 +55,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
             size=image.size or None,
             sha256=image.sha256 or None,
             signed=bool(image.signature and image.signing_certificate),
+            verified=image.verified,
             location=redact(image.location) or None,
             note=image.note or None,
             created_at=instant(image.created_at),

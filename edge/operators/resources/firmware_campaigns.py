@@ -21,6 +21,7 @@ from edge.operators.resources.stations import Text
 from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
+from edge.transfers import places
 from shared.bus.lane import Lane
 from shared.records.firmware import (
     Campaign,
@@ -107,6 +108,8 @@ async def create_campaign(call: Call[Any, NewCampaign]) -> Answer:
         raise ProblemError.of_field("bad_body", "body", "image_id", "is no image that is known")
     if not image.file_id and not image.location:
         raise ProblemError.of_field("bad_body", "body", "image_id", "has no content yet")
+    if image.location and (why := places.wrong(call.parts.settings, image.location)):
+        raise ProblemError.of_field("bad_body", "body", "image_id", why)
     if body.signed == "always" and not image.signature:
         raise ProblemError.of_field("bad_body", "body", "signed", "is `always`, and the image has no signature")
     windows = _windows(body)

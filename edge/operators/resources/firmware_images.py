@@ -138,7 +138,9 @@ async def put_image_content(call: Call[ImagePath, None]) -> Image:
         raise ProblemError("conflict", "another upload was first")
     await files.create(call.lane, stored)
     await call.lane.one("ZREM", firmware_keys.FILES_EXPIRY, record.file_id)
-    image = msgspec.structs.replace(image, file_id=record.file_id, size=found.size, sha256=found.sha256)
+    image = msgspec.structs.replace(
+        image, file_id=record.file_id, size=found.size, sha256=found.sha256, verified=_verified(image, found.sha256)
+    )
     await queries.put_image(call.lane, image)
     return Image.of(image)
 
@@ -182,6 +184,16 @@ async def delete_image(call: Call[ImagePath, None]) -> None:
 async def _remove(lane: Lane, storage: Storage, file_id: str) -> None:
     await storage.delete(file_id)
     await files.forget(lane, file_id)
+
+
+def _verified(image: firmware.Image, sha256: str) -> bool | None:
+    """Tell whether the image's signature fits its content; None where it has none."""
+    if not image.signature:
+        return None
+    # Only who signs firmware pays for the import.
+    from shared.certificates.signatures import is_signed
+
+    return is_signed(bytes.fromhex(sha256), image.signature, image.signing_certificate)
 
 
 def _check_signature(body: NewImage) -> None:

@@ -21,6 +21,7 @@ from shared.records.requests import Request, SendCommand
 from shared.records.stations import SessionRecord
 from shared.settings import Settings
 from tests.edge.operators.stage import T0, Stage, running
+from tests.edge.transfers.signing import signed
 
 CONTENT = b"firmware" * 1000
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -96,6 +97,14 @@ async def test_contents_that_are_wrong(depot: Stage) -> None:
         status, body = await depot.ask("PUT", f"/firmware-images/{other['id']}/content", data=CONTENT, headers=BYTES)
         assert (status, body["detail"]) == (503, "the disk is full")
     assert await depot.all_of("/files") == []
+
+
+async def test_a_signature_is_looked_at(depot: Stage) -> None:
+    """One that fits the content is told from one that does not, and neither is refused."""
+    for content, fits in ((CONTENT, True), (CONTENT + b"!", False)):
+        certificate, signature = signed(content)
+        made = await image(depot, signature=signature, signing_certificate=certificate)
+        assert (made["signed"], made["verified"]) == (True, fits)
 
 
 async def test_without_a_directory(stage: Stage) -> None:

@@ -10,15 +10,12 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from ampstream.simulate.transfers import HttpMover, Order
 from edge.transfers import sending
 from edge.transfers.storage import Reader
 from shared.settings import Settings
+from tests.edge.transfers.signing import signed
 from tests.edge.transfers.site import site
 
 CONTENT = bytes(range(256)) * 1000
@@ -79,19 +76,6 @@ async def test_what_is_wrong_with_a_file(settings: Settings, tmp_path: Path, mov
         (path,) = place.contents()
         path.write_bytes(CONTENT[:-1] + b"!")
         assert await fetched(mover, await place.link("get", record)) == "checksum"
-
-
-def signed(content: bytes) -> tuple[str, str]:
-    """Return a certificate and a signature over a content."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Maker")])
-    from datetime import UTC, datetime, timedelta
-
-    now = datetime.now(UTC)
-    built = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    built = built.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(days=1))
-    pem = built.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
-    return pem, base64.b64encode(key.sign(content, ec.ECDSA(hashes.SHA256()))).decode()
 
 
 async def test_an_upload(settings: Settings, tmp_path: Path, mover: HttpMover) -> None:
