@@ -65,8 +65,8 @@ async def show_image(session: Session, image_id: str) -> None:
     if session.as_json:
         session.emit(item)
         return
-    names = ("id", "version", "vendor", "model", "file_name", "ready", "size", "sha256", "signed", "verified")
-    names = (*names, "location", "note")
+    names = ["id", "version", "vendor", "model", "file_name", "ready", "size", "sha256", "signed", "verified"]
+    names += ["location", "note"]
     session.out.print(facts([*((name.replace("_", " "), item[name]) for name in names),
                              ("created", f"{moment(item['created_at'])} by {item['created_by']}")]))  # fmt: skip
 
