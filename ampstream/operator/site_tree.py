@@ -43,7 +43,7 @@ class Tree:
         lines = [*((_connector(one), "") for one in connectors), *((_circuit(one), one["name"]) for one in circuits)]
         for number, (line, inner) in enumerate(lines):
             last = number == len(lines) - 1
-            yield Text(f"{indent}{'└─ ' if last else '├─ '}", style="dim").append_text(line)
+            yield Text().append(f"{indent}{'└─ ' if last else '├─ '}", style="dim").append_text(line)
             if inner:
                 yield from self._below(inner, indent + ("   " if last else "│  "))
 
@@ -57,7 +57,13 @@ def _circuit(one: dict[str, Any]) -> Text:
         shares.append(whole_kw / limit_kw)
     share = max(shares, default=0.0)
     style = "bold red" if one["over"] else "yellow" if share > 0.95 else "green"
-    text = Text(one["name"], style="bold").append("  ").append(_bar(share), style=style).append(f" {share:4.0%}  ")
+    text = (
+        Text()
+        .append(one["name"], style="bold")
+        .append("  ")
+        .append(_bar(share), style=style)
+        .append(f" {share:4.0%}  ")
+    )
     if limit_a is not None:
         text.append(f"{_phases(used)} of {_phases(limit_a)} A")
     if limit_kw is not None:
