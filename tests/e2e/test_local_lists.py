@@ -34,10 +34,6 @@ async def test_a_fleet_holds_the_list_of_its_tags(system: System, operator: Oper
     (tmp_path / "tags.csv").write_text("\n".join(["id_tag,parent", *rows]) + "\n")
     (tmp_path / "retail.toml").write_text(POLICY)
     await _cli(operator, "tags", "import", str(tmp_path / "tags.csv"))
-    bound = ("--sites", "yard, north", "--hours", "mon-fri 08:00-18:00", "--time-zone", "Europe/Berlin")
-    await _cli(operator, "tags", "set", "LLBOUND", *bound)
-    (tag,) = await _json(operator, "tags", "show", "llbound")
-    assert (tag["sites"], tag["hours"], tag["time_zone"]) == (["yard", "north"], bound[3], bound[5])
     (made,) = await _json(operator, "local-lists", "put", str(tmp_path / "retail.toml"))
     assert (made["mode"], made["wanted_keys"]["LocalAuthorizeOffline"]) == ("hybrid", "true")
     names, wheel = ("LIST-1", "LIST-2"), LoopWheel()
@@ -79,6 +75,14 @@ async def test_a_fleet_holds_the_list_of_its_tags(system: System, operator: Oper
     finally:
         await fleet.close()
         wheel.stop()
+
+
+async def test_a_tag_has_sites_and_hours(operator: Operator) -> None:
+    """Sites, hours and their zone are given and shown on the command line."""
+    bound = ("--sites", "yard, north", "--hours", "mon-fri 08:00-18:00", "--time-zone", "Europe/Berlin")
+    await _cli(operator, "tags", "set", "LLBOUND", *bound)
+    (tag,) = await _json(operator, "tags", "show", "llbound")
+    assert (tag["sites"], tag["hours"], tag["time_zone"]) == (["yard", "north"], bound[3], bound[5])
 
 
 async def the_views_agree(operator: Operator, names: tuple[str, ...]) -> None:
