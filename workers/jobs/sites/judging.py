@@ -25,6 +25,8 @@ GRACE_MS: Final = 10_000
 EXCESS: Final = 1.05
 SLACK: Final = 10
 """Tenths of an ampere. Who draws more than his limit by this and `EXCESS` does not obey."""
+INEXACT: Final = 1.01
+"""A meter is off by so much, and by a tenth of an ampere: that is no excess."""
 MARGIN: Final = 20
 """Tenths of an ampere that a car is given beyond what it takes, so that it shows when it wants more."""
 NEARLY: Final = 10
@@ -221,7 +223,7 @@ def _measure(run: StationRun, mine: ConnectorRun, reading: Drawn, may: int) -> N
     if most > (may if settled else max(may, told.was)) * EXCESS + SLACK:
         mine.wild, mine.excess = most, 0
     elif settled:
-        mine.wild, mine.excess = 0, max(most - may, 0)
+        mine.wild, mine.excess = 0, most - may if most > may * INEXACT + 1 else 0
     if mine.wild > 0:
         run.wild_at = reading.at
 
