@@ -162,7 +162,7 @@ async def has_ended(operator: Operator, number: str, count: int) -> bool:
 
 
 async def kill_runner(system: System) -> None:
-    """Kill the worker that holds the lease, and start it again."""
+    """Kill the worker that holds the lease; the other one is all that is left."""
     holder = await wait_until(lambda: system.valkey.client().get(firmware_keys.CAMPAIGNS_RUNNER), 10)
     worker = next(each for each in system.workers if each.name == holder.decode().rpartition("-")[0])
     worker.kill()
