@@ -1,7 +1,7 @@
 """What a connector may draw by its profiles, and drew by its meter, as panels.
 
-Limits are those of the profiles that it still has, each from when it was accepted: what was replaced is not kept.
-Between A and W 230 V are assumed, as where obedience is judged.
+Limits are those of the profiles that it has now, from when it accepted the last of them: what was there before is not
+kept. So nothing is said of obedience either: workers judge it as readings come. Between A and W 230 V are assumed.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-import msgspec
-
 from shared.records.profiles import MAINS, Assigned
 from shared.records.transactions import Reading, Sample, Transaction
 from shared.smartcharging.composite import Situation, compose
 
-from .chart import TOLERANCE, Curve, Panel, Unit
-from .steps import Step, Steps, above, joined, thinned, within
+from .chart import Curve, Panel, Unit
+from .steps import Step, Steps, joined, thinned, within
 
 HOLD_MS: Final = 16 * 60_000
 """A reading counts until the next, at most for so long: stations report every quarter of an hour at least."""
@@ -51,9 +49,9 @@ def panels(sessions: Sequence[Session], limit: Steps, unit: Unit, since: int, un
         if seen:
             curves.append(Curve("drawn", "drawn", thinned(seen, since, until, max)))
         if limit:
-            curves.append(Curve("limit", "limit of its profiles", thinned(limit, since, until, min)))
+            curves.append(Curve("limit", "limit of its present profiles", thinned(limit, since, until, min)))
         if curves:
-            found.append(Panel(title, tuple(curves), above(seen, limit, TOLERANCE)))
+            found.append(Panel(title, tuple(curves)))
     return tuple(found)
 
 
@@ -68,15 +66,14 @@ def unit_of(sessions: Sequence[Session], held: Iterable[Assigned]) -> Unit:
 
 def limits(held: Iterable[Assigned], sessions: Sequence[Session], connector: int, unit: Unit, span: Step) -> Steps:
     """Return what the installed profiles allow the connector: A of each phase, or kW of all phases."""
-    profiles = [
-        msgspec.structs.replace(one.profile, valid_from=max(one.profile.valid_from or 0, one.accepted_at))
-        for one in held
-        if one.installed and not one.clearing
-    ]
+    taken = [one for one in held if one.installed and not one.clearing]
+    known = max((one.accepted_at for one in taken), default=0)
+    if not taken or known >= span.until:
+        return []
     running = next((one.transaction for one in sessions if one.transaction.state == "open"), None)
     situation = Situation(
         connector_id=connector,
-        since=span.since,
+        since=max(span.since, known),
         until=span.until,
         unit="W" if unit == "kW" else "A",
         transaction_id=running.transaction_id if running else 0,
@@ -86,7 +83,7 @@ def limits(held: Iterable[Assigned], sessions: Sequence[Session], connector: int
     scale = 10_000 if unit == "kW" else 10
     return joined(
         Step(one.since, one.until, one.limit.limit / scale)
-        for one in (compose(profiles, situation) if profiles else [])
+        for one in compose([one.profile for one in taken], situation)
         if one.limit is not None
     )
 

@@ -123,8 +123,8 @@ async def draw_site(call: Call[SiteChart, None]) -> web.Response:
 async def draw_station(call: Call[StationChart, None]) -> web.Response:
     """Return a picture of a station's limit and draw; what a site gave it, where one manages it.
 
-    Without a site, or for a `connector_id`, limits are what the profiles allow that it has, from when it accepted each,
-    and draws are what its meter told in transactions; after the present it shows what they will allow.
+    Without a site, or for a `connector_id`, the limit is what the profiles allow that it has now, from when it accepted
+    the last of them, into the future too; draws are what its meter told in transactions.
     """
     params = call.params
     await known(call, params.station_id)

@@ -145,15 +145,16 @@ def test_a_meter_of_power_alone_is_drawn_as_power() -> None:
     assert (drawn.amps, drawn.kilowatts) == ((10, 10, 0), 4.6)
 
 
-def test_limits_are_steps_from_when_they_were_accepted() -> None:
-    """A profile counts from its station's answer on, changes at its periods; one that was refused does not."""
+def test_limits_are_steps_from_when_they_are_known() -> None:
+    """They begin where the station took the last of its profiles, and change at periods; refused ones do not count."""
     profile = Profile(
         profile_id=1, purpose="default", kind="absolute", unit="A", start_at=T0,
         periods=(Period(0, 160), Period(1800, 0)),
     )  # fmt: skip
     held = [
         Assigned(profile=profile, state="verified", accepted_at=T0 + 10 * MINUTE_MS),
-        Assigned(profile=profile, state="refused", accepted_at=T0),
+        Assigned(profile=profile, state="accepted", accepted_at=T0),
+        Assigned(profile=profile, state="refused", accepted_at=T0 + 20 * MINUTE_MS),
     ]
     span = Step(T0, T0 + 60 * MINUTE_MS, 0)
     found = stations.limits(held, [], 1, "A", span)

@@ -64,7 +64,7 @@ async def test_it_is_a_picture_that_may_do_nothing(stage: Stage) -> None:
 
 
 async def test_a_station_without_a_site(stage: Stage) -> None:
-    """Its limit is what its profiles allow since it accepted them, its draw what its meter told in transactions."""
+    """Its limit is what its present profiles allow, its draw what its meter told in transactions."""
     await stage.station("CP<&>")
     profile = Profile(
         profile_id=1, purpose="default", kind="absolute", unit="A", start_at=T0, periods=(Period(0, 160),)
@@ -75,8 +75,8 @@ async def test_a_station_without_a_site(stage: Stage) -> None:
     await stage.write(("HSET", keys.state("CP<&>"), "sc", pack(held)))
     shown = await stage.get(f"/stations/CP%3C%26%3E/chart?{HOUR}")
     assert "Station CP&lt;&amp;&gt;, connector 1" in shown
-    assert "limit of its profiles" in shown
-    assert "above the limit for 16 min" in shown
+    assert "limit of its present profiles" in shown
+    assert "drawn at most 20" in shown
     assert "nothing is known" in await stage.get("/stations/CP%3C%26%3E/chart?connector_id=2&to=2025-01-01T00:00:00Z")
 
 
