@@ -54,13 +54,14 @@ def allocate(
         else:
             room.force(session, session.fixed)
             limits[session.name] = session.fixed
-    _admit(room, sorted(free, key=lambda one: _rank(one, strategy, now)), limits)
+    needs = {one.name: needed(one, now) for one in free} if strategy == "deadline" else {}
+    _admit(room, sorted(free, key=lambda one: _rank(one, strategy, now, needs)), limits)
     first = [one for one in free if not one.last and limits[one.name]]
-    for group, ceiling in _rounds(first, strategy, now):
+    for group, ceiling in _rounds(first, strategy, needs):
         room.fill(group, limits, ceiling)
     if grain > 1:
         _to_grain(room, first, limits, grain)
-    for session in sorted((one for one in free if one.last), key=lambda one: _rank(one, "equal", now)):
+    for session in sorted((one for one in free if one.last), key=lambda one: _rank(one, "equal", now, needs)):
         if not limits[session.name] and 0 < session.minimum <= session.maximum and room.take(session, session.minimum):
             limits[session.name] = session.minimum
     held = {}
@@ -129,7 +130,7 @@ def _admit(room: Room, ranked: Sequence[Session], limits: dict[str, int]) -> Non
             limits[session.name] = session.minimum
 
 
-def _rank(session: Session, strategy: Strategy, now: int) -> tuple[int, ...]:
+def _rank(session: Session, strategy: Strategy, now: int, needs: Mapping[str, int]) -> tuple[int, ...]:
     """Return whose minimum comes first: the least."""
     # Who charges and whose turn is over comes behind all that wait.
     waited = 0 if session.keeps else session.waiting_since or now + 1
@@ -138,11 +139,13 @@ def _rank(session: Session, strategy: Strategy, now: int) -> tuple[int, ...]:
     if strategy == "first_come":
         return (session.since,)
     if strategy == "deadline":
-        return (-needed(session, now), waited, session.since)
+        return (-needs[session.name], waited, session.since)
     return (waited, session.since)
 
 
-def _rounds(sessions: Sequence[Session], strategy: Strategy, now: int) -> Iterable[tuple[list[Session], Ceiling]]:
+def _rounds(
+    sessions: Sequence[Session], strategy: Strategy, needs: Mapping[str, int]
+) -> Iterable[tuple[list[Session], Ceiling]]:
     """Yield who is filled together, and up to where."""
     if strategy == "priority":
         for priority in sorted({session.priority for session in sessions}, reverse=True):
@@ -152,8 +155,8 @@ def _rounds(sessions: Sequence[Session], strategy: Strategy, now: int) -> Iterab
             yield [session], _maximum
     else:
         if strategy == "deadline":
-            needs = {session.name: needed(session, now) for session in sessions}
-            urgent = [session for session in sessions if needs[session.name]]
+            # Whose minimum is enough has what it needs.
+            urgent = [session for session in sessions if needs[session.name] > session.minimum]
             for session in sorted(urgent, key=lambda one: -needs[one.name]):
                 yield [session], lambda one: needs[one.name]
         if sessions:
