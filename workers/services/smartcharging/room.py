@@ -122,10 +122,19 @@ class Room:
 
     def take(self, session: Session, amount: int) -> bool:
         """Give the session `amount` more; False, and nothing changes, where there is not so much."""
-        if self.free(session) < amount:
-            return False
-        self.force(session, amount)
-        return True
+        return self._grant(session, amount, amount) == amount
+
+    def _grant(self, session: Session, most: int, least: int) -> int:
+        """Give as much as there is, up to `most`; nothing where that is less than `least`. Returns what was given."""
+        left, way = self._left, self.way(session)
+        for place, weight in way:
+            if left[place] < most * weight:
+                most = left[place] // weight
+        if most < least:
+            return 0
+        for place, weight in way:
+            left[place] -= weight * most
+        return most
 
     def force(self, session: Session, amount: int) -> None:
         """Count what is drawn whether there is room or not."""
@@ -143,10 +152,7 @@ class Room:
         """Raise a group's limits together, the lowest first, until each is at its ceiling or a place is full."""
         if len(group) == 1:
             session = group[0]
-            more = min(ceiling(session) - limits[session.name], self.free(session))
-            if more > 0:
-                self.force(session, more)
-                limits[session.name] += more
+            limits[session.name] += self._grant(session, ceiling(session) - limits[session.name], 1)
             return
         _Water(self._left, [(one, self.way(one), ceiling(one)) for one in group], limits).rise()
         self.top_up(group, limits, ceiling, 1)
