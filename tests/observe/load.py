@@ -43,7 +43,20 @@ async def applied(stage: Stage) -> AsyncIterator[None]:
     """Let all of it happen for the length of the block."""
     for fleet in stage.fleets.values():
         fleet.start()
-    parts = (_operate, _look, _send_to_many, _reserve, _want, _drift, _deviate, _fall_silent, _twins, _knock, _be_mute)
+    parts = (
+        _operate,
+        _look,
+        _send_to_many,
+        _reserve,
+        _want,
+        _share,
+        _drift,
+        _deviate,
+        _fall_silent,
+        _twins,
+        _knock,
+        _be_mute,
+    )
     tasks = [asyncio.create_task(_again_and_again(part, stage)) for part in parts]
     try:
         yield
@@ -117,6 +130,20 @@ async def _want(stage: Stage) -> None:
             await operator.request("POST", f"/stations/{station_id}/configuration/apply", json={})
             profile = {"profile": {"periods": [{"limit": 16}]}}
             await operator.request("POST", f"/stations/{station_id}/charging-profiles", json=profile)
+        await asyncio.sleep(20)
+
+
+async def _share(stage: Stage) -> None:
+    """Share a site's capacity among some stations, beside what else draws there."""
+    operator = stage.system.operator()
+    site = {
+        "circuits": [{"name": "main", "capacity": {"amps": 250}}],
+        "stations": [{"id": name, "circuit": "main"} for name in stage.fleet_stations("NORTH")[30:36]],
+    }
+    status, told = await operator.request("PUT", "/sites/observed", json=site)
+    assert status < 300, told
+    for amps in itertools.cycle((10, 30)):
+        await operator.request("PUT", "/sites/observed/circuits/main/base-load", json={"amps": amps})
         await asyncio.sleep(20)
 
 

@@ -24,6 +24,8 @@ STILL: Final = {
     "ampstream_edge_send_queue_frames": "stations read what they are sent",
     "ampstream_edge_tls_handshakes_total": "the fleets dial in without TLS",
     "ampstream_key_rotations_total": "no key is changed",
+    "ampstream_sites_over_limit": "stations keep to what they are told",
+    "ampstream_sites_overdue": "some worker always allocates",
     "ampstream_stream_deleted_pending_total": "must stay 0",
     "ampstream_stream_lag_seconds": "workers keep up, where the machine has nothing else to do",
     "ampstream_transactions_stuck": "takes a quarter of an hour",
