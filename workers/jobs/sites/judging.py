@@ -231,12 +231,13 @@ def _measure(run: StationRun, mine: ConnectorRun, reading: Drawn, may: int) -> N
 def _fill_up(mine: ConnectorRun, status: str, may: int, least: int, fresh: bool, most: int, now: int) -> None:
     """Note what the car takes at most, and whether it takes anything."""
     told = mine.told
-    settled = fresh and mine.drawn_at >= told.accepted_at + GRACE_MS and not told.pending
+    known = told.accepted != NEVER and not told.pending  # Else it may have a lower limit than is thought.
+    settled = fresh and known and mine.drawn_at >= told.accepted_at + GRACE_MS
     if not fresh or most >= may - NEARLY:
         mine.cap = 0
     elif settled and may >= least:
         mine.cap = max(most + MARGIN, least)
-    if may < least:  # It pauses because it has to: what it wants can't be seen.
+    if may < least or NEVER < told.limit < least:  # It pauses because it has to: what it wants can't be seen.
         if mine.full_since and now - mine.full_since >= FULL_AGAIN_MS:
             mine.full_since = 0
         return
