@@ -39,12 +39,13 @@ class Drawn(NamedTuple):
     kilowatts: float | None
 
 
-def panels(sessions: Sequence[Session], limit: Steps, unit: Unit, since: int, until: int) -> tuple[Panel, ...]:
+def panels(sessions: Sequence[Session], limit: Steps, unit: Unit, span: Step, now: int) -> tuple[Panel, ...]:
     """Return a panel per phase that differs, or one of power; none where nothing is known. `limit` is in `unit`."""
+    since, until = span.since, span.until
     drawn = _kilowatts(sessions) if unit == "kW" else _amps(sessions)
     found: list[Panel] = []
     for title, steps in drawn:
-        seen = within(steps, since, until)
+        seen = within(steps, since, min(until, now))
         curves = []
         if seen:
             curves.append(Curve("drawn", "drawn", thinned(seen, since, until, max)))

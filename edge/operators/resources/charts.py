@@ -161,8 +161,9 @@ async def _alone(
     def make() -> Chart:
         assigned = held.limits.by_slot.values()
         unit = params.unit or station_charts.unit_of(found, assigned)
-        limit = station_charts.limits(assigned, found, connector, unit, Step(span.since, span.until, 0))
-        panels = station_charts.panels(found, limit, unit, span.since, span.until)
+        whole = Step(span.since, span.until, 0)
+        limit = station_charts.limits(assigned, found, connector, unit, whole)
+        panels = station_charts.panels(found, limit, unit, whole, span.now)
         return _chart(f"Station {params.station_id}, connector {connector}", span, zone, panels)
 
     return make

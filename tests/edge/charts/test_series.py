@@ -123,14 +123,14 @@ def _session(
 
 
 def test_a_reading_counts_until_the_next_or_a_quarter_of_an_hour() -> None:
-    """A meter that falls silent leaves a gap, and a transaction's end ends its draw."""
+    """A meter that falls silent leaves a gap; after the present, or a transaction's end, nothing is drawn."""
     session = _session((0, {"L1": 10}), (5, {"L1": 12}), (60, {"L1": 8}), stopped_at=T0 + 62 * MINUTE_MS)
-    (panel,) = stations.panels([session], [], "A", T0, T0 + 90 * MINUTE_MS)
+    (panel,) = stations.panels([session], [], "A", Step(T0, T0 + 90 * MINUTE_MS, 0), T0 + 61 * MINUTE_MS)
     assert panel.title == "A on L1"
     minutes = [
         ((one.since - T0) // MINUTE_MS, (one.until - T0) // MINUTE_MS, one.value) for one in panel.curves[0].steps
     ]
-    assert minutes == [(0, 5, 10), (5, 21, 12), (60, 62, 8)]
+    assert minutes == [(0, 5, 10), (5, 21, 12), (60, 61, 8)]
 
 
 def test_a_meter_of_power_alone_is_drawn_as_power() -> None:
