@@ -25,13 +25,14 @@ LABEL org.opencontainers.image.title="ampstream" \
     org.opencontainers.image.licenses="Apache-2.0"
 # Nothing is installed here, so nothing that installs is needed.
 RUN python -m pip uninstall --yes --quiet --root-user-action ignore setuptools wheel pip \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin ampstream
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin ampstream \
+    && install --directory --owner 10001 --group 10001 --mode 0700 /srv/ampstream/files
 COPY --from=build /opt/ampstream /opt/ampstream
 ENV PATH=/opt/ampstream/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
 WORKDIR /tmp
-# Stations; operators, health and metrics of an edge; health and metrics of a worker.
-EXPOSE 9000 8080 8180
+# Stations; operators, health and metrics of an edge; files for stations; health and metrics of a worker.
+EXPOSE 9000 8080 9080 8180
 # Whether the process lives: a restart mends a hung one. Whether it serves is the balancer's question.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=20s --retries=3 CMD ["ampstream", "health"]
 ENTRYPOINT ["ampstream"]

@@ -10,5 +10,5 @@ compose.yaml and Dockerfile, at the top of the repository, use what is here:
 `python -m deploy` writes what is derived, `--check` proves it fresh (`__main__`):
 
     roles.py        who may do what in Valkey -> valkey/users.acl
-    manifests/      objects of Kubernetes     -> kubernetes/*.yaml
+    manifests/      objects of Kubernetes     -> kubernetes/*.yaml, kubernetes/files/*.yaml
 """

@@ -1,4 +1,4 @@
-"""Writes `deploy/valkey/users.acl` and `deploy/kubernetes/*.yaml`, or with `--check` says which are stale.
+"""Writes `deploy/valkey/users.acl` and `deploy/kubernetes/**/*.yaml`, or with `--check` says which are stale.
 
 python -m deploy            all of them
 python -m deploy --check    exit 1 and name what differs
@@ -24,7 +24,11 @@ def texts() -> dict[Path, str]:
 def main(arguments: list[str] | None = None) -> int:
     """Write or check; returns the exit status."""
     return writing.main(
-        "python -m deploy", "Write the files of the deployment.", texts(), FOLDER.glob("kubernetes/*.yaml"), arguments
+        "python -m deploy",
+        "Write the files of the deployment.",
+        texts(),
+        FOLDER.glob("kubernetes/**/*.yaml"),
+        arguments,
     )
 
 

@@ -4,6 +4,7 @@
     parts.py      what objects share: names, labels, containers, probes, confinement
     edge.py       edges: deployment, services, autoscaler on connections, disruption budget
     worker.py     workers: deployment, service, KEDA on the streams' lag, disruption budget
+    files.py      files for stations: a component for overlays, with a claim that all edges share
     namespace.py  the namespace, its settings, its networks, what is scraped
     output.py     objects -> the files of deploy/kubernetes
 

@@ -21,10 +21,11 @@ SECRET: Final = "ampstream-redis"  # noqa: S105  # its name
 """A Secret with two URLs, `edge` and `worker`: nobody can make it for you."""
 SECRET_PATH: Final = "/run/secrets/ampstream/redis-url"  # noqa: S105
 
+ANY_ADDRESS: Final = "0.0.0.0"  # noqa: S104  # a pod's own
 CHANGED: Final = {
-    "AMPSTREAM_STATION_HOST": "0.0.0.0",  # noqa: S104  # a pod's own address
-    "AMPSTREAM_OPERATOR_HOST": "0.0.0.0",  # noqa: S104
-    "AMPSTREAM_WORKER_HOST": "0.0.0.0",  # noqa: S104
+    "AMPSTREAM_STATION_HOST": ANY_ADDRESS,
+    "AMPSTREAM_OPERATOR_HOST": ANY_ADDRESS,
+    "AMPSTREAM_WORKER_HOST": ANY_ADDRESS,
     # Whose word on addresses counts is known where the ingress is: set it in an overlay. Until then nobody's does.
     "AMPSTREAM_TRUSTED_PROXIES": "",
     # Slower than elsewhere: a pod has the time, and the others get its stations in smaller waves.
@@ -52,6 +53,10 @@ PROMETHEUS: Final = "http://prometheus-operated.monitoring.svc:9090"
 MONITORING: Final = "monitoring"
 """The namespace that scrapes."""
 REDIS_PORT: Final = 6379
+FILES_PATH: Final = "/srv/ampstream/files"
+"""Where edges that serve files find them; in the image it belongs to `USER`."""
+FILES_GI: Final = 50
+"""Firmware for a fleet of many models, and a month of diagnostics and logs."""
 
 
 def settings() -> dict[str, str]:

@@ -6,11 +6,13 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.manifests import choices, edge, namespace, worker
+from deploy.manifests import choices, edge, files, namespace, worker
 from deploy.manifests.parts import Object
 
 HEAD: Final = "# Made by `python -m deploy` from deploy/manifests; changes here are lost. Set yours in an overlay.\n"
 KUSTOMIZATION: Final = "kustomization.yaml"
+FILES: Final = "files"
+"""The component's folder."""
 
 
 def documents() -> dict[str, list[Object]]:
@@ -25,7 +27,10 @@ def documents() -> dict[str, list[Object]]:
 
 
 def texts() -> dict[str, str]:
-    """Return every file's text by its name; kustomization.yaml lists the others, and takes the image that you built."""
+    """Return every file's text by its name; kustomization.yaml lists the others, and takes the image that you built.
+
+    The component for files is in a folder of its own: it is for overlays.
+    """
     found = {name: HEAD + "---\n".join(map(_dumped, objects)) for name, objects in documents().items()}
     image, _, tag = choices.IMAGE.partition(":")
     kustomization = {
@@ -35,7 +40,21 @@ def texts() -> dict[str, str]:
         "resources": list(found),
         "images": [{"name": image, "newName": image, "newTag": tag}],
     }
-    return {KUSTOMIZATION: HEAD + _dumped(kustomization), **found}
+    return {KUSTOMIZATION: HEAD + _dumped(kustomization), **found, **_component()}
+
+
+def _component() -> dict[str, str]:
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1alpha1",
+        "kind": "Component",
+        "resources": ["files.yaml"],
+        "patches": [{"path": "edge.yaml"}],
+    }
+    return {
+        f"{FILES}/{KUSTOMIZATION}": HEAD + _dumped(kustomization),
+        f"{FILES}/files.yaml": HEAD + "---\n".join(map(_dumped, files.objects())),
+        f"{FILES}/edge.yaml": HEAD + _dumped(files.patch()),
+    }
 
 
 class _Plain(yaml.SafeDumper):

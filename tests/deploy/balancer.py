@@ -40,8 +40,13 @@ class Balancer(Process):
             "HEALTH_BIND": self.health,
             "EDGE_OPTIONS": f"source {ADDRESS} {options}",
         }
+        self.files = f"127.0.0.1:{harness._port()}"
+        if "AMPSTREAM_TRANSFER_DIR" in system.environ:
+            environ["FILES_BIND"] = self.files
         for n in (0, 1):
             http = urlsplit(system.api_url(n))
+            if "FILES_BIND" in environ:
+                environ[f"EDGE_{n + 1}_FILES"] = f"127.0.0.1:{system.edges[n].environ['AMPSTREAM_TRANSFER_PORT']}"
             environ |= {
                 f"EDGE_{n + 1}": urlsplit(system.station_url(n)).netloc,
                 f"EDGE_{n + 1}_HTTP": http.netloc,

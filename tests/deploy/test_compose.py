@@ -49,8 +49,13 @@ def seconds(text: str) -> int:
 
 
 def filled(text: str, environ: dict[str, str] | None = None) -> str:
-    """Put in variables as compose does: `${NAME:-default}`."""
-    return re.sub(r"\$\{(\w+):-([^}]*)\}", lambda match: (environ or {}).get(match[1]) or match[2], text)
+    """Put in variables as compose does: `${NAME:-default}`, and `${NAME:+text}` where there is one."""
+
+    def value(match: re.Match[str]) -> str:
+        given = (environ or {}).get(match[1], "")
+        return given or match[3] if match[2] == "-" else given and match[3]
+
+    return re.sub(r"\$\{(\w+):([-+])([^}]*)\}", value, text)
 
 
 def program(name: str) -> str:
@@ -96,7 +101,7 @@ def test_nothing_is_reachable_but_haproxy_and_grafana() -> None:
     published = {name: service(name).get("ports", []) for name in SERVICES}
     assert {name for name, ports in published.items() if ports} == PUBLISHED
     ports = [filled(each) for name in PUBLISHED for each in published[name]]
-    assert sorted(ports) == ["127.0.0.1:3000:3000", "127.0.0.1:8080:8080", "9000:9000"]
+    assert sorted(ports) == ["127.0.0.1:3000:3000", "127.0.0.1:8080:8080", "9000:9000", "9080:9080"]
     networks = compose()["networks"]
     assert {name for name, about in networks.items() if not about.get("internal")} == {"outside"}
     assert {name for name in SERVICES if "outside" in service(name)["networks"]} == {*PUBLISHED, "alertmanager"}
@@ -112,7 +117,7 @@ def test_passwords_are_files(tmp_path: Path) -> None:
     }
     for name in SERVICES:
         for variable, value in service(name).get("environment", {}).items():
-            if re.search(r"PASSWORD|TOKEN|KEY|URL", variable):
+            if re.search(r"PASSWORD|TOKEN|KEY|URL", variable) and variable != "AMPSTREAM_TRANSFER_URL":
                 assert value.startswith("/run/secrets/"), f"{name}: {variable}"
                 assert value.removeprefix("/run/secrets/") in service(name)["secrets"]
 
@@ -154,6 +159,33 @@ def test_the_settings_are_right(name: str, tmp_path: Path) -> None:
         assert balancer["environment"][f"EDGE_{number}_CHECK"] == str(settings.http_port)
 
 
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_files_are_there_once_their_address_is_said(name: str, tmp_path: Path) -> None:
+    """With AMPSTREAM_TRANSFER_URL all send stations there, and edges serve one volume; without it there are none."""
+    secrets = make_secrets(tmp_path)
+
+    def with_url(url: str) -> Settings:
+        given = {key: filled(str(value), {"AMPSTREAM_TRANSFER_URL": url}) for key, value in variables.items()}
+        given["AMPSTREAM_REDIS_URL_FILE"] = given["AMPSTREAM_REDIS_URL_FILE"].replace("/run/secrets", str(secrets))
+        return load(given)
+
+    variables = service(name)["environment"]
+    url = "https://files.example.com:9080"
+    settings, without = with_url(url), with_url("")
+    assert (without.transfer_dir, without.transfer_url, settings.transfer_url) == ("", "", url)
+    if name.startswith("worker"):
+        # Its own doctor must not look for a directory that it does not have.
+        assert (settings.transfer_dir, service(name).get("volumes")) == ("", None)
+        return
+    assert settings.transfer_host == "0.0.0.0"
+    # The root is read-only, and the image's user owns this directory: a new volume takes its owner from there.
+    assert service(name)["volumes"] == [f"files:{settings.transfer_dir}"]
+    assert f"--owner 10001 --group 10001 --mode 0700 {settings.transfer_dir}\n" in (ROOT / "Dockerfile").read_text()
+    balancer = service("haproxy")["environment"]
+    assert balancer[f"EDGE_{name[-1]}_FILES"] == f"{name}:{settings.transfer_port}"
+    assert balancer["FILES_BIND"] == ":9080"
+
+
 @pytest.mark.parametrize("name", [*sorted(OURS), "demo"])
 def test_the_commands_exist(name: str) -> None:
     """What the image is told to run is a command of `ampstream`, with the options it has."""
@@ -173,6 +205,9 @@ def test_the_demo_lets_its_fleet_in() -> None:
     given = service("edge-1")["environment"]
     settings = load({name: filled(given[name], environ) for name in given if name in environ})
     assert (settings.unknown_stations, settings.unknown_tags) == ("accept", "accept")
+    # The fleet is where HAProxy has this name.
+    assert settings.transfer_url == "http://haproxy:9080"
+    assert set(service("demo")["networks"]) <= set(service("haproxy")["networks"])
 
 
 def test_prometheus_scrapes_who_runs(tmp_path: Path) -> None:
@@ -225,11 +260,14 @@ def test_grafana_finds_prometheus() -> None:
 
 
 def test_haproxy_takes_its_configuration() -> None:
-    """HAProxy's own check passes with the environment that it is given here."""
-    environ = dict(os.environ) | service("haproxy")["environment"]
-    done = subprocess.run([binary(), "-c", "-f", str(CONFIG)], env=environ, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert "arning" not in done.stderr
+    """HAProxy's own check passes with the environment that it is given here, and without files too."""
+    given = service("haproxy")["environment"]
+    fewer = {name: value for name, value in given.items() if "FILES" not in name}
+    for environ in (given, fewer):
+        command = [binary(), "-c", "-f", str(CONFIG)]
+        done = subprocess.run(command, env=dict(os.environ) | environ, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "arning" not in done.stderr
     named = set(re.findall(r"\$\{(\w+)", CONFIG.read_text()))
     assert named == set(service("haproxy")["environment"])
 

@@ -83,7 +83,8 @@ def test_the_last_stage_runs_as_nobody_and_holds_no_tools() -> None:
     assert re.search(r'^HEALTHCHECK .*CMD \["ampstream", "health"\]$', last, re.MULTILINE)
     defaults = Settings()
     (exposed,) = re.findall(r"^EXPOSE (.+)$", last, re.MULTILINE)
-    assert exposed.split() == [str(each) for each in (defaults.station_port, defaults.http_port, defaults.worker_port)]
+    ports = (defaults.station_port, defaults.http_port, defaults.transfer_port, defaults.worker_port)
+    assert exposed.split() == [str(each) for each in ports]
 
 
 def test_hashes_are_checked_and_nothing_is_built_from_source() -> None:

@@ -106,7 +106,7 @@ def test_kustomize_takes_all_of_them() -> None:
     """kustomization.yaml lists every file, in an order in which they can be applied, and the image by its name."""
     found = yaml.safe_load((FOLDER / output.KUSTOMIZATION).read_text())
     assert found["resources"][0] == "namespace.yaml"
-    assert {*found["resources"], output.KUSTOMIZATION} == {path.name for path in FOLDER.iterdir()}
+    assert {*found["resources"], output.KUSTOMIZATION} == {path.name for path in FOLDER.glob("*.yaml")}
     (image,) = found["images"]
     assert main_of("edge")["image"] == main_of("worker")["image"] == f"{image['name']}:{image['newTag']}"
 
@@ -233,3 +233,54 @@ def test_a_full_edge_fits_into_its_memory() -> None:
     """The limit has room for as many stations as an edge takes."""
     limit = int(main_of("edge")["resources"]["limits"]["memory"].removesuffix("Mi"))
     assert limit * 2**20 > choices.SETTINGS.max_connections * choices.BYTES_A_STATION
+
+
+def patched(found: Any, patch: Any) -> Any:
+    """Return an object with a patch merged in as kustomize does: in lists, what has the same name is one."""
+    if isinstance(found, dict) and isinstance(patch, dict):
+        return found | {key: patched(found[key], value) if key in found else value for key, value in patch.items()}
+    if isinstance(found, list) and isinstance(patch, list):
+        own = {each["name"]: each for each in found}
+        return list((own | {each["name"]: patched(own.get(each["name"]), each) for each in patch}).values())
+    return patch
+
+
+def component() -> tuple[Any, list[Any]]:
+    """Return the edges' Deployment with the component for files, and what comes with it."""
+    folder = FOLDER / output.FILES
+    kustomization = yaml.safe_load((folder / output.KUSTOMIZATION).read_text())
+    assert kustomization["kind"] == "Component"
+    ((resources,), (patch,)) = kustomization["resources"], kustomization["patches"]
+    assert {resources, patch["path"], output.KUSTOMIZATION} == {path.name for path in folder.iterdir()}
+    changes = yaml.safe_load((folder / patch["path"]).read_text())
+    edge = of(changes["kind"], changes["metadata"]["name"])
+    return patched(edge, changes), list(yaml.safe_load_all((folder / resources).read_text()))
+
+
+def test_files_are_shared_by_all_edges() -> None:
+    """With the component edges serve files from one claim that many nodes may mount; all else stays as it was."""
+    edge, others = component()
+    for version in VERSIONS:
+        for found in (edge, *others):
+            kubernetes_validate.validate(found, version, strict=True)
+    claim, service, policy = others
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+    spec = edge["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    environ = {each["name"]: each["value"] for each in container["env"] if "REDIS" not in each["name"]}
+    settings = load(of("ConfigMap", "ampstream")["data"] | environ)
+    (volume,) = [each for each in spec["volumes"] if "persistentVolumeClaim" in each]
+    assert volume["persistentVolumeClaim"]["claimName"] == claim["metadata"]["name"]
+    assert {"name": volume["name"], "mountPath": settings.transfer_dir} in container["volumeMounts"]
+    assert settings.transfer_host == "0.0.0.0"
+    (port,) = service["spec"]["ports"]
+    assert {"name": port["targetPort"], "containerPort": settings.transfer_port} in container["ports"]
+    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": port["targetPort"]}]}]
+    labels = edge["spec"]["template"]["metadata"]["labels"].items()
+    assert service["spec"]["selector"].items() <= labels
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
+    # What scrapes must not find a second Service.
+    assert "ampstream/scraped" not in service["metadata"]["labels"]
+    before = main_of("edge")
+    assert all(each in container["volumeMounts"] for each in before["volumeMounts"])
+    assert (container["securityContext"], spec["securityContext"]["fsGroup"]) == (before["securityContext"], 10001)

@@ -30,11 +30,14 @@ def unit(name: str) -> configparser.ConfigParser:
     return parser
 
 
-@pytest.fixture(params=UNITS)
+@pytest.fixture(params=[*UNITS, "ampstream-edge with shared files"])
 def installed(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A unit whose program is there."""
+    """A unit whose program is there; with the drop-in for files that several machines share, where the name says so."""
     program_path = shutil.which("ampstream", path=str(Path(sys.executable).parent))
-    path = tmp_path / f"{request.param}.service"
+    name, _, shared = request.param.partition(" ")
+    path = tmp_path / f"{name}.service"
+    if shared:
+        shutil.copytree(FOLDER / f"{path.name}.d", tmp_path / f"{path.name}.d")
     text = (FOLDER / path.name).read_text()
     path.write_text(text.replace("/opt/ampstream/bin/ampstream", str(program_path)))
     return path
@@ -44,7 +47,8 @@ def test_systemd_finds_nothing_wrong(installed: Path) -> None:
     """`systemd-analyze verify` knows every directive, and has nothing to say."""
     done = subprocess.run([program("systemd-analyze"), "verify", str(installed)], capture_output=True, text=True)
     # Other units of the machine are none of ours.
-    assert not [line for line in (done.stdout + done.stderr).splitlines() if installed.name in line]
+    names = (installed.name, "shared-files.conf")
+    assert not [line for line in (done.stdout + done.stderr).splitlines() if any(name in line for name in names)]
 
 
 def test_a_wrong_directive_is_noticed(installed: Path) -> None:
@@ -75,4 +79,22 @@ def test_they_fit_the_settings(name: str, tmp_path: Path) -> None:
     assert service["LoadCredential"].startswith("redis-url:/etc/ampstream/")
     if name == "ampstream-edge":
         assert int(service["LimitNOFILE"]) >= settings.max_connections + 500
-        assert settings.station_host == "0.0.0.0"
+        assert settings.station_host == settings.transfer_host == "0.0.0.0"
+
+
+def test_an_edge_may_write_files_and_nothing_else() -> None:
+    """Alone it has a directory of its own; the drop-in gives it the shared one, and a user with a fixed number."""
+    service = unit("ampstream-edge")["Service"]
+    assert (service["ProtectSystem"], service["StateDirectory"], service["DynamicUser"]) == (
+        "strict",
+        "ampstream",
+        "yes",
+    )
+    assert "ReadWritePaths" not in service
+    assert "AMPSTREAM_TRANSFER_DIR=/var/lib/ampstream/files" in (FOLDER / "ampstream-edge.service").read_text()
+    drop_in = configparser.ConfigParser(interpolation=None)
+    drop_in.optionxform = str  # type: ignore[assignment,method-assign]
+    drop_in.read(FOLDER / "ampstream-edge.service.d" / "shared-files.conf")
+    place = drop_in["Service"]["ReadWritePaths"]
+    assert (drop_in["Service"]["User"], drop_in["Unit"]["AssertPathIsMountPoint"]) == ("ampstream", place)
+    assert "StateDirectory" not in unit("ampstream-worker")["Service"]
