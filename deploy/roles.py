@@ -52,7 +52,8 @@ EDGE: Final = Role(
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
     "%R~* ~s:{*}:session ~s:{*}:presence ~s:{*}:txs ~s:{*}:cmds ~uplink:{*} ~downlink:{*} ~deadlines:{*} ~nodes "
     "~tokens ~tokens:used ~security ~t:{*}:* ~p:{*}:* ~site:{*}:doc ~site:{*}:loads ~idx:* ~j:* ~w:* ~x:* "
-    "~demand:* ~prices:* ~events ~security:policies ~certificates:revoked ~drift:rules ~templates ~authorization ~models:* ~meta:*",
+    "~demand:* ~prices:* ~events ~security:policies ~certificates:revoked ~drift:rules ~templates ~authorization "
+    "~models:* ~meta:*",
     appends="~audit",
 )
 WORKER: Final = Role(

@@ -75,9 +75,7 @@ def document(routes: Sequence[Route], url: str = "") -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": {**schemas.components, **_events()},
-            "securitySchemes": {
-                "bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}
-            },
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": _BEARER}},
         },
     }
 

@@ -120,7 +120,7 @@ class SyncLocalList(Request, frozen=True, tag="sync_local_list"):
 
 
 class RotateKey(Request, frozen=True, tag="rotate_key"):
-    """Give the station a new key; 409 where one is on its way. The old one counts until it has come with the new one."""
+    """Give the station a new key; 409 where one is on its way. The old one counts until it came with the new one."""
 
     key: str
     """40 hex characters, made by who asks: decisions are pure. Nothing shows or keeps this request."""

@@ -277,7 +277,9 @@ def _end(
     draft: Draft, record: CommandRecord, state: CommandState, *, response: Any = None, error: str = ""
 ) -> CommandRecord:
     assert record.state not in TERMINAL, "a command ends once"
-    ended = msgspec.structs.replace(record, state=state, ended_at=draft.now, response=response, error=redact(error)[:500])
+    ended = msgspec.structs.replace(
+        record, state=state, ended_at=draft.now, response=response, error=redact(error)[:500]
+    )
     shed = command_hooks.SHEDS.get(record.action)
     payload = record.payload if shed is None else shed(record)
     _keep(draft, msgspec.structs.replace(ended, response=_kept(draft, record, response), payload=payload))
