@@ -101,6 +101,7 @@ async def the_views_agree(operator: Operator, names: tuple[str, ...]) -> None:
         return keys if keys and found["under_way"] is None else None
 
     keys = await wait_until(configured, 30, 0.2)
+    assert keys is not None
     assert keys["AllowOfflineTxForUnknownId"]["template"] == "authorization:retail"
     assert (keys["AllowOfflineTxForUnknownId"]["held"], keys["AllowOfflineTxForUnknownId"]["state"]) == (
         "false",
