@@ -13,7 +13,7 @@ from shared.ocpp.timestamps import format_time
 from shared.ocpp.versions import OCPP16
 from shared.policy import Policy
 from shared.records.events import LimitExceeded, ProfileChanged
-from shared.records.profiles import Assigned, Period, Profile
+from shared.records.profiles import Assigned, Period, Profile, Unit
 from shared.records.requests import AssignProfile, ClearProfile
 from tests.ocpp.schemas import case_of
 from tests.workers.harness import START_MS, World
@@ -174,7 +174,8 @@ def test_clearing(world: World) -> None:
 def test_who_draws_more_than_allowed_is_told_of(world: World) -> None:
     """Two readings in a row above the limit, a minute after it was accepted, are one event; one alone is none."""
     number = start(world)
-    world.request(AssignProfile(request_id="r1", profile=OWN))
+    since_long = msgspec.structs.replace(OWN, start_at=START_MS - 3_600_000)
+    world.request(AssignProfile(request_id="r1", profile=since_long))
     world.answer(sent(world)[-1][0], {"status": "Accepted"})
 
     def draw(amperes: float) -> None:
@@ -191,3 +192,35 @@ def test_who_draws_more_than_allowed_is_told_of(world: World) -> None:
     assert (event.measured, event.allowed, event.unit, event.transaction_id) == (31.0, 10.0, "A", number)
     assert world.view.station is not None
     assert "limit_exceeded" in world.view.station.flags
+
+
+@pytest.mark.parametrize(
+    ("unit", "limit", "samples", "accused"),
+    [
+        ("W", 36_800, {"Current.Import/L1": 16}, False),
+        ("W", 36_800, {"Current.Import/L1": 16, "Current.Import/L2": 16}, True),
+        ("W", 36_800, {"Current.Import/L1": 16, "Power.Active.Import/": 3680}, False),
+        ("W", 36_800, {"Current.Import/L1": 9, "Power.Active.Import/": 6200}, True),
+        ("A", 81, {"Current.Import/": 16.9, "Power.Active.Import/": 5590, "Voltage/": 331, "SoC/": 12}, False),
+        ("A", 81, {"Current.Import/": 16.9, "Power.Active.Import/": 15_000, "Voltage/": 890, "SoC/": 12}, True),
+    ],
+)
+def test_nobody_is_accused_by_a_conversion(
+    world: World, unit: Unit, limit: int, samples: dict[str, float], accused: bool
+) -> None:
+    """A limit in W is held against watts, whatever phases a car has; of direct current the power counts."""
+    number = start(world)
+    own = msgspec.structs.replace(OWN, unit=unit, periods=(Period(0, limit),))
+    world.request(AssignProfile(request_id="r1", profile=own))
+    world.answer(sent(world)[-1][0], {"status": "Accepted"})
+    units = {"Current.Import": "A", "Power.Active.Import": "W", "Voltage": "V", "SoC": "Percent"}
+    for _ in range(4):
+        world.advance(40)
+        sampled = []
+        for name, value in samples.items():
+            measurand, _, phase = name.partition("/")
+            one = {"value": str(value), "measurand": measurand, "unit": units[measurand]}
+            sampled.append(one | ({"phase": phase} if phase else {}))
+        reading = {"timestamp": format_time(world.now), "sampledValue": sampled}
+        world.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [reading]})
+    assert bool(world.events_of(LimitExceeded)) is accused

@@ -10,10 +10,9 @@ import msgspec
 from shared.records.profiles import Limits
 from shared.records.sites import NOTHING, Amps, Place
 from shared.records.transactions import Reading, Sample, Transaction
+from shared.smartcharging.metering import CURRENT, POWER, direct_w
 from shared.smartcharging.validation import StationLimits
 
-CURRENT: Final = "Current.Import"
-POWER: Final = "Power.Active.Import"
 USED: Final = 10
 """Tenths of an ampere: a phase that carries less carries nothing."""
 CLEAR: Final = 30
@@ -60,9 +59,10 @@ def drawn(readings: Iterable[Reading], place: Place, voltage: int, known: Sequen
     """Return the newest reading that tells current or power; None: none does.
 
     Power of all phases together is spread over the phases that are `known` to be used, else over all of the station's.
+    Of direct current the power counts, on all of the station's phases.
     """
     for reading in readings:
-        amps = _currents(reading.samples, place, known) or _powers(reading.samples, place, voltage, known)
+        amps = _told(reading.samples, place, voltage, known)
         if amps is not None:
             per_phase, told_apart = amps
             used: tuple[int, ...] = ()
@@ -76,6 +76,13 @@ def taken_at(reading: Reading) -> int:
     """Return when a reading was taken (ms), or when it came where the station's clock is wrong."""
     received = reading.received_at or reading.taken_at
     return reading.taken_at if 0 <= received - reading.taken_at <= LATE_MS else received
+
+
+def _told(samples: Sequence[Sample], place: Place, voltage: int, known: Sequence[int]) -> tuple[Amps, bool] | None:
+    direct = direct_w(samples)
+    if direct is not None:
+        return _spread({"": direct * 10 / voltage / len(place.phases)}, place, ())
+    return _currents(samples, place, known) or _powers(samples, place, voltage, known)
 
 
 def _currents(samples: Iterable[Sample], place: Place, known: Sequence[int]) -> tuple[Amps, bool] | None:

@@ -15,6 +15,7 @@ from shared.records.events import LimitExceeded
 from shared.records.profiles import MAINS, Assigned, Limits, Profile, Unit
 from shared.records.transactions import Reading, Sample, Transaction
 from shared.smartcharging.composite import Limit, Situation, limit_at
+from shared.smartcharging.metering import CURRENT, POWER, direct_w
 from workers.store.draft import Draft
 
 DISOBEYS: Final = "limit_exceeded"
@@ -24,21 +25,23 @@ GRACE_MS: Final = 60_000
 TOLERANCE: Final = 1.1
 SLACK: Final[dict[str, int]] = {"A": 10, "W": 5000}
 """Tenths of a unit that are allowed beyond the tolerance: 1 A, or 500 W."""
-CURRENT: Final = "Current.Import"
-POWER: Final = "Power.Active.Import"
+LINES: Final = ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N")
 
 
 def look(draft: Draft, transaction: Transaction, readings: Sequence[Reading]) -> None:
     """Hold the newest reading of an open transaction against the profiles that its station accepted."""
     held = [one for one in draft.limits.by_slot.values() if one.installed and not one.clearing]
     reading = readings[-1]
-    for unit, measured in drawn(reading):
+    told = drawn(reading)
+    for unit, measured in told:
         allowed = _allowed([one.profile for one in held], transaction, reading.taken_at, unit)
         if allowed is None:
             continue
         setter = next((one for one in held if one.profile.profile_id == allowed.profile_id), None)
         if setter is None or reading.received_at - setter.accepted_at < GRACE_MS:
             return
+        if any(other == setter.profile.unit != unit for other, _ in told):
+            continue  # It is held against what it says: to convert it the car's phases would have to be guessed.
         _judge(draft, transaction, setter, allowed, measured, unit, reading.taken_at)
         return
 
@@ -89,15 +92,25 @@ def _judge(
 
 
 def drawn(reading: Reading) -> list[tuple[Unit, int]]:
-    """Return what was drawn, in tenths: the highest phase's current, and the whole power."""
+    """Return what was drawn from the grid, in tenths: the highest phase's current, and the whole power.
+
+    Power that is not told is what the currents come to; of direct current the power counts, on three phases.
+    """
+    if (direct := direct_w(reading.samples)) is not None:
+        return [("A", round(direct * 10 / (MAINS.voltage * MAINS.phases))), ("W", round(direct * 10))]
     found: list[tuple[Unit, int]] = []
-    currents = [_tenths(sample) for sample in reading.samples if sample.measurand == CURRENT and sample.unit == "A"]
-    if known := [value for value in currents if value is not None]:
-        found.append(("A", max(known)))
+    currents = {one.phase: _tenths(one) for one in reading.samples if one.measurand == CURRENT and one.unit == "A"}
+    known = {phase: value for phase, value in currents.items() if value is not None}
+    if known:
+        found.append(("A", max(known.values())))
     powers = {sample.phase: _tenths(sample) for sample in reading.samples if sample.measurand == POWER}
     total = powers.get("") if "" in powers else sum(value for value in powers.values() if value is not None)
     if powers and total is not None:
         found.append(("W", total))
+    elif known:
+        # A current without a phase is of one at least: nobody is accused who may obey.
+        lines = [value for phase, value in known.items() if phase in LINES] or [max(known.values())]
+        found.append(("W", sum(lines) * MAINS.voltage))
     return found
 
 
