@@ -127,14 +127,36 @@ class Day:
                     self._excuse(name, phase)
 
     def _excuse(self, name: str, phase: int) -> None:
+        """Raise AssertionError, unless nothing could be done about it, or it is within the reaction time."""
         below = [one for one in self.yard.stations.values() if name in self.yard.paths[one.place.circuit]]
-        calm = self.now - self.changed_at > REACTION * TICK_MS
         odd = [one for one in below if one.ways or not one.online or self.now - one.online_since < REACTION * TICK_MS]
-        assert odd or not calm, f"{name} is above its limit with everybody obedient, and nothing changed"
-        ticks = self.above[name, phase]
-        if ticks <= REACTION or not calm:
+        if self._alone_above(name, phase, odd):
+            # A lower limit found them out of reach, or not listening: all others have to draw nothing.
+            self._others_pause(below, odd, name, phase)
             return
-        # Whoever can be reached and listens has been lowered to nothing: no more can be done.
+        calm = self.now - self.changed_at > REACTION * TICK_MS
+        assert any(one.ways for one in below) or not calm, (
+            f"{name} is above its limit with everybody obedient, and nothing changed"
+        )
+        ticks = self.above[name, phase]
+        assert ticks <= REACTION, f"{name} is above its limit for {ticks} ticks"
+
+    def _alone_above(self, name: str, phase: int, odd: list[Station]) -> bool:
+        """Tell whether those whom nobody can reach draw more than the circuit has for all."""
+        circuit = self.site.circuit(name)
+        assert circuit is not None
+        assert circuit.capacity.amps is not None
+        amounts = [circuit.capacity, *([self.temporary[name].amount] if name in self.temporary else [])]
+        base = (self.load.amps or (0, 0, 0)) if name == "main" else (0, 0, 0)
+        total = [base[number] + sum(one.drawn()[number] for one in odd) for number in range(3)]
+        return any(one.amps is not None and total[phase] > one.amps[phase] for one in amounts) or any(
+            one.watts is not None and sum(total) * VOLTAGE // 10 > one.watts for one in amounts
+        )
+
+    def _others_pause(self, below: list[Station], odd: list[Station], name: str, phase: int) -> None:
+        ticks = self.above[name, phase]
+        if ticks <= REACTION or self.now - self.changed_at <= REACTION * TICK_MS:
+            return
         for one in below:
             since = max(one.online_since, one.car.transaction.started_at if one.car else 0)
             if one not in odd and self.now - since > REACTION * TICK_MS:

@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from shared.records.prices import PriceInterval
-from shared.records.profiles import Assigned, AssignedState, Limits, Period, Profile
+from shared.records.profiles import Assigned, AssignedState, Limits, Period, Profile, slot_of
+from shared.records.requests import AssignProfile
 from shared.records.sites import Amount, BaseLoad, Circuit, LoadReading, Place, Site
 from shared.records.transactions import Plan, Reading, Sample, Transaction
+from shared.smartcharging.metering import direct_w
 from shared.smartcharging.validation import StationLimits
 from workers.jobs.sites.deciding import Decision, Moment, decide
 from workers.jobs.sites.knowing import LOST_MS, NEVER, SETTLE_MS, Run, Told
@@ -42,6 +44,21 @@ def test_a_meter_by_phases_of_the_grid() -> None:
         assert found is not None
         assert (found.amps, found.phases) == (amps, ())
     assert drawn(reading(("Energy.Active.Import.Register", 5, "Wh", "")), PLACE, 230, ()) is None
+
+
+def test_direct_current_is_none_of_the_grids() -> None:
+    """Where a car of direct current charges its power counts, on all phases; one of alternating current is as told."""
+    current, power = ("Current.Import", 16.9, "A", ""), ("Power.Active.Import", 5590.0, "W", "")
+    for more in (("SoC", 12.0, "Percent", ""), ("Voltage", 331.0, "V", "")):
+        found = drawn(reading(current, power, more), PLACE, 230, (1,))
+        assert found is not None
+        assert (found.amps, found.phases) == ((81, 81, 81), ())
+    assert direct_w(reading(current, ("SoC", 12.0, "Percent", ""), ("Voltage", 331.0, "V", ""))[0].samples) == 5593.9
+    for voltage in (230.0, 400.0):  # 400 V are of two phases; three phases carry 1.7 times their product.
+        grid = reading(current, ("Power.Active.Import", 16.9 * 230 * 3, "W", ""), ("Voltage", voltage, "V", ""))
+        found = drawn(grid, PLACE, 230, ())
+        assert found is not None
+        assert found.amps == (169, 169, 169)
 
 
 def test_what_a_circuit_takes_at_a_moment() -> None:
@@ -178,6 +195,27 @@ def test_what_a_station_takes_is_what_it_is_sent() -> None:
     assert profile.periods == (Period(0, 0),)
 
 
+def test_the_stack_level_follows_what_is_known() -> None:
+    """A site that began before its station said its highest level moves there, and down where nothing stands above."""
+    seen, run, levels = station(), Run(), []
+    for second, highest in enumerate([None, None, 5, 5, None, 2, 3, 3]):
+        now = NOW + second * 60_000
+        seen.takes = StationLimits(max_stack_level=highest)
+        for _, ask in decided(seen, SITE, run, now=now).asks:
+            assert isinstance(ask, AssignProfile)
+            levels.append((second, ask.profile.stack_level))
+            one = msgspec.structs.replace(assigned(ask.version, "accepted", now), profile=ask.profile)
+            seen.limits = Limits({**seen.limits.by_slot, slot_of(ask.profile): one})
+    assert levels == [(0, 0), (2, 5)], "what was taken at level 5 prevails, whatever is said later"
+    seen.limits = Limits({})
+    for second, highest in ((10, 2), (11, 2)):
+        seen.takes = StationLimits(max_stack_level=highest)
+        for _, ask in decided(seen, SITE, run, now=NOW + second * 60_000).asks:
+            assert isinstance(ask, AssignProfile)
+            levels.append((second, ask.profile.stack_level))
+    assert levels[2:3] == [(10, 2)]
+
+
 def test_ramps_and_hysteresis() -> None:
     """A limit rises by the ramp and no more, not for a trifle, and not before the station's turn."""
     site = msgspec.structs.replace(SITE, ramp=20, hysteresis=10, command_interval_s=30)
@@ -210,3 +248,105 @@ def test_cheap_hours_are_waited_for() -> None:
     for plan, known, wanted in [(easy, prices, 0), (easy, (), 320), (hurried, prices, 320), (None, prices, 320)]:
         found = decided(station(running={1: transaction(plan=plan)}), site, prices=known)
         assert [one.wanted for one in found.state.connectors] == [wanted]
+
+
+# ── what keeps stations from being flooded, accused or trusted too soon ──────────────────────────────────────────────
+
+
+def taken(seen: Seen, found: Decision, now: int) -> list[tuple[str, int]]:
+    """Let a station accept what it is asked, and return (purpose, limit) of that."""
+    told: list[tuple[str, int]] = []
+    for _, ask in found.asks:
+        assert isinstance(ask, AssignProfile)
+        one = msgspec.structs.replace(assigned(ask.version, "accepted", now), profile=ask.profile)
+        seen.limits = Limits({**seen.limits.by_slot, slot_of(ask.profile): one})
+        told.append((ask.profile.purpose, ask.profile.periods[0].limit))
+    return told
+
+
+def metered(amperes: float, at: int) -> tuple[Reading, ...]:
+    """Return a reading of three phases."""
+    return (Reading(at, tuple(Sample("Current.Import", amperes, "A", f"L{n}") for n in (1, 2, 3)), at, 1),)
+
+
+def of(amperes: int, **more: object) -> Site:
+    """Return the site with another capacity."""
+    circuit = Circuit(name="main", capacity=Amount((amperes * 10,) * 3))
+    return msgspec.structs.replace(SITE, circuits=(circuit,), **more)
+
+
+def test_after_a_boot_it_is_told_again() -> None:
+    """Some forget what they were told: until it is told anew a station counts with all that it can draw."""
+    seen, run = station(), Run()
+    assert taken(seen, decided(seen, run=run), NOW) == [("default", 60)]
+    assert decided(seen, run=run, now=NOW + 20_000).state.connectors[0].may_draw == 60
+    seen.booted_at = NOW + 25_000
+    again = decided(seen, run=run, now=NOW + 30_000)
+    assert again.state.connectors[0].may_draw == 320
+    assert taken(seen, again, NOW + 30_000) == [("default", 60)]
+    assert not decided(seen, run=run, now=NOW + 60_000).asks
+
+
+def test_no_station_is_flooded() -> None:
+    """Whatever changes, a station hears of it two seconds apart at the most, and while it answers only of relief."""
+    seen, run = station(running={1: transaction()}), Run()
+    at = []
+    for second in range(40):
+        site = of(20 + second % 2 * 5, command_interval_s=0, hysteresis=0)
+        if taken(seen, decided(seen, site, run, now=NOW + second * 1000), NOW + second * 1000):
+            at.append(second)
+    assert len(at) > 3
+    assert min(later - earlier for earlier, later in itertools.pairwise(at)) >= 2
+    quiet = station(running={1: transaction()})
+    run = Run()
+    taken(quiet, decided(quiet, of(20), run), NOW)
+    hurried = {"command_interval_s": 0}
+    assert decided(quiet, of(12, **hurried), run, now=NOW + 20_000).asks
+    assert not decided(quiet, of(11, **hurried), run, now=NOW + 21_000).asks, "not even of relief"
+    assert not decided(quiet, of(20, **hurried), run, now=NOW + 25_000).asks, "it has not answered"
+    assert decided(quiet, of(9, **hurried), run, now=NOW + 25_000).asks, "relief does not wait for that"
+
+
+def test_room_for_whoever_begins_has_to_last() -> None:
+    """A default limit rises only where there was room for a minute: else it would follow every car."""
+    seen, run = station(), Run()
+    assert taken(seen, decided(seen, of(5), run), NOW) == [("default", 0)]
+    for second in (30, 60, 80):
+        assert not decided(seen, of(20), run, now=NOW + second * 1000).asks
+    assert not decided(seen, of(5), run, now=NOW + 85_000).asks
+    assert not decided(seen, of(20), run, now=NOW + 100_000).asks, "the minute begins anew"
+    assert taken(seen, decided(seen, of(20), run, now=NOW + 161_000), NOW) == [("default", 60)]
+
+
+def test_who_did_not_obey_is_watched() -> None:
+    """A reading just after a change accuses nobody; who disobeyed once counts whole until a meter saw the new limit."""
+    seen, run, site = station(running={1: transaction()}), Run(), of(20)
+    taken(seen, decided(seen, site, run), NOW)
+    now = NOW + 60_000
+    lower = decided(seen, of(10), run, now=now)
+    taken(seen, lower, now)
+    seen.readings[7] = metered(20, now + 4_000)  # It was allowed this until now.
+    (one,) = decided(seen, of(10), run, now=now + 6_000).state.connectors
+    assert one.state == "charging"
+    seen.readings[7] = metered(20, now + 15_000)
+    (one,) = decided(seen, of(10), run, now=now + 16_000).state.connectors
+    assert (one.state, one.may_draw) == ("disobeys", 200)
+    seen.readings[7] = metered(9, now + 30_000)
+    (one,) = decided(seen, of(10), run, now=now + 31_000).state.connectors
+    assert (one.state, one.may_draw) == ("charging", 100)
+    taken(seen, decided(seen, of(8), run, now=now + 60_000), now + 60_000)
+    (one,) = decided(seen, of(8), run, now=now + 70_000).state.connectors
+    assert one.may_draw == 320, "it may not obey this one either, and no meter has told"
+
+
+def test_a_schedule_that_allows_more_counts_whole() -> None:
+    """Where no meter tells, a station that computes more than it was told counts with its fuse."""
+    seen, run = station(running={1: transaction()}), Run()
+    taken(seen, decided(seen, of(20), run), NOW)
+    slots = {
+        slot: msgspec.structs.replace(one, state="differs") if slot.startswith("transaction") else one
+        for slot, one in seen.limits.by_slot.items()
+    }
+    seen.limits = Limits(slots)
+    (one,) = decided(seen, of(20), run, now=NOW + 20_000).state.connectors
+    assert one.may_draw == 320

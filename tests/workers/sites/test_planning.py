@@ -8,6 +8,7 @@ import pytest
 
 from shared.records.prices import PriceInterval
 from shared.smartcharging.prices import cheapest, watts_at
+from workers.jobs.sites import planning
 from workers.jobs.sites.planning import HOUR_MS, OF_CIRCUIT, Wish, slots, solve, waiting
 
 NOW = 1_700_000_000_000 // HOUR_MS * HOUR_MS
@@ -101,3 +102,11 @@ def test_a_night_is_ready_by_morning() -> None:
     assert cost < at_once
     alone, _ = night(joint=False)
     assert alone > 10_000
+
+
+def test_without_a_plan_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the solver finds none in time, cars charge as they would without prices."""
+    wishes, prices = [wish("a", 5_000, 8)], hourly(0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)
+    assert waiting(wishes, prices, NOW, lambda _at: {"main": 50_000}) == {"a"}
+    monkeypatch.setattr(planning, "SOLVING_S", 0.0)
+    assert waiting(wishes, prices, NOW, lambda _at: {"main": 50_000}) == set()

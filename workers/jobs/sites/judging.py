@@ -14,7 +14,7 @@ import msgspec
 from shared.records.profiles import Assigned
 from shared.records.sites import NOTHING, Amps, ConnectorNow, Place, Site
 from shared.records.transactions import Reading, Transaction
-from shared.smartcharging.site_profiles import name_of
+from shared.smartcharging.site_profiles import is_of, name_of
 from workers.services.smartcharging.room import PHASES, Phase, Session
 
 from .knowing import NEVER, ConnectorRun, StationRun, Told
@@ -67,8 +67,7 @@ class Judged(msgspec.Struct, kw_only=True):
 
 def judge(place: Place, seen: Seen, run: StationRun, site: Site, now: int) -> list[Judged]:
     """Return every connector of a station; `run` takes in what was seen."""
-    if run.level == NEVER:
-        run.level = min(seen.takes.max_stack_level or NO_LEVEL, HIGHEST_LEVEL)
+    _place(run, seen, site)
     if seen.booted_at > run.told_after_boot:
         # Some forget what they had been told: the transactions' profiles may go, and the others do at times.
         run.told_after_boot = seen.booted_at
@@ -90,6 +89,27 @@ def judge(place: Place, seen: Seen, run: StationRun, site: Site, now: int) -> li
         else:
             found.append(_running(place, number, seen, run, site, now))
     return found
+
+
+def _place(run: StationRun, seen: Seen, site: Site) -> None:
+    """Keep to the station's highest stack level, also where that was not known when the site began.
+
+    What was told at another level is told anew. What stands above a level that is lower than before works there, and
+    would prevail: then all stays as it is.
+    """
+    told = seen.takes.max_stack_level
+    level = min(told or NO_LEVEL, HIGHEST_LEVEL)
+    if run.level == NEVER:
+        run.level = level
+    if told is None or level == run.level:
+        return
+    ours = (one for one in seen.limits.by_slot.values() if is_of(site.name, one) and one.installed)
+    if any(one.profile.stack_level > level for one in ours):
+        return
+    run.level, run.by_default = level, False
+    for one in (run.default, *(each.told for each in run.connectors.values())):
+        one.forget()
+        one.refused, one.refusals = NEVER, 0
 
 
 def minimum_of(place: Place, seen: Seen) -> int:

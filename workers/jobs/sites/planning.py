@@ -30,8 +30,14 @@ OF_CAR: Final = 0.9
 OF_CIRCUIT: Final = 0.85
 LATER: Final = 1e-4
 """What an hour later costs, per kWh: of equal prices the earlier is taken, for a car may leave sooner than it said."""
+SOLVING_S: Final = 5.0
+"""Longer than a program of some thousand cars takes; without a plan nobody waits."""
 MISSING: Final = 1000.0
 """What a kWh costs that is missing at the departure."""
+
+
+class NoPlanError(Exception):
+    """The solver found no plan in time."""
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,13 +81,19 @@ def slots(prices: Sequence[PriceInterval], now: int, until: int) -> list[Slot]:
 def waiting(
     wishes: Sequence[Wish], prices: Sequence[PriceInterval], now: int, free: Callable[[int], Mapping[str, int]]
 ) -> set[str]:
-    """Return who leaves the present hour to others. `free(at)`: the watts that each circuit has for them then."""
+    """Return who leaves the present hour to others; nobody, where no plan was found.
+
+    `free(at)`: the watts that each circuit has for them then.
+    """
     wishes = [one for one in wishes if one.energy_wh > 0 and one.departs_at > now]
     if not wishes:
         return set()
     times = slots(prices, now, max(one.departs_at for one in wishes))
     room = [free((one.since + one.until) // 2) for one in times]
-    now_wh = solve(wishes, times, room)
+    try:
+        now_wh = solve(wishes, times, room)
+    except NoPlanError:
+        return set()
     hours = times[0].hours
     return {
         one.name
@@ -91,7 +103,10 @@ def waiting(
 
 
 def solve(wishes: Sequence[Wish], times: Sequence[Slot], room: Sequence[Mapping[str, int]]) -> list[float]:
-    """Return what each is to get in the first slot, Wh; `room`: the watts of each circuit in each slot."""
+    """Return what each is to get in the first slot, Wh; `room`: the watts of each circuit in each slot.
+
+    Raises `NoPlanError`.
+    """
     columns = [
         (number, at, _hours(one, times[at]))
         for number, one in enumerate(wishes)
@@ -144,6 +159,9 @@ def _highs(
     solver = highspy.Highs()
     solver.silent()
     solver.setOptionValue("threads", 1)
+    solver.setOptionValue("time_limit", SOLVING_S)
     solver.passModel(program)
     solver.run()
+    if solver.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+        raise NoPlanError
     return list(solver.getSolution().col_value)
