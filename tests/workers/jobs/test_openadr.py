@@ -246,6 +246,9 @@ async def test_events_follow_the_vtn(known: Settings, lane: Lane, vtn: LittleVtn
     told = await prices.prices(lane, "default")
     assert told is not None
     assert [one.price for one in told.intervals] == [0.3, 0.2]
+    others = [{"type": "VEN_NAME", "values": ["somebody else"]}]
+    await ven.take([read(vtn_event("PRICE", 9.9, 9.9, units="KWH", id="e3", targets=others))], AT - HOUR_MS)
+    assert await prices.prices(lane, "default") == told, "prices of another VEN are none of ours"
 
 
 async def test_an_event_of_the_vtn_runs_and_is_reported(known: Settings, lane: Lane, vtn: LittleVtn) -> None:

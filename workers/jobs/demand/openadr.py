@@ -110,13 +110,13 @@ class Ven:
             await demand.cancel(self._lane, event_id, now, OPENADR)
 
     async def _make(self, event: OadrEvent, mark: str, now: int) -> list[str]:
+        target = oadr.target_of(event, self._settings.openadr_ven_name)
+        if target is None:
+            return []
         currency, intervals = oadr.prices(event, now)
         if intervals:
             given = Prices(currency=currency, intervals=tuple(intervals), updated_at=now, updated_by=OPENADR)
             await prices.put(self._lane, given, keep_since=now - PRICES_KEPT_MS)
-        target = oadr.target_of(event, self._settings.openadr_ven_name)
-        if target is None:
-            return []
         ids = []
         for one in oadr.wanted(event, self._levels, now):
             if one.end_at <= now:
