@@ -104,13 +104,16 @@ async def clear(session: Session, station_id: str, profile_id: int) -> None:
 @click.option("--unit", type=click.Choice(["A", "W"]), default="A", show_default=True)
 @click.option("--voltage", type=click.IntRange(50, 1000), help="To combine profiles in A and in W.")
 @click.option("--phases", type=click.IntRange(1, 3), default=3, show_default=True)
+@click.option("--time-zone", metavar="NAME", help="Recurring schedules keep to its clocks; else to 24 hours.")
 @operator
 async def schedule(
-    session: Session, station_id: str, *, connector_id: int, hours: float, unit: str, voltage: int | None, phases: int
-) -> None:
+    session: Session, station_id: str, *, connector_id: int, hours: float, unit: str, voltage: int | None, phases: int,
+    time_zone: str | None,
+) -> None:  # fmt: skip
     """Show what a station's profiles allow from now on, as Ampstream computes it."""
     query = f"connector_id={connector_id}&duration_s={max(int(hours * 3600), 1)}&unit={unit}"
     query += f"&voltage={voltage}&phases={phases}" if voltage is not None else ""
+    query += f"&time_zone={segment(time_zone)}" if time_zone else ""
     item = await session.api.ask("GET", f"/stations/{segment(station_id)}/composite-schedule?{query}")
     if session.as_json:
         session.emit(item)
@@ -124,5 +127,10 @@ async def schedule(
 
 
 def _remark(item: dict[str, Any]) -> str:
-    over = item["over_limit_since"]
-    return ", ".join(word for word in (item["detail"], f"draws more since {when(over)}" if over else "") if word)
+    over, by = item["over_limit_since"], item["converted"]
+    words = (
+        item["detail"],
+        f"draws more since {when(over)}" if over else "",
+        f"converted at {by['voltage']} V, {plural(by['phases'], 'phase')}" if by else "",
+    )
+    return ", ".join(word for word in words if word)

@@ -123,6 +123,8 @@ class Assigned(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     accepted_at: int = 0
     verify: bool = True
     """Whether its station is asked for the composite schedule that comes of it."""
+    converted: Supply | None = None
+    """By what its amounts were converted from the other unit; None: it is as it was given."""
     over_since: int = 0
     """Since when the measured value has been above the limit; 0: it is not."""
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from shared.records.profiles import Profile
+from shared.records.profiles import Profile, Supply
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="request"):
@@ -183,6 +183,8 @@ class AssignProfile(Request, frozen=True, tag="assign_profile"):
     version: int = 0
     site: str = ""
     """The site whose allocator wants it: nobody waits for a reply then, and an older `version` changes nothing."""
+    converted: Supply | None = None
+    """By what its amounts were converted from the other unit."""
     verify: bool = True
     """Whether the station is asked for its composite schedule once it has accepted it."""
 

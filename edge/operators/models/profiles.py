@@ -105,6 +105,13 @@ class LibraryProfile(Profile, frozen=True, kw_only=True):
         )
 
 
+class Converted(msgspec.Struct, frozen=True, kw_only=True):
+    """What a conversion between A and W assumed: volts between phase and neutral, and the number of phases."""
+
+    voltage: int
+    phases: int
+
+
 class StationProfile(Profile, frozen=True, kw_only=True):
     """A profile of a station, and how far it got."""
 
@@ -119,6 +126,8 @@ class StationProfile(Profile, frozen=True, kw_only=True):
     detail: str | None
     """Why it was refused or could not be verified, or how the station differs."""
     clearing: bool
+    converted: Converted | None
+    """By what it was converted from the unit in which it was given."""
     over_limit_since: Instant | None
     """Since when the station has drawn more than it allows."""
     command_id: str | None
@@ -137,6 +146,7 @@ class StationProfile(Profile, frozen=True, kw_only=True):
             since=iso(record.since),
             detail=record.detail or None,
             clearing=record.clearing,
+            converted=None if (by := record.converted) is None else Converted(voltage=by.voltage, phases=by.phases),
             over_limit_since=iso(record.over_since),
             command_id=record.command_id or None,
             **shown(record.profile),

@@ -30,6 +30,7 @@ from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import instant
 from shared.records import profiles as stored
+from shared.records.authorization_hours import is_zone, zone_of
 from shared.records.profiles import Assigned, Profile, Supply, Unit
 from shared.records.queries import profiles
 from shared.records.queries.profiles import StationProfiles
@@ -100,6 +101,10 @@ class ScheduleOptions(msgspec.Struct, frozen=True, kw_only=True):
     unit: Unit = "A"
     voltage: Voltage | None = None
     phases: Phases = 3
+    time_zone: Annotated[
+        str,
+        Meta(max_length=64, description="IANA name: recurring schedules keep to its clocks; absent: to 24 hours."),
+    ] = ""
 
 
 # ── the library ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -177,14 +182,18 @@ async def assign_profile(call: Call[StationPath, Assignment]) -> Answer:
     station_id, body = call.params.station_id, call.body
     station = await known(call, station_id)
     held = await profiles.of_station(call.lane, station_id)
-    profile, name, version = await _wanted(call)
+    given, name, version = await _wanted(call)
+    profile, converted = _converted(given, body.convert)
     charging = any(one.connector_id == profile.connector_id for one in held.charging.open.values())
     installed = [one.profile for one in held.limits.by_slot.values() if one.installed]
     fresh = msgspec.structs.replace(profile, profile_id=_NO_ID)
     limits = await takes(call, station.station, held.snapshot)
     wrong = faults(fresh, limits, installed=installed, charging=charging)
     _refuse(wrong, "profile." if body.profile else "")
-    asked = AssignProfile(request_id=request_id(call), by=call.token.name, profile=profile, name=name, version=version)
+    asked = AssignProfile(
+        request_id=request_id(call), by=call.token.name, profile=profile, name=name, version=version,
+        converted=converted,
+    )  # fmt: skip
     reply = await ask(call, station_id, asked)
     return Answer(StationProfile.of(msgspec.json.decode(reply.body, type=Assigned)), 202)
 
@@ -212,6 +221,9 @@ async def show_schedule(call: Call[ScheduleOptions, None]) -> Schedule:
     params = call.params
     await known(call, params.station_id)
     held = await profiles.of_station(call.lane, params.station_id)
+    if params.time_zone and not is_zone(params.time_zone):
+        message = "is no IANA time zone, such as `Europe/Berlin`"
+        raise ProblemError.of_field("bad_parameter", "query", "time_zone", message)
     situation = _situation(params, held, await now_ms(call.lane))
     installed = [one.profile for one in held.limits.by_slot.values() if one.installed and not one.clearing]
     try:
@@ -234,7 +246,7 @@ _NO_ID: Final = -1
 
 
 async def _wanted(call: Call[StationPath, Assignment]) -> tuple[Profile, str, int]:
-    """Return the profile as it is to be sent, and its name and version in the library."""
+    """Return the profile in its place, and its name and version in the library."""
     body = call.body
     if (body.name is None) == (body.profile is None):
         raise ProblemError.of_field("bad_body", "body", "name", "or `profile` is needed, and not both")
@@ -250,9 +262,15 @@ async def _wanted(call: Call[StationPath, Assignment]) -> tuple[Profile, str, in
         stack_level=profile.stack_level if body.stack_level is None else body.stack_level,
         transaction_id=body.transaction_id or 0,
     )
-    if (convert := body.convert) is not None:
-        profile = Supply(convert.voltage, convert.phases).in_unit(profile, convert.unit)
     return profile, name, version
+
+
+def _converted(profile: Profile, wanted: Conversion | None) -> tuple[Profile, Supply | None]:
+    """Return a profile in the unit that is asked for, and by what it was converted; None where it was in it."""
+    if wanted is None or wanted.unit == profile.unit:
+        return profile, None
+    supply = Supply(wanted.voltage, wanted.phases)
+    return supply.in_unit(profile, wanted.unit), supply
 
 
 def _refuse(wrong: list[Fault], prefix: str) -> None:
@@ -282,6 +300,7 @@ def _situation(params: ScheduleOptions, held: StationProfiles, now: int) -> Situ
         transaction_id=running[-1].transaction_id if running else 0,
         charging_since=running[-1].started_at if running else None,
         supply=None if params.voltage is None else Supply(params.voltage, params.phases),
+        zone=zone_of(params.time_zone) if params.time_zone else None,
     )
 
 

@@ -66,7 +66,7 @@ async def test_a_report_as_json_and_csv(stage: Stage) -> None:
     _, made = await stage.ask("POST", "/demand-events", json=body)
     rows = {
         "CP1": DemandStation(baseline_w=11_000, limit_w=4000, outcome="taken", drawn_w=3900, energy_wh=650),
-        "CP2": DemandStation(baseline_w=7000, limit_w=4000, outcome="refused", drawn_w=7100, detail="Rejected"),
+        "CP2": DemandStation(baseline_w=7000, limit_w=4000, outcome="refused", drawn_w=7100, detail="=1+1"),
         "CP3": DemandStation(limit_w=4000, outcome="away"),
     }
     await demand.put_stations(stage.lane, made["id"], rows)
@@ -78,6 +78,7 @@ async def test_a_report_as_json_and_csv(stage: Stage) -> None:
     lines = text.splitlines()
     assert (status, len(lines), lines[0].split(",")[:2]) == (200, 4, ["station_id", "outcome"])
     assert lines[1].startswith("CP1,taken,,11.0,4.0,3.9,")
+    assert lines[2].endswith(",'=1+1"), "a station's words are no formula"
 
 
 async def test_the_circuit_of_a_site(stage: Stage) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from shared.bus import keys
+from shared.envelopes import Reply
 from shared.records.configuration import KeyValue, Snapshot
 from shared.records.packing import pack
 from shared.records.profiles import Assigned, Limits, Period, Profile
+from shared.records.requests import AssignProfile, Request
 from tests.edge.operators.stage import Stage
 
 NIGHT = {
@@ -77,6 +80,31 @@ async def test_what_a_station_does_not_take_is_refused(stage: Stage) -> None:
         assert (await stage.ask("POST", "/stations/CP1/charging-profiles", json=wrong))[0] in (404, 422)
 
 
+async def test_units_are_converted_only_where_that_is_asked_for(stage: Stage) -> None:
+    """Rounded down, by the voltage and the phases that are given, which stand with the profile; else it is refused."""
+    await stage.station("CP1")
+    snapshot = Snapshot(read_at=1, keys={"ChargingScheduleAllowedChargingRateUnit": KeyValue("Current")})
+    await stage.write(("SET", keys.configuration("CP1"), pack(snapshot)))
+
+    def assigned(_: str, request: Request) -> Reply:
+        assert isinstance(request, AssignProfile)
+        one = Assigned(profile=request.profile, converted=request.converted)
+        return Reply(request.request_id, 202, msgspec.json.encode(one))
+
+    stage.node.answer = assigned
+    periods = [{"limit": 11_000}, {"start_s": 60, "limit": 3680, "phases": 1}]
+    body = {"profile": {"unit": "W", "periods": periods, "min_rate": 4140}}
+    status, problem = await stage.ask("POST", "/stations/CP1/charging-profiles", json=body)
+    assert (status, [one["name"] for one in problem["errors"]]) == (422, ["profile.unit"])
+    convert = {"unit": "A", "voltage": 230, "phases": 3}
+    status, made = await stage.ask("POST", "/stations/CP1/charging-profiles", json=body | {"convert": convert})
+    assert (status, made["unit"], [one["limit"] for one in made["periods"]]) == (202, "A", [15.9, 16.0])
+    assert (made["min_rate"], made["converted"]) == (6.0, {"voltage": 230, "phases": 3})
+    body = {"profile": {"periods": [{"limit": 16}]}, "convert": convert}
+    status, made = await stage.ask("POST", "/stations/CP1/charging-profiles", json=body)
+    assert (status, made["periods"][0]["limit"], made["converted"]) == (202, 16.0, None)
+
+
 async def test_the_schedule_of_a_station(stage: Stage) -> None:
     """It is computed from what the station accepted; A and W need a voltage to be combined."""
     await stage.station("CP1")
@@ -99,3 +127,30 @@ async def test_the_schedule_of_a_station(stage: Stage) -> None:
     assert found["assumed"] == {"voltage": 230, "phases": 3}
     listed = (await stage.get("/stations/CP1/charging-profiles"))["items"]
     assert [(one["id"], one["state"]) for one in listed] == [(1, "verified"), (2, "accepted"), (3, "refused")]
+
+
+async def test_a_schedule_by_the_clocks_of_a_zone(stage: Stage) -> None:
+    """Seven o'clock in winter and in summer are one hour with a zone, and two without: a station may keep to either."""
+    await stage.station("CP1")
+    since = {1: 1_736_920_800_000, 2: 1_752_555_600_000}  # 7:00 in Berlin, on 2025-01-15 and 2025-07-15.
+    daily = {
+        str(connector): Assigned(
+            profile=Profile(profile_id=connector, purpose="default", kind="recurring", recurrence="daily", unit="A",
+                            periods=(Period(0, 100),), connector_id=connector, start_at=start, duration_s=7200),
+            state="verified",
+        )
+        for connector, start in since.items()
+    }  # fmt: skip
+    await stage.write(("HSET", keys.state("CP1"), "sc", pack(Limits(daily))))
+
+    async def changes(**more: str) -> list[list[str]]:
+        path = "/stations/CP1/composite-schedule"
+        found = [await stage.get(path, params={"connector_id": connector, **more}) for connector in since]
+        return [[one["since"] for one in each["segments"][1:]] for each in found]
+
+    winter, summer = await changes(time_zone="Europe/Berlin")
+    assert winter == summer
+    winter, summer = await changes()
+    assert winter != summer
+    wrong = {"time_zone": "Europe/Atlantis"}
+    assert (await stage.ask("GET", "/stations/CP1/composite-schedule", params=wrong))[0] == 400

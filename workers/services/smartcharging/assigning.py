@@ -60,7 +60,10 @@ def assign(draft: Draft, request: AssignProfile) -> Assigned:
     number = before.profile.profile_id if before else highest + 1
     profile = msgspec.structs.replace(profile, profile_id=number)
     if draft.probing.run is not None:
-        waits = Assigned(profile=profile, name=request.name, version=request.version, since=draft.now, detail=ASIDE)
+        waits = Assigned(
+            profile=profile, name=request.name, version=request.version, since=draft.now, detail=ASIDE,
+            converted=request.converted,
+        )  # fmt: skip
         _put(draft, slot, waits)
         return waits
     if before is not None and before.command_id:
@@ -73,6 +76,7 @@ def assign(draft: Draft, request: AssignProfile) -> Assigned:
         since=draft.now,
         command_id=command_id,
         verify=request.verify,
+        converted=request.converted,
     )
     _put(draft, slot, assigned)
     _announce(draft, assigned)
