@@ -11,6 +11,7 @@ import kubernetes_validate
 import yaml
 
 from deploy.roles import ROLES
+from shared.settings import load
 from tests.chaos.harness.processes import ROOT
 from tests.deploy.test_compose import compose, program
 from tests.deploy.test_kubernetes import VERSIONS, of
@@ -45,6 +46,23 @@ def test_the_ingress_is_valid() -> None:
     backend = ingress["spec"]["rules"][0]["http"]["paths"][0]["backend"]["service"]
     service = of("Service", backend["name"])
     assert backend["port"]["name"] in {each["name"] for each in service["spec"]["ports"]}
+
+
+def test_the_overlay_for_files_fits_what_it_patches() -> None:
+    """It takes folders that there are, and each of its patches an object of them; the setting is one."""
+    overlay = block("components")
+    folders = [ROOT / each for each in (*overlay["resources"], *overlay["components"])]
+    files = [path for folder in folders for path in folder.glob("*.yaml")]
+    made = {
+        (found["kind"], found["metadata"]["name"])
+        for path in files
+        for found in yaml.safe_load_all(path.read_text())
+        if "metadata" in found
+    }
+    patches = [yaml.safe_load(each["patch"]) for each in overlay["patches"]]
+    assert {(each["kind"], each["metadata"]["name"]) for each in patches} <= made
+    (settings,) = [each["data"] for each in patches if each["kind"] == "ConfigMap"]
+    assert load(settings).transfer_url == settings["AMPSTREAM_TRANSFER_URL"]
 
 
 def test_the_adapter_gives_what_the_autoscaler_asks_for() -> None:
