@@ -2,7 +2,7 @@
 
 The sites are steady: every station has what it was told, one in twenty has just begun to charge. Each round is decided
 from the same memory, as it comes from disk. Process CPU time; the least of some rounds, by strategy, and the worst of
-the strategies counts.
+the strategies counts. A round that makes a plan by prices, which one in a minute does, is told beside it.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 
 from ampstream.bench.load import Measured
 from ampstream.bench.targets import Target, at_most
+from shared.records.prices import PriceInterval
 from shared.records.profiles import Assigned, Limits, Period, Profile
 from shared.records.sites import Amount, Circuit, Place, Site, Strategy
 from shared.records.transactions import Plan, Reading, Sample, Transaction
@@ -31,6 +32,7 @@ SIZES: Final = (10, 100, 1000)
 MAX_MS: Final = 50.0
 NOW: Final = 1_700_000_000_000
 MINUTE_MS: Final = 60_000
+HOUR_MS: Final = 60 * MINUTE_MS
 STATIONS_EACH: Final = 20
 """Of a circuit."""
 
@@ -42,6 +44,9 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     told: dict[int, int]
     """How many stations a round asked for something."""
 
+    planning_ms: dict[int, float] = {}
+    """The round of each minute in which departures and prices are planned."""
+
     loads: dict[str, Measured] = {}
 
     def worst(self, count: int) -> float:
@@ -51,7 +56,11 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     def lines(self) -> list[str]:
         """Say what was found."""
         each = ", ".join(f"{self.worst(count):.1f} ms at {count:,}" for count in self.ms)
-        return [f"allocation: {each} transactions (one round of a site, the worst of the strategies)"]
+        found = [f"allocation: {each} transactions (one round of a site, the worst of the strategies)"]
+        if self.planning_ms:
+            plans = ", ".join(f"{spent:.1f} ms at {count:,}" for count, spent in self.planning_ms.items())
+            found.append(f"allocation, once a minute, with a plan by prices: {plans} transactions")
+        return found
 
     def targets(self) -> list[Target]:
         """Return what the figure has to reach."""
@@ -64,16 +73,25 @@ async def run(bench: Bench) -> None:
     repeat = 2 if bench.size.one_system else 7
     found: dict[int, dict[str, float]] = {}
     told: dict[int, int] = {}
+    planning: dict[int, float] = {}
     for count in SIZES:
         found[count] = {}
         for strategy in get_args(Strategy):
             spent, asks = measure(count, strategy, repeat)
             found[count][strategy] = round(spent, 2)
             told[count] = asks
-    bench.outcome.allocation = Allocation(ms=found, told=told)
+        planning[count] = round(measure(count, "deadline", repeat, prices())[0], 2)
+    bench.outcome.allocation = Allocation(ms=found, told=told, planning_ms=planning)
 
 
-def measure(count: int, strategy: Strategy, repeat: int) -> tuple[float, int]:
+def prices() -> tuple[PriceInterval, ...]:
+    """Return prices of a day and a half from hour to hour: dear, then cheap, then dearer again."""
+    first = NOW // HOUR_MS
+    each = [0.5] * 3 + [0.1 + 0.01 * hour for hour in range(33)]
+    return tuple(PriceInterval((first + n) * HOUR_MS, (first + n + 1) * HOUR_MS, one) for n, one in enumerate(each))
+
+
+def measure(count: int, strategy: Strategy, repeat: int, known: tuple[PriceInterval, ...] = ()) -> tuple[float, int]:
     """Return the CPU time of a round in ms, and how many stations it asked for something."""
     site, seen, memory = steady(count, strategy)
     spent: list[float] = []
@@ -81,7 +99,7 @@ def measure(count: int, strategy: Strategy, repeat: int) -> tuple[float, int]:
     gc.disable()  # A worker's collector hardly ever looks (`shared.memory`).
     try:
         for _ in range(repeat):
-            moment = Moment(now=NOW + 10 * MINUTE_MS, seen=seen)
+            moment = Moment(now=NOW + 10 * MINUTE_MS, seen=seen, prices=known)
             begun = time.process_time()
             found = decide(site, msgspec.msgpack.decode(memory, type=Run), moment)
             spent.append((time.process_time() - begun) * 1000)
