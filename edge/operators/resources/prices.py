@@ -52,7 +52,7 @@ async def show_prices(call: Call[PricesWindow, None]) -> Prices:
     params = call.params
     found = await prices.prices(call.lane, params.area)
     if found is None:
-        raise missing("prices of area", params.area)
+        raise missing("list of prices for area", params.area)
     since = 0 if params.since is None else milliseconds(params.since)
     return Prices.of(found, since, 2**62 if params.until is None else milliseconds(params.until))
 
@@ -85,7 +85,7 @@ async def put_prices(call: Call[AreaPath, PricesBody]) -> Prices:
 async def delete_prices(call: Call[AreaPath, None]) -> None:
     """Forget an area's prices."""
     if not await prices.delete(call.lane, call.params.area):
-        raise missing("prices of area", call.params.area)
+        raise missing("list of prices for area", call.params.area)
 
 
 def _wrong(field: str, message: str) -> ProblemError:
