@@ -13,10 +13,11 @@ from shared.ocpp.timestamps import format_time
 from shared.ocpp.versions import OCPP16
 from shared.policy import Policy
 from shared.records.events import LimitExceeded, ProfileChanged
-from shared.records.profiles import Assigned, Period, Profile, Unit
+from shared.records.profiles import Assigned, Limits, Period, Profile, Unit
 from shared.records.requests import AssignProfile, ClearProfile
 from tests.ocpp.schemas import case_of
 from tests.workers.harness import START_MS, World
+from workers.services.smartcharging.assigning import MAX_PROFILES
 
 BOOT = {"chargePointVendor": "Volt", "chargePointModel": "One"}
 DEFAULT = Profile(
@@ -224,3 +225,18 @@ def test_nobody_is_accused_by_a_conversion(
         reading = {"timestamp": format_time(world.now), "sampledValue": sampled}
         world.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [reading]})
     assert bool(world.events_of(LimitExceeded)) is accused
+
+
+def test_what_waits_is_replaced_and_bounded(world: World) -> None:
+    """A profile that had not been sent makes way for its successor; of one station so many are kept and no more."""
+    world.close()
+    world.request(AssignProfile(request_id="r1", profile=DEFAULT))
+    world.request(AssignProfile(request_id="r2", profile=msgspec.structs.replace(DEFAULT, periods=(Period(0, 60),))))
+    (one,) = assigned(world).values()
+    assert one.profile.periods == (Period(0, 60),)
+    assert [command.command_id for command in world.view.commands.queue] == [one.command_id]
+    held = {f"default/0/{level}": one for level in range(MAX_PROFILES)}
+    world.run(lambda draft: draft.put(Limits(held)))
+    again = msgspec.structs.replace(DEFAULT, stack_level=MAX_PROFILES)
+    assert world.request(AssignProfile(request_id="r3", profile=again))[0] == 409
+    assert world.request(AssignProfile(request_id="r4", profile=DEFAULT))[0] != 409, "one in its place is no more"
