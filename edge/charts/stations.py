@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from shared.records.profiles import MAINS, Assigned
 from shared.records.transactions import Reading, Sample, Transaction
 from shared.smartcharging.composite import Situation, compose
+from shared.smartcharging.metering import CURRENT, POWER, direct_w
 
 from .chart import Curve, Panel, Unit
 from .steps import Step, Steps, joined, thinned, within
@@ -20,8 +21,6 @@ HOLD_MS: Final = 16 * 60_000
 """A reading counts until the next, at most for so long: stations report every quarter of an hour at least."""
 LATE_MS: Final = 15 * 60_000
 """A reading that says it is this much older than its arrival, or newer, is from a station whose clock is wrong."""
-CURRENT: Final = "Current.Import"
-POWER: Final = "Power.Active.Import"
 PHASES: Final = ("L1", "L2", "L3")
 
 
@@ -93,7 +92,11 @@ def limits(held: Iterable[Assigned], sessions: Sequence[Session], connector: int
 
 
 def drawn_of(reading: Reading) -> Drawn | None:
-    """Return what a reading tells of the draw; None: nothing."""
+    """Return what a reading tells of the draw from the grid; None: nothing."""
+    direct = direct_w(reading.samples)
+    if direct is not None:
+        each = direct / (MAINS.voltage * MAINS.phases)
+        return Drawn((each, each, each), direct / 1000)
     amps = _by_phase(reading.samples, CURRENT, "A")
     watts = _by_phase(reading.samples, POWER, "W")
     currents = None

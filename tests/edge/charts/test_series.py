@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from edge.charts import axes, sites, stations
 from edge.charts.chart import Curve, Panel
-from edge.charts.stations import CURRENT, POWER, Session
+from edge.charts.stations import Session
 from edge.charts.steps import Step, Steps, above, joined, lasting, thinned, value_at
 from shared.records.profiles import Assigned, Period, Profile
 from shared.records.queries.site_history import Past
 from shared.records.site_history import MINUTE_MS, Point
 from shared.records.sites import Amps
 from shared.records.transactions import Reading, Sample, Transaction
+from shared.smartcharging.metering import CURRENT, POWER
 
 T0 = 1_772_319_600_000
 """2026-03-01, midnight in Berlin."""
@@ -143,6 +144,13 @@ def test_a_meter_of_power_alone_is_drawn_as_power() -> None:
     drawn = stations.drawn_of(current.readings[0])
     assert drawn is not None
     assert (drawn.amps, drawn.kilowatts) == ((10, 10, 0), 4.6)
+
+
+def test_direct_current_is_drawn_as_the_grid_sees_it() -> None:
+    """A battery's current is none of the grid's: its power counts, on three phases, beside limits at the grid."""
+    told = (("Current.Import", 20.0, "A"), ("Power.Active.Import", 6900.0, "W"), ("SoC", 40, "Percent"))
+    reading = Reading(T0, tuple(Sample(name, value, unit) for name, value, unit in told), T0, 1)
+    assert stations.drawn_of(reading) == ((10.0, 10.0, 10.0), 6.9)
 
 
 def test_limits_are_steps_from_when_they_are_known() -> None:
