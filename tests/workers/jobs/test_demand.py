@@ -26,7 +26,7 @@ from shared.smartcharging.demand import watts_of
 from shared.smartcharging.validation import StationLimits
 from tests.support import wait_until
 from tests.workers.jobs.stage import Station, System, stage
-from workers.jobs.demand import holding, runner
+from workers.jobs.demand import beginning, holding, runner
 from workers.jobs.demand.measuring import Span, measure
 from workers.jobs.demand.runner import Conductor
 from workers.jobs.sites import limiting
@@ -198,6 +198,24 @@ async def test_a_cancelled_event_lets_stations_go(field: Field) -> None:
     assert len(field.sent("ClearChargingProfile")) == 1
     assert [one["state"] for one in await field.events("demand.ended")] == ["cancelled"]
     assert not await demand.active(field.lane)
+
+
+async def test_an_event_that_is_cancelled_as_it_begins(field: Field) -> None:
+    """Who cancels while it is being begun has it neither told nor sent."""
+    await field.dial("CP1")
+    event_id = await field.event(stations=("CP1",), amount=Amount(watts=7000))
+    begin = beginning.begin
+
+    async def interrupted(lane: Lane, record: DemandRecord, now: int) -> DemandRecord:
+        running = await begin(lane, record, now)
+        assert await demand.cancel(lane, event_id, now, "ann") is not None
+        return running
+
+    with patch.object(beginning, "begin", interrupted):
+        await field.beat(count=2)
+    assert (await field.shown(event_id)).state == "cancelled"
+    assert not await field.events("demand.started")
+    assert not field.sent("SetChargingProfile")
 
 
 async def test_another_worker_goes_on(field: Field) -> None:
