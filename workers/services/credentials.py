@@ -122,7 +122,8 @@ def _begin(draft: Draft, request: RotateKey) -> None:
     jobs = (request.job,) if request.job else ()
     before = draft.credentials.rotation
     if before is not None and before.state == "unknown":
-        _put(draft, before, jobs=(*before.jobs, *jobs), sent=0)
+        # Not from 0: an earlier command may have brought it the key, whatever becomes of those to come.
+        _put(draft, before, jobs=(*before.jobs, *jobs), sent=1)
     else:
         rotation = Rotation(
             state="sending",
@@ -204,7 +205,19 @@ def _answered(draft: Draft, command: CommandRecord) -> None:
         if outcome == "set":
             draft.wake(GRACE_TIMER, str(rotation.began_at), draft.now + GRACE_MS)
     else:
-        _settle(draft, "refused", dialect.word(command) if dialect is not None else command.error)
+        _refused(draft, dialect.word(command) if dialect is not None else command.error)
+
+
+def _refused(draft: Draft, word: str) -> None:
+    """Let the old key alone count, unless an earlier command went unanswered: it may have brought the new one."""
+    rotation = draft.credentials.rotation
+    assert rotation is not None, "its command was answered"
+    if rotation.sent <= 1:
+        _settle(draft, "refused", word)
+        return
+    _put(draft, rotation, state="unknown", answer=word[:200])
+    _announce(draft)
+    _tell_jobs(draft)
 
 
 def _doubt(draft: Draft) -> None:

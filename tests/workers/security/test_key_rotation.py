@@ -16,7 +16,7 @@ from shared.records.credentials import Rotation
 from shared.records.events import KeyRotation, SecurityEvent
 from shared.records.jobs import JobResult
 from shared.records.packing import unpack
-from shared.records.requests import DeleteStation, LeaveJob, RotateKey, UpdateStation
+from shared.records.requests import CancelCommand, DeleteStation, LeaveJob, RotateKey, UpdateStation
 from tests.workers.harness import World
 
 PEPPER = b"p" * 32
@@ -185,6 +185,32 @@ def test_silence_is_no_refusal(site: Site) -> None:
         third = site.sent()
     assert third is not None
     assert third[1] == first[1]
+
+
+@pytest.mark.parametrize("asked_again", [False, True])
+@pytest.mark.parametrize("end", ["Rejected", "cancelled", "expired"])
+def test_what_comes_of_a_second_command_says_nothing_of_the_first(site: Site, end: str, asked_again: bool) -> None:
+    """It took the key and could not say so; then the same key is refused, or does not get as far: both still count."""
+    site.ask()
+    first = site.sent()
+    assert first is not None
+    site.key = first[1]
+    site.world.advance(31)
+    assert site.rotation.state == "unknown"
+    if end != "Rejected":
+        site.world.close()
+    site.ask() if asked_again else site.world.advance(61)
+    if end == "Rejected":
+        again = site.sent()
+        assert again is not None
+        site.world.answer(again[0], {"status": "Rejected"})
+    elif end == "cancelled":
+        site.world.request(CancelCommand(request_id="c", command_id=site.rotation.command_id))
+    else:
+        site.world.advance(30 * 24 * 3600)
+    assert site.opens(site.key), "the station is locked out"
+    site.dial()
+    assert site.state() == "done"
 
 
 def test_a_late_answer_counts(site: Site) -> None:
