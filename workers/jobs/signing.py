@@ -169,7 +169,7 @@ class Signer:
                 aiohttp.ClientSession(timeout=limit) as http,
                 http.post(settings.ca_url, json=body, headers=headers, allow_redirects=False) as response,
             ):
-                text = await response.content.read(MAX_ANSWER)
+                text = await _whole(response)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise Unreachable(type(error).__name__) from None
         try:
@@ -181,3 +181,13 @@ class Signer:
         if response.status != 200:
             raise Unreachable(f"it answered {response.status}")
         return check_chain(answer.chain, request.csr, request.common_name, now)
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body, which may come in pieces; raises `Unreachable` where it is too long."""
+    found = bytearray()
+    async for piece in response.content.iter_any():
+        found += piece
+        if len(found) > MAX_ANSWER:
+            raise Unreachable(f"it answered more than {MAX_ANSWER} bytes")
+    return bytes(found)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -84,6 +85,16 @@ async def test_a_wrong_passphrase_makes_no_other_authority(lane: Lane) -> None:
     assert await lane.one("HGETALL", keys.AUTHORITY) == before
 
 
+async def _in_pieces(request: web.Request, body: bytes) -> web.StreamResponse:
+    """Answer as a network may bring it: a long chain is no single packet."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for half in (body[: len(body) // 2], body[len(body) // 2 :]):
+        await response.write(half)
+        await asyncio.sleep(0.02)
+    return response
+
+
 async def test_an_external_authority(lane: Lane, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is asked over HTTP with a token; ill, it is asked again; its no is final; a wrong certificate is none."""
     root, key = authority.make("x" * 8, "ecdsa", "External", 1_700_000_000_000)
@@ -91,7 +102,7 @@ async def test_an_external_authority(lane: Lane, monkeypatch: pytest.MonkeyPatch
     asked: list[dict[str, Any]] = []
     plan: list[str] = ["500", "garbage", "slow", "other key", "no", "yes"]
 
-    async def sign(request: web.Request) -> web.Response:
+    async def sign(request: web.Request) -> web.StreamResponse:
         assert request.headers["Authorization"] == "Bearer token"
         asked.append(body := await request.json())
         step = plan[len(asked) - 1]
@@ -105,7 +116,7 @@ async def test_an_external_authority(lane: Lane, monkeypatch: pytest.MonkeyPatch
         subject = body["subject"]
         now = int((await lane.one("TIME"))[0]) * 1000
         made = opened.sign(text, subject["common_name"], subject["organisation"], body["days"], now)
-        return web.json_response({"chain": made.chain})
+        return await _in_pieces(request, msgspec.json.encode({"chain": made.chain}))
 
     app = web.Application()
     app.router.add_post("/sign", sign)
