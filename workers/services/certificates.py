@@ -40,6 +40,7 @@ ASK_AGAIN_MS: Final = 24 * 3600 * 1000
 SEND_AGAIN_MS: Final = 60_000
 MAX_SENT: Final = 5
 MAX_ROOTS: Final = 64
+UNPROVEN: Final = "its connection proves nothing, so a certificate would be anybody's; give it a key first"
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -82,6 +83,8 @@ def requested(draft: Draft, csr: str) -> bool:
 def _problem(draft: Draft, csr: str) -> str:
     if not draft.policy.signs_certificates:
         return "nobody signs certificates here"
+    if not draft.session.security_profile:
+        return UNPROVEN
     # `cryptography` is for those stations alone that ask.
     from shared.certificates.errors import CertificateError
     from shared.certificates.requests import check
@@ -99,13 +102,15 @@ def _name(draft: Draft) -> str:
 
 
 def renew(draft: Draft, _request: RenewCertificate) -> dict[str, Any]:
-    """Ask the station for a signing request; 404 where it is unknown, 409 where nobody would sign it."""
+    """Ask the station for a signing request; 404 where it is unknown, 409 where nothing would be signed."""
     if draft.station is None:
         raise Refused(404, "no such station")
     if not draft.policy.signs_certificates:
         raise Refused(409, "nobody signs certificates here: see AMPSTREAM_CERTIFICATE_AUTHORITY")
     if _words(draft) is None:
         raise Refused(409, "stations of this version can't be asked for a certificate")
+    if not draft.session.security_profile:
+        raise Refused(409, UNPROVEN)
     return {"station_id": draft.station_id, "command_id": _ask(draft)}
 
 

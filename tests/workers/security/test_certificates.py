@@ -43,7 +43,7 @@ def csr(name: str = "CP1", organisation: str = "Operator", key: Any = EC_KEY, di
 @pytest.fixture
 def world() -> World:
     made = World(policy=POLICY)
-    made.open()
+    made.open(security_profile=2)
     made.call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
     made.advance(2)
     return made
@@ -125,6 +125,16 @@ def test_without_an_authority_every_request_is_refused() -> None:
     assert world.events_of(CertificateRequested)[0].problem == "nobody signs certificates here"
     world.call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
     assert world.request(RenewCertificate(request_id="r"))[0] == 409
+
+
+def test_who_proved_nothing_gets_no_certificate(world: World) -> None:
+    """Anybody may be a station without a key: with a certificate it would be that for good, and lock the real one out."""
+    world.open(security_profile=0)
+    assert world.call("SignCertificate", {"csr": csr()})[2] == {"status": "Rejected"}
+    assert "proves nothing" in world.events_of(CertificateRequested)[-1].problem
+    assert not waiting(world)
+    status, problem = world.request(RenewCertificate(request_id="r"))
+    assert (status, "give it a key first" in problem["detail"]) == (409, True)
 
 
 def test_the_registered_name_counts(world: World) -> None:
