@@ -26,7 +26,7 @@ from shared.smartcharging.demand import watts_of
 from shared.smartcharging.validation import StationLimits
 from tests.support import wait_until
 from tests.workers.jobs.stage import Station, System, stage
-from workers.jobs.demand import beginning, holding, runner
+from workers.jobs.demand import beginning, holding, measuring, runner
 from workers.jobs.demand.measuring import Span, measure
 from workers.jobs.demand.runner import Conductor
 from workers.jobs.sites import limiting
@@ -336,6 +336,8 @@ async def test_what_stations_drew(field: Field) -> None:
     assert [one.mean_w for one in found["CP1"]] == [6000, 3000, 0]
     assert [one.peak_w for one in found["CP1"]] == [6100, 3000, None]
     assert [one.mean_w for one in found["CP2"]] == [0, 0, 0]
+    with patch.object(measuring, "READINGS", 1):
+        assert await measure(field.lane, ["CP1", "CP2"], spans) == found, "more than is read at once"
     over = {"transactionId": number, "meterStop": 5400, "timestamp": format_time(now - 2 * MINUTE_MS)}
     await station.call("StopTransaction", over)
     await field.system.settle()

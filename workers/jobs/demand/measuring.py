@@ -19,6 +19,8 @@ CHUNK: Final = 50
 NEWEST: Final = 8
 """Closed transactions that are looked at, of each station."""
 READINGS: Final = 1000
+"""In one piece; of one transaction so many pieces at most: more than a day of one every four seconds."""
+PIECES: Final = 25
 BEFORE_MS: Final = 30 * 60_000
 """Readings so long before are read too: one of them says where the register stood."""
 REGISTER: Final = "Energy.Active.Import.Register"
@@ -43,11 +45,24 @@ async def measure(lane: Lane, stations: Sequence[str], spans: Sequence[Span]) ->
         streams: list[Command] = [
             ("XRANGE", keys.meter(one.station_id, one.transaction_id), since, "+", "COUNT", READINGS) for one in flat
         ]
-        read = iter(await replies(lane, streams) if streams else [])
+        entries = await replies(lane, streams) if streams else []
+        for one, held in zip(flat, entries, strict=True):
+            await _rest(lane, one, held)
+        read = iter(entries)
         for name, each in zip(some, transactions, strict=True):
             meters = [(meters_of(one, next(read)), one.state == "open") for one in each]
             found[name] = [_in(meters, span) for span in spans]
     return found
+
+
+async def _rest(lane: Lane, transaction: Transaction, entries: list[Any]) -> None:
+    """Add the readings that one piece does not hold: of a long event too the whole counts."""
+    key = keys.meter(transaction.station_id, transaction.transaction_id)
+    for piece in range(1, PIECES):
+        if len(entries) < piece * READINGS:
+            return
+        after = "(" + entries[-1][0].decode()
+        entries += await lane.one("XRANGE", key, after, "+", "COUNT", READINGS)
 
 
 def _in(meters: Sequence[tuple[list[Meter], bool]], span: Span) -> Measured:
