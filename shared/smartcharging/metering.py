@@ -1,8 +1,8 @@
-"""What a reading tells of direct current: the current is the battery's, at the battery's voltage, not the grid's."""
+"""What of a reading counts: that of the outlet; and of direct current the power, for its current is the battery's."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.records.transactions import Sample
@@ -11,6 +11,7 @@ CURRENT: Final = "Current.Import"
 POWER: Final = "Power.Active.Import"
 VOLTAGE: Final = "Voltage"
 SOC: Final = "SoC"
+OUTLET: Final = "Outlet"
 ABOVE_GRID_V: Final = 280
 """No grid has more between phase and neutral."""
 EXACT: Final = 0.1
@@ -38,3 +39,9 @@ def direct_w(samples: Iterable[Sample]) -> float | None:
     if power is None or product is None or voltage is None or voltage <= ABOVE_GRID_V:
         return None
     return power if abs(product - power) <= EXACT * power else None
+
+
+def at_outlet(samples: Sequence[Sample]) -> Sequence[Sample]:
+    """Return what was measured at the outlet; where no current or power was, all: some know no other place."""
+    found = [one for one in samples if one.location in ("", OUTLET) and one.measurand in (CURRENT, POWER)]
+    return found or samples

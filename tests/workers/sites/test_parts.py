@@ -18,6 +18,7 @@ from workers.jobs.sites.deciding import Decision, Moment, decide
 from workers.jobs.sites.knowing import LOST_MS, NEVER, SETTLE_MS, Run, Told
 from workers.jobs.sites.seeing import Seen, drawn
 from workers.jobs.sites.tree import Temporary, nodes
+from workers.services.smartcharging import obeying
 
 NOW = 1_700_000_000_000
 """22:13 UTC."""
@@ -59,6 +60,16 @@ def test_direct_current_is_none_of_the_grids() -> None:
         found = drawn(grid, PLACE, 230, ())
         assert found is not None
         assert found.amps == (169, 169, 169)
+
+
+def test_what_flows_into_the_station_is_not_the_cars() -> None:
+    """Where the outlet and the inlet are measured the outlet counts; the inlet does where there is nothing else."""
+    inlet, outlet = Sample("Current.Import", 40.0, "A", "L1", "Inlet"), Sample("Current.Import", 10.0, "A", "L1")
+    for samples, amps in (((outlet, inlet), 100), ((inlet, outlet), 100), ((inlet,), 400)):
+        found = drawn((Reading(NOW, samples, NOW, 1),), PLACE, 230, ())
+        assert found is not None
+        assert found.amps == (0, amps, 0)
+        assert obeying.drawn(Reading(NOW, samples, NOW, 1))[0] == ("A", amps)
 
 
 def test_what_a_circuit_takes_at_a_moment() -> None:

@@ -65,6 +65,8 @@ class Reader:
     async def stations(self, names: Iterable[str]) -> dict[str, Seen]:
         """Return each station as its records say."""
         every = list(dict.fromkeys(names))
+        now = self._clock()
+        self._takes = {name: kept for name, kept in self._takes.items() if kept[0] > now}
         found: dict[str, Seen] = {}
         for begin in range(0, len(every), CHUNK):
             found |= await self._some(every[begin : begin + CHUNK])

@@ -10,7 +10,7 @@ import msgspec
 from shared.records.profiles import Limits
 from shared.records.sites import NOTHING, Amps, Place
 from shared.records.transactions import Reading, Sample, Transaction
-from shared.smartcharging.metering import CURRENT, POWER, direct_w
+from shared.smartcharging.metering import CURRENT, POWER, at_outlet, direct_w
 from shared.smartcharging.validation import StationLimits
 
 USED: Final = 10
@@ -82,6 +82,7 @@ def _told(samples: Sequence[Sample], place: Place, voltage: int, known: Sequence
     direct = direct_w(samples)
     if direct is not None:
         return _spread({"": direct * 10 / voltage / len(place.phases)}, place, ())
+    samples = at_outlet(samples)
     return _currents(samples, place, known) or _powers(samples, place, voltage, known)
 
 

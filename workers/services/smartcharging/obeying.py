@@ -15,7 +15,7 @@ from shared.records.events import LimitExceeded
 from shared.records.profiles import MAINS, Assigned, Limits, Profile, Unit
 from shared.records.transactions import Reading, Sample, Transaction
 from shared.smartcharging.composite import Limit, Situation, limit_at
-from shared.smartcharging.metering import CURRENT, POWER, direct_w
+from shared.smartcharging.metering import CURRENT, POWER, at_outlet, direct_w
 from workers.store.draft import Draft
 
 DISOBEYS: Final = "limit_exceeded"
@@ -99,11 +99,12 @@ def drawn(reading: Reading) -> list[tuple[Unit, int]]:
     if (direct := direct_w(reading.samples)) is not None:
         return [("A", round(direct * 10 / (MAINS.voltage * MAINS.phases))), ("W", round(direct * 10))]
     found: list[tuple[Unit, int]] = []
-    currents = {one.phase: _tenths(one) for one in reading.samples if one.measurand == CURRENT and one.unit == "A"}
+    samples = at_outlet(reading.samples)
+    currents = {one.phase: _tenths(one) for one in samples if one.measurand == CURRENT and one.unit == "A"}
     known = {phase: value for phase, value in currents.items() if value is not None}
     if known:
         found.append(("A", max(known.values())))
-    powers = {sample.phase: _tenths(sample) for sample in reading.samples if sample.measurand == POWER}
+    powers = {sample.phase: _tenths(sample) for sample in samples if sample.measurand == POWER}
     total = powers.get("") if "" in powers else sum(value for value in powers.values() if value is not None)
     if powers and total is not None:
         found.append(("W", total))
