@@ -128,7 +128,7 @@ def test_without_an_authority_every_request_is_refused() -> None:
 
 
 def test_who_proved_nothing_gets_no_certificate(world: World) -> None:
-    """Anybody may be a station without a key: with a certificate it would be that for good, and lock the real one out."""
+    """Anybody may be a station without a key: with a certificate it would be that for good, the real one shut out."""
     world.open(security_profile=0)
     assert world.call("SignCertificate", {"csr": csr()})[2] == {"status": "Rejected"}
     assert "proves nothing" in world.events_of(CertificateRequested)[-1].problem
