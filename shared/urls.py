@@ -16,8 +16,17 @@ MASK: Final = "***"
 TRANSFER: Final = "/transfer/"
 """The path of a link to a file begins so; what follows is its token."""
 
-_USER: Final = re.compile(r"([a-z][a-z0-9+.-]*://)([^/\s:@?#]*)(:[^/\s@]*)?@", re.IGNORECASE)
-_QUERY: Final = re.compile(r"(://[^\s?#\"'<>]*)\?([^\s#\"'<>]+)")
+_SCHEME: Final = r"\b[a-z][a-z0-9+.-]{0,20}://"
+_USER: Final = re.compile(
+    rf"({_SCHEME})([^/\s:@?#\[\"'<>]{{0,500}})"
+    r"(:(?!\d{0,5}(?:[/?#\s\"'<>]|$))[^\s\"'<>]{0,500}|@[^/\s?#\"'<>]{0,500})?@",
+    re.IGNORECASE,
+)
+"""People write passwords as they are: up to the last `@`, though it has one, or a slash, that should be encoded.
+
+All is bounded: stations' words are among these texts, and none of them may cost more than its length.
+"""
+_QUERY: Final = re.compile(r"(://[^\s?#\"'<>]{0,1000})\?([^\s#\"'<>]+)")
 _VALUE: Final = re.compile(r"=[^&;]*")
 _TOKEN: Final = re.compile(re.escape(TRANSFER) + r"[A-Za-z0-9_.~-]+")
 
@@ -81,7 +90,7 @@ def _parts(url: str) -> tuple[str, str, int | None]:
 
 def _user(found: re.Match[str]) -> str:
     scheme, user, password = found.groups()
-    return f"{scheme}{user}:{MASK}@" if password is not None else f"{scheme}{MASK}@"
+    return f"{scheme}{user}:{MASK}@" if (password or "").startswith(":") else f"{scheme}{MASK}@"
 
 
 _PORTS: Final = {"http": 80, "https": 443, "ftp": 21, "ftps": 990, "sftp": 22}

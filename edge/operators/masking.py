@@ -16,6 +16,7 @@ import msgspec
 
 from shared.records.configuration import MASK
 from shared.records.drift_rules import SHIPPED, matches
+from shared.urls import redact
 
 MAX_TEXT: Final = 200
 MAX_ITEMS: Final = 20
@@ -27,7 +28,7 @@ _TAGS: Final = frozenset(
 _SECRETS: Final = (*SHIPPED.secrets, "key", "keyhash", "token", "pin", "*private*", "csr", "hash")
 """Beside names of configuration keys; `key` of a pair with `value` is such a name, and no secret."""
 _WORDS: Final = re.compile(r"[^a-z0-9]")
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_URL: Final = re.compile(r"\b[A-Za-z][A-Za-z0-9+.-]{0,20}://\S+")
 
 
 class Masker:
@@ -94,9 +95,9 @@ def _text(value: str) -> str:
 
 
 def _url(text: str) -> str:
-    """Return a URL without user, password and query: each may be a credential."""
+    """Return a URL without user, password, query and the token of a link: each may be a credential."""
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(redact(text))
         host = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, host, parts.path, MASK if parts.query else "", ""))
     except ValueError:

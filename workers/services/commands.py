@@ -278,7 +278,7 @@ def _end(
 ) -> CommandRecord:
     assert record.state not in TERMINAL, "a command ends once"
     ended = msgspec.structs.replace(
-        record, state=state, ended_at=draft.now, response=response, error=redact(error)[:500]
+        record, state=state, ended_at=draft.now, response=response, error=redact(error[:2000])[:500]
     )
     shed = command_hooks.SHEDS.get(record.action)
     payload = record.payload if shed is None else shed(record)

@@ -99,10 +99,12 @@ async def test_secrets_and_id_tags_stay_out(stage: Stage) -> None:
     await stage.ask(
         "POST", "/stations/CP1/commands", json={"action": "RemoteStartTransaction", "payload": {"idTag": "DRIVER-7"}}
     )
-    location = {"location": "ftp://joe:hunter2@files.example/up?sig=topsecret"}
+    location = {"location": "ftp://joe:hunter2/hunter3@hunter4@files.example/up?sig=topsecret"}
     await stage.ask("POST", "/stations/CP1/commands", json={"action": "GetDiagnostics", "payload": location})
+    link = {"location": "http://edge.example/transfer/t0k3n.s1gned/f.bin", "retrieveDate": "2026-03-01T00:00:00Z"}
+    await stage.ask("POST", "/stations/CP1/commands", json={"action": "UpdateFirmware", "payload": link})
     whole = b"".join(bytes(one.entry) for one in await links(stage)).decode()
-    for secret in ("DRIVER-7", "driver-7", "FLEET-9", "correct horse", "7365637265", "hunter2", "topsecret"):
+    for secret in ("DRIVER-7", "driver-7", "FLEET-9", "correct horse", "7365637265", "hunter", "topsecret", "s1gned"):
         assert secret not in whole
     assert "AuthorizationKey" in whole
     assert "ftp://files.example/up" in whole
