@@ -31,10 +31,14 @@ async def serve_on(
     factory: Callable[[], asyncio.BaseProtocol],
     backlog: int = 128,
     tls: ssl.SSLContext | None = None,
+    handshake_s: float | None = None,
 ) -> list[asyncio.Server]:
-    """Listen on bound sockets; they are closed with the servers."""
-    loop = asyncio.get_running_loop()
-    return [await loop.create_server(factory, sock=each, backlog=backlog, ssl=tls) for each in sockets]
+    """Listen on bound sockets; they are closed with the servers. A TLS handshake may take `handshake_s`."""
+    loop, limit_s = asyncio.get_running_loop(), handshake_s if tls is not None else None
+    return [
+        await loop.create_server(factory, sock=each, backlog=backlog, ssl=tls, ssl_handshake_timeout=limit_s)
+        for each in sockets
+    ]
 
 
 async def cut_off(server: web.Server) -> None:

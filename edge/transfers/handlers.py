@@ -222,6 +222,8 @@ class Transfers:
             stored_at=now,
         )  # fmt: skip
         if done is None:
+            if await files.file(self._lane, record.file_id) is None:
+                await self._storage.delete(record.file_id)  # It was deleted meanwhile; nobody else would find this.
             raise Refused(409, "somebody else has left the file meanwhile, or it is not wanted any more", "used")
         metrics.TRANSFERS.labels("in", "done").inc()
         metrics.TRANSFER_BYTES.labels("in").inc(found.size)

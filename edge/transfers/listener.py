@@ -58,7 +58,8 @@ class TransferListener:
         await self._runner.setup()
         server, limit_s = self._runner.server, self._settings.handshake_timeout_s
         assert server is not None, "it was set up"
-        self._servers = await serve_on(sockets, lambda: Guard(server(), limit_s), tls=_followed(tls))
+        factory = lambda: Guard(server(), limit_s)  # noqa: E731
+        self._servers = await serve_on(sockets, factory, tls=_followed(tls), handshake_s=limit_s)
         self._sweeping = asyncio.create_task(Sweeper(self._lane, storage, self._holder).run(), name="files")
 
     async def stop(self) -> None:

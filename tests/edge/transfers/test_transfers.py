@@ -348,6 +348,21 @@ async def test_a_claim_runs_out(settings: Settings, tmp_path: Path) -> None:
         assert msgspec.structs.asdict(shown)["claim"] == ""
 
 
+async def test_a_file_that_is_deleted_while_it_is_left(settings: Settings, tmp_path: Path) -> None:
+    """Its content does not stay behind: nobody would ever look for it."""
+    async with site(settings, tmp_path) as place:
+        record = await place.file()
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"half"
+            await wait_until(lambda: bool(place.contents()))
+            await files.forget(place.lane, record.file_id)
+            yield b"whole"
+
+        assert await place.put(record, body()) == 409
+        assert not place.contents()
+
+
 async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
     """The port takes the certificates of the stations' listener, and those that come after them."""
     made = tmp_path / "certificates"
@@ -356,7 +371,8 @@ async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
     settings = msgspec.structs.replace(settings, tls_certificates=first)
     tls = Tls(settings)
     trusted = ssl.create_default_context(cadata=certs.authority().pem)
-    async with site(settings, tmp_path / "files", tls) as place:
+    async with site(settings, tmp_path / "files", tls, handshake_timeout_s=1.0) as place:
+        silent, _ = await place.raw(b"")
         record = await place.file()
         link = await place.link("put", record)
         link = link.replace("http://127.0.0.1", "https://localhost")
@@ -376,3 +392,6 @@ async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
         async with place.http.get(get, ssl=trusted) as answer:
             assert await answer.read() == b"secret"
         await wait_until(lambda: is_used(place, get))
+        async with asyncio.timeout(5):  # Whoever begins no handshake is cut off, too.
+            with contextlib.suppress(ConnectionError):
+                assert await silent.read() == b""
