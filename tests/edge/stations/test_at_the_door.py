@@ -25,7 +25,7 @@ def test_every_rule_names_a_test_that_exists() -> None:
     assert len(rows) > 20
     for row in rows:
         links = re.findall(r"\[([^\]]+)\]\(([^)]+)\)", row)
-        assert links, row
+        assert any(target.split("#")[0].endswith(".py") for _, target in links), f"no test: {row}"
         for name, target in links:
             text = (DOCS / target).resolve().read_text(encoding="utf-8")
             assert not name.startswith("test_") or name.endswith(".py") or f"def {name}(" in text, name
