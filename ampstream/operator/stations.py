@@ -236,7 +236,7 @@ def _facts(item: dict[str, Any]) -> list[tuple[str, Any]]:
         ("address", session["address"]),
         ("edge", session["node"]),
         ("closed", f"{moment(session['closed_at'])} {session['close_reason'] or ''}" if session["closed_at"] else None),
-        ("key", "set" if settings["has_key"] else "none: anybody may dial in as this station"),
+        ("key", "set" if settings["has_key"] else _without_key(settings["minimum_profile"])),
         ("minimum profile", settings["minimum_profile"] or None),
         ("certificate name", settings["certificate_name"]),
         ("blocked", settings["blocked"] or None),
@@ -258,3 +258,8 @@ async def _show_open(session: Session, station_id: str) -> None:
     if rows:
         columns = ("#id", "#connector", "id tag", "started", "#duration", "#energy")
         session.out.print(table(columns, rows, title="\nOpen transactions"))
+
+
+def _without_key(minimum_profile: int) -> str:
+    """Say what it means that a station has no key: with a least profile it needs a certificate."""
+    return "none" if minimum_profile else "none: anybody may dial in as this station"
