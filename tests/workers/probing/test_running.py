@@ -147,7 +147,11 @@ def test_profiles_that_operators_want_meanwhile(site: Site) -> None:
 
 
 def test_who_is_refused(site: Site) -> None:
-    """A station that is away, unknown, charging, or probed already; each is told why."""
+    """A station that is away, unknown, charging, probed already, or on whose way a profile is; each is told why."""
+    assert site.request(AssignProfile(request_id="a", profile=NIGHT))[0] == 202
+    assert "on its way" in site.probe()[1]["detail"]
+    site.settle_down()
+    site.now += 1000
     number = site.start()
     status, body = site.probe()
     assert status == 409
