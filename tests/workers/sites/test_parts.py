@@ -361,3 +361,22 @@ def test_a_schedule_that_allows_more_counts_whole() -> None:
     seen.limits = Limits(slots)
     (one,) = decided(seen, of(20), run, now=NOW + 20_000).state.connectors
     assert one.may_draw == 320
+
+
+def test_what_was_taken_off_holds_no_more() -> None:
+    """While a probe has a station's profiles off it counts with its fuse; it is asked once for what is to come back."""
+    seen, run = station(running={1: transaction()}), Run()
+    taken(seen, decided(seen, of(20), run), NOW)
+    assert decided(seen, of(20), run, now=NOW + 20_000).state.connectors[0].may_draw == 200
+    aside = {slot: msgspec.structs.replace(one, state="wanted") for slot, one in seen.limits.by_slot.items()}
+    seen.limits = Limits(aside)
+    again = decided(seen, of(20), run, now=NOW + 40_000)
+    assert again.state.connectors[0].may_draw == 320
+    for _, ask in again.asks:
+        assert isinstance(ask, AssignProfile)
+        waits = msgspec.structs.replace(assigned(ask.version, "wanted", NOW), profile=ask.profile)
+        seen.limits = Limits({**seen.limits.by_slot, slot_of(ask.profile): waits})
+    for second in (60, 90, 200):
+        found = decided(seen, of(20), run, now=NOW + second * 1000)
+        assert found.state.connectors[0].may_draw == 320
+        assert not found.asks

@@ -72,6 +72,9 @@ class Told(msgspec.Struct, array_like=True):
             return ""
         if self.limit == NEVER:
             return ""  # It is of what may be lost: whatever it says, the highest counts until it is told anew.
+        if held.state == "wanted" and self.limit == self.accepted:
+            self.forget()  # It was taken off: a probe runs, or the station clears all profiles at once.
+            return ""
         if held.state in ("accepted", "verified", "differs"):
             if held.accepted_at + SETTLE_MS <= now:
                 self.ceiling = self.limit
