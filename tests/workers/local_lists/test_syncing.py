@@ -235,6 +235,15 @@ def test_a_list_that_is_too_long_is_held_in_part() -> None:
     assert place.listed.left_out == 1
 
 
+def test_tags_of_other_sites_need_no_room() -> None:
+    """A list is longer than the station takes, but not what of it is for the station: nothing is left out."""
+    others = [IdTag(id_tag=f"other{n}", sites=("elsewhere",)) for n in range(6)]
+    place = Place([*tags(*"ABC"), *others], in_all=5)
+    place.look()
+    assert (place.listed.state, place.listed.tags, place.listed.left_out) == ("in_line", 3, 0)
+    assert set(place.held()) == set("ABC")
+
+
 def test_a_tag_is_listed_where_it_may_charge() -> None:
     """A tag of another site is not sent; one that may charge here no more leaves the list."""
     place = Place([IdTag(id_tag="A"), IdTag(id_tag="B", sites=("Yard",)), IdTag(id_tag="C", sites=("elsewhere",))])

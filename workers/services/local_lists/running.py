@@ -251,7 +251,7 @@ def _verified(draft: Draft, number: int) -> None:
         return
     version = version_of(local.cursor) - 1
     held_since = local.held_since if local.version == version and local.state == "in_line" else draft.now
-    left_out = max(head.count - run.sent, 0) if run.whole and _is_too_long(draft, head) else 0
+    left_out = max(head.count - run.sent, 0) if run.whole and _is_full(draft, head, run.sent) else 0
     concluding.put(
         draft,
         change(
@@ -291,10 +291,11 @@ def _gone(draft: Draft) -> None:
     concluding.end(draft, "none")
 
 
-def _is_too_long(draft: Draft, head: Head) -> bool:
+def _is_full(draft: Draft, head: Head, sent: int) -> bool:
+    """Tell whether a station that was sent so many tags has no room for the rest; those of other sites need none."""
     words = words_of(draft)
     room = choosing.room_of(draft, words) if words is not None else None
-    return room is not None and 0 < room.in_all < head.count
+    return room is not None and 0 < room.in_all < head.count and sent >= room.in_all
 
 
 # ── what went wrong ──────────────────────────────────────────────────────────────────────────────────────────────────
