@@ -136,7 +136,7 @@ _WORDS: Final[dict[str, Words]] = {
         f"asked for a certificate{_optional(', and was refused: {}', event['problem'])}"
     ),
     "station.certificate": lambda event: (
-        f"certificate {cell(event['state'])}{_optional(', counts until {}', moment(event['not_after']))}"
+        f"certificate {cell(event['state'])}{_optional(', counts until {}', moment(event['not_after'] or None))}"
         f"{_optional(': {}', event['problem'])}"
     ),
     "station.key_rotation": lambda event: f"new key: {cell(event['state'])}{_optional(' ({})', event['answer'])}",

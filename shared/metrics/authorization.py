@@ -33,14 +33,14 @@ AUTHORIZER_REQUESTS: Final = REGISTRY.counter(
 )
 AUTHORIZER_SECONDS: Final = REGISTRY.histogram(
     "authorizer_seconds",
-    "How long the external authorizer takes to answer, where it does.",
+    "How long the external authorizer takes to answer, where it does; a rise is drivers who wait.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 AUTHORIZER_WAITING: Final = REGISTRY.gauge(
     "authorizer_waiting",
-    "Frames of this worker that wait for the external authorizer.",
+    "Frames of this worker that wait for the external authorizer; a rise is one that is slow.",
 )
 AUTHORIZER_OPEN: Final = REGISTRY.gauge(
     "authorizer_circuit_open",
-    "1 while this worker does not ask the external authorizer, because it failed time after time.",
+    "1 while this worker does not ask the external authorizer: it failed time after time.",
 )

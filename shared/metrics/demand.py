@@ -5,11 +5,11 @@ from typing import Final
 from shared.metrics.base import REGISTRY
 
 DEMAND_RUNNING: Final = REGISTRY.gauge(
-    "demand_events_running", "Demand response events that run, as the worker counts that begins and ends them."
+    "demand_events_running", "Demand response events that run; as the worker counts that begins and ends them."
 )
 DEMAND_EVENTS: Final = REGISTRY.counter(
     "demand_events_total",
-    "Demand response events that began, by where they came from and what they asked for.",
+    "Demand response events that began: by where they came from and what they asked for.",
     {"source": ("operator", "openadr"), "kind": ("curtail", "shed")},
 )
 DEMAND_STATIONS: Final = REGISTRY.counter(

@@ -22,7 +22,7 @@ CHARGING_PROFILES: Final = REGISTRY.counter(
         "state": ("wanted", "accepted", "verified", "differs", "refused", "unconfirmed"),
     },
 )
-SITES: Final = REGISTRY.gauge("sites", "Sites whose capacity is shared among their stations.")
+SITES: Final = REGISTRY.gauge("sites", "Sites whose capacity is shared among their stations; each has one worker.")
 SITES_OVER: Final = REGISTRY.gauge(
     "sites_over_limit",
     "Sites where a circuit draws more than it may, by the meters; one that stays is a station that does not obey.",

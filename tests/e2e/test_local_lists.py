@@ -98,7 +98,8 @@ async def the_views_agree(operator: Operator, names: tuple[str, ...]) -> None:
     async def configured() -> dict[str, Any] | None:
         found = await operator.get(f"/stations/{names[0]}/tuning")
         keys = {one["key"]: one for one in found["keys"]}
-        return keys if keys and found["under_way"] is None else None
+        done = keys and found["under_way"] is None and keys["AllowOfflineTxForUnknownId"]["state"] == "in_line"
+        return keys if done else None
 
     keys = await wait_until(configured, 30, 0.2)
     assert keys is not None

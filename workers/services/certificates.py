@@ -60,6 +60,7 @@ WORDS: Final[dict[str, Words]] = {}
 def requested(draft: Draft, csr: str) -> bool:
     """Take in a signing request; False where nobody signs, or it is not what may be signed."""
     problem = _problem(draft, csr)
+    reports.signing_request(draft, csr)
     draft.emit(CertificateRequested(station_id=draft.station_id, at=draft.origin.received_at, problem=problem))
     if problem:
         reports.noticed(draft, "CertificateRefused", problem)

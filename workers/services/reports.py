@@ -26,6 +26,8 @@ from .registers import bounded
 
 MAX_TEXT: Final = 255
 MAX_DATA: Final = 4096
+MAX_REQUEST: Final = 10_000
+"""Characters kept of a certificate signing request: 5,500 are allowed."""
 
 
 def firmware(draft: Draft, status: str, request_id: int | None = None, *, signed: bool = False) -> None:
@@ -121,6 +123,11 @@ def _status(draft: Draft, name: str, status: str, request_id: int | None) -> boo
     draft.put(msgspec.structs.replace(station, statuses={**station.statuses, name: status}))
     _remember(draft, name, {"status": status, "request_id": request_id})
     return True
+
+
+def signing_request(draft: Draft, csr: str) -> None:
+    """Keep a certificate signing request with the station's history."""
+    _remember(draft, "sign_certificate", {"csr": csr[:MAX_REQUEST]})
 
 
 def _remember(draft: Draft, kind: str, data: Any, reported_at: int = 0) -> None:

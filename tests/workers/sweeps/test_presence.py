@@ -38,7 +38,7 @@ async def running(settings: Settings, lane: Lane, *, swept: bool = True, **chang
     serving = asyncio.create_task(worker.serve(stopped))
     system = System(lane, settings.partitions)
     try:
-        await wait_until(lambda: worker._consumers and not worker._reasons())
+        await wait_until(lambda: worker._consumers and not worker._reasons(), 20)
         yield system
     finally:
         stopped.set()
