@@ -167,7 +167,7 @@ class CampaignStation(msgspec.Struct, frozen=True, kw_only=True):
     """Its outcome; for one that has not ended: `waiting`, `offline`, `active` or `resting`."""
     attempt: int
     stage: UpdateStage | None
-    """Of one that is active: how far; of one that failed: where it was then."""
+    """Of one that is active: how far; of one that failed, or rests after that: where it was then."""
     status: str | None
     """What the station said last."""
     detail: str | None
@@ -179,15 +179,16 @@ class CampaignStation(msgspec.Struct, frozen=True, kw_only=True):
     def of(cls, one: StationUpdate) -> CampaignStation:
         """Show a station."""
         result, update = one.result, one.update
+        last = update.result if update is not None and one.place == "resting" else result
         stage = (result.stage if result else update.stage if update else None) or None
-        at = result.at if result else update.moved_at if update else one.due_at
+        at = result.at if result else one.due_at or (update.moved_at if update else 0)
         return cls(
             station_id=one.station_id,
             outcome=result.outcome if result else one.place or "waiting",  # type: ignore[arg-type] # never put off
             attempt=one.attempt,
             stage=stage,  # type: ignore[arg-type] # as it was written
             status=(update.status or None) if update else None,
-            detail=(result.detail or None) if result else None,
+            detail=(last.detail or None) if last else None,
             command_id=(result.command_id if result else update.command_id if update else "") or None,
             at=iso(at),
         )

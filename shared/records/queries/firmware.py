@@ -262,8 +262,8 @@ async def _stations(lane: Lane, campaign_id: str, ids: Sequence[str]) -> list[St
 
 
 async def _with_updates(lane: Lane, campaign_id: str, found: list[StationUpdate]) -> list[StationUpdate]:
-    """Return them with what is under way at those that are active."""
-    active = [one.station_id for one in found if one.place == "active"]
+    """Return them with what is under way at those that are active, and what came of the last try of those that rest."""
+    active = [one.station_id for one in found if one.place in ("active", "resting")]
     packed = await replies(lane, [("HGET", station_keys.state(name), "fw") for name in active]) if active else []
     updates = {name: unpack(one, Updating) for name, one in zip(active, packed, strict=True) if one is not None}
     return [

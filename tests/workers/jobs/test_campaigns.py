@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from edge.operators.models.firmware import CampaignStation
 from shared.bus import firmware_keys as keys
 from shared.bus.lane import Lane
 from shared.records import files_links
@@ -86,6 +87,11 @@ async def test_attempts(settings: Settings, lane: Lane) -> None:
         await place.until(number, resting=1)
         await place.beat(2)
         assert len(place.updated) == 1
+        (resting,), _ = await firmware.stations(lane, number, "resting", "", 10)
+        shown = CampaignStation.of(resting)
+        assert (shown.outcome, shown.attempt, shown.stage, shown.detail) == (
+            "resting", 2, "downloading", "DownloadFailed",
+        )  # fmt: skip
         place.ahead_ms += 601_000
         one = await place.until(number, ended=True)
         assert (one.outcomes["failed"], len(set(place.locations))) == (1, 2)
