@@ -7,6 +7,6 @@ probe_checks.py  the checks of a probe, and what the standard says; probe_report
 limits.py        a station's limits, as its configuration tells
 metering.py      what of a reading counts, of direct current too
 demand.py        demand response: which limit holds when, what it comes to, who kept to it
-prices.py        what energy costs when, and when to charge
+prices.py        what energy costs at a moment
 site_profiles.py how the profiles of a site's allocator are told from others
 """

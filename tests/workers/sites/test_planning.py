@@ -7,9 +7,10 @@ from random import Random
 import pytest
 
 from shared.records.prices import PriceInterval
-from shared.smartcharging.prices import cheapest, watts_at
 from workers.jobs.sites import planning
 from workers.jobs.sites.planning import HOUR_MS, OF_CIRCUIT, Wish, slots, solve, waiting
+
+from .alone import cheapest, watts_at
 
 NOW = 1_700_000_000_000 // HOUR_MS * HOUR_MS
 
