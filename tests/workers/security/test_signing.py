@@ -19,6 +19,7 @@ from shared.records.certificates import SigningRequest
 from shared.records.packing import pack, unpack
 from shared.records.requests import IssueCertificate
 from shared.settings import load
+from tests.support import lasting
 from tests.workers.security.test_certificates import RSA_KEY, csr
 from workers.jobs import signing
 from workers.jobs.signing import Signer
@@ -91,7 +92,7 @@ async def _in_pieces(request: web.Request, body: bytes) -> web.StreamResponse:
     await response.prepare(request)
     for half in (body[: len(body) // 2], body[len(body) // 2 :]):
         await response.write(half)
-        await asyncio.sleep(0.02)
+        await lasting(0.02, "between two packets")
     return response
 
 
