@@ -114,7 +114,9 @@ class Judge:
 
 
 def excused(firing: Firing) -> bool:
-    """Tell whether an alert speaks of this machine, which others keep so busy that stations do wait."""
+    """Tell whether an alert is right: a station of the load reports that it is opened, or this machine is too busy."""
+    if firing.labels.get("kind") == "TamperDetectionActivated":
+        return True
     return firing.alert == _SLOW and max(os.getloadavg()[:2]) > _BUSY * (os.cpu_count() or 1)
 
 

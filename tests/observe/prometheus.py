@@ -93,7 +93,8 @@ async def unanswered(prometheus: Prometheus, *, healthy: bool, span_s: float = S
         *questions.of_annotations(),
         *questions.of_recordings(),
     )
-    asked = [each for each in asked if not (healthy and each.asker in questions.EMPTY_IN_HEALTH)]
+    empty_now = questions.EMPTY.keys() | (questions.EMPTY_IN_HEALTH.keys() if healthy else set())
+    asked = [each for each in asked if each.asker not in empty_now]
     counts = await asyncio.gather(*(prometheus.numbers(each, span_s) for each in asked))
     empty = [f"{each.asker}: {each.expression}" for each, count in zip(asked, counts, strict=True) if not count]
     selectors = list(questions.of_alerts())

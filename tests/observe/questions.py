@@ -16,8 +16,17 @@ EMPTY_IN_HEALTH: Final = {
 }
 """Questions that a healthy system answers with nothing, and why that is right; asked again after the faults."""
 
+EMPTY: Final = {
+    "Commands & Charging: Time of the external authorizer, p99": "all tags are kept here",
+}
+"""Questions that nothing here can answer, and why."""
+
 
 STILL: Final = {
+    "ampstream_authorizer_circuit_open": "all tags are kept here",
+    "ampstream_authorizer_requests_total": "all tags are kept here",
+    "ampstream_authorizer_seconds": "all tags are kept here",
+    "ampstream_authorizer_waiting": "all tags are kept here",
     "ampstream_certificate_requests_total": "no station asks for a certificate",
     "ampstream_certificates_expiring": "no station has one",
     "ampstream_edge_draining": "no edge is ended in order",
