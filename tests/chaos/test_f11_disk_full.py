@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from ampstream.simulate.station import Refused
+from ampstream.simulate.station import Refused, Station
 from tests.chaos.harness import checks
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import System, running
