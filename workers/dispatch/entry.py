@@ -20,7 +20,7 @@ from workers.handlers import outgoing
 from workers.handlers.registry import Handler
 from workers.services import duplicates
 from workers.store.draft import Origin
-from workers.store.wants import Want, WantCommand, WantPresence, WantQuarantined, WantSeen
+from workers.store.wants import Want, WantCommand, WantLeastProfile, WantPresence, WantQuarantined, WantSeen
 
 from .protocols import DEFAULT, PACKAGES, Protocol, protocol_of
 
@@ -174,6 +174,7 @@ def _request_wants(entry: Entry) -> tuple[Want, ...]:
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 _WANTS: Final[Mapping[int, Any]] = {
     Kind.ANSWER: _answer_wants,
+    Kind.OPENED: lambda _: (WantLeastProfile(),),
     Kind.EXPIRED: lambda _: (WantPresence(),),
     Kind.NOT_WRITTEN: lambda entry: (WantCommand(entry.body.command_id),),
     Kind.REQUEST: _request_wants,

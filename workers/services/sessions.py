@@ -17,7 +17,7 @@ from shared.envelopes import Close, Expired, SessionClosed, SessionOpened
 from shared.records.events import StationConnected, StationCreated, StationDisconnected, StationOffline
 from shared.records.stations import SessionRecord, StationRecord
 from workers.store.draft import Draft
-from workers.store.wants import WantPresence
+from workers.store.wants import WantLeastProfile, WantPresence
 
 from . import certificates, commands, configuration, credentials, local_lists, reconciliation
 from .quirks import quirks_of
@@ -54,7 +54,7 @@ def opened(draft: Draft, body: SessionOpened) -> None:
         booted = draft.station is not None and draft.station.registration == "accepted" and session.boot_epoch == epoch
         if booted and not session.subprotocol:  # A boot that came first did not know in which words to ask.
             configuration.begin(draft, configuration.BOOT)
-    _raise_profile(draft, session, body.security_profile)
+    _hold_to_profile(draft, session, body.security_profile)
     credentials.came(draft, body.proof)
     certificates.seen(draft, body.certificate, body.certificate_ends_at)
     for note in body.notes:
@@ -208,7 +208,14 @@ def _offline(draft: Draft, cause: str, noticed_by: str) -> None:
     draft.count("presence_transitions_total", "offline", noticed_by)
 
 
-def _raise_profile(draft: Draft, old: SessionRecord, security_profile: int) -> None:
-    """Let no later connection fall below a security profile that the station has used (OCPP 1.6 white paper, A05)."""
-    if security_profile > old.security_profile:
+def _hold_to_profile(draft: Draft, old: SessionRecord, security_profile: int) -> None:
+    """Let no later connection fall below a security profile that the station has used (OCPP 1.6 white paper, A05).
+
+    Nor this one below what is the least by now: it was let in before that rose. What an operator lowered stays so until
+    the station rises from it.
+    """
+    least: int = draft.get(WantLeastProfile())
+    if security_profile > max(least, old.security_profile):
         draft.write("HSET", keys.door(draft.station_id), "minimum_profile", str(security_profile))
+    elif security_profile < least:
+        draft.deliver(draft.origin.node, Close(draft.station_id, draft.origin.epoch, GO_AWAY, "profile_downgrade"))

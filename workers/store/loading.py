@@ -104,10 +104,11 @@ class Loader:
         names, needs = list(dict.fromkeys(stations)), list(needed)
         loaded, outdated = await self._read(names, needs)
         if outdated:
+            stale = set(outdated)
             for name in outdated:
                 del self._kept[name]
             metrics.WORKER_KEPT_OUTDATED.labels().inc(len(outdated))
-            again, _ = await self._read(outdated, [need for need in needs if need[1] in set(outdated)])
+            again, _ = await self._read(outdated, [need for need in needs if need[1] in stale])
             loaded.views |= again.views
             loaded.wanted |= again.wanted
         for entry_id, _, some in needs:
@@ -226,5 +227,9 @@ _READS: Final[dict[type[msgspec.Struct], Callable[[str, Any], tuple[Command, Par
     wants.WantDriftRules: lambda _, __: (("GET", keys.DRIFT_RULES), _as(DriftRules)),
     wants.WantQuarantined: lambda s, want: (("HGET", keys.quarantine(s), want.quarantine_id), _as(Quarantined)),
     wants.WantPresence: lambda s, _: (("GET", keys.presence(s)), _presence),
+    wants.WantLeastProfile: lambda s, _: (
+        ("HGET", keys.door(s), "minimum_profile"),
+        lambda reply: int(reply or 0),
+    ),
     wants.WantSlot: _read_slot,
 }

@@ -131,6 +131,10 @@ class WantPresence(msgspec.Struct, frozen=True):
     """`(node, epoch)` of the live presence key, or None."""
 
 
+class WantLeastProfile(msgspec.Struct, frozen=True):
+    """The security profile (int) below which the station's door lets nobody in; 0: it lets anybody in."""
+
+
 class WantTransactionId(msgspec.Struct, frozen=True):
     """A fresh, durable transaction id (int): the same for every further decision about the same entry."""
 
@@ -165,6 +169,7 @@ Want = (
     | WantDriftRules
     | WantQuarantined
     | WantPresence
+    | WantLeastProfile
     | WantTransactionId
     | WantSlot
 )

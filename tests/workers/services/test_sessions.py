@@ -4,7 +4,7 @@ import msgspec
 
 from shared import envelopes
 from shared.bus import keys
-from shared.envelopes import Expired, Kind
+from shared.envelopes import Close, Expired, Kind
 from shared.policy import Policy
 from shared.records.events import (
     ReconciliationStarted,
@@ -183,6 +183,22 @@ def test_a_profile_is_never_lowered() -> None:
     draft = world.open(security_profile=2)
     assert world.memory.data[keys.door(world.station_id)]["minimum_profile"] == b"2"
     assert not any(key == keys.door(world.station_id) for _, key, *_ in draft.writes)
+
+
+def test_an_operators_profile_is_not_lowered_by_a_session_that_came_before_it() -> None:
+    """What the door asked for when a socket was let in may be less than it asks for now: that stays, the socket goes.
+
+    So it is with a socket of a lower profile that was let in while a higher one was being written down.
+    """
+    world = World()
+    world.open(security_profile=2)
+    world.memory.data[keys.door(world.station_id)]["minimum_profile"] = b"3"
+    for profile in (2, 1):
+        world.now += 1000
+        draft = world.open(security_profile=profile)
+        assert world.memory.data[keys.door(world.station_id)]["minimum_profile"] == b"3"
+        closes = [item for _, item in draft.deliveries if isinstance(item, Close)]
+        assert [item.epoch for item in closes if item.reason == "profile_downgrade"] == [world.epoch]
 
 
 def test_notes_of_the_door_are_flags() -> None:
