@@ -6,7 +6,8 @@ The wheel looks at a tenth of the sessions ten times a second, so that a session
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import random
+from collections.abc import Collection, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -32,6 +33,8 @@ SPOKE_S: Final = 0.1
 UNANSWERED_S: Final = 10.0
 """What a CALL that is never answered counts as at least, in the answer times."""
 REASONS: Final = frozenset(metrics.EDGE_DISCONNECTS.label_sets["reason"] or ())
+EXPEL_S: Final = 30.0
+"""All whose certificate was revoked are gone after so long."""
 _AT_ONCE: Final = 500
 """Sockets closed before others get their turn of the event loop."""
 
@@ -52,6 +55,7 @@ class Hub:
         self.presence = Presence(node, self._moved_on)
         self.admission = Admission(settings.connect_rate, settings.connect_burst, self.monotonic())
         self.attempts = Attempts(settings.auth_failures)
+        self.connect_rate = settings.connect_rate
         self.max_connections = settings.max_connections
         self.max_frame_bytes = settings.max_frame_bytes
         self.max_json_depth = settings.max_json_depth
@@ -228,6 +232,22 @@ class Hub:
     def reopened(self) -> None:
         """Admit stations again, at the rate and without a burst: they all come at once."""
         self.admission.restart(self.monotonic())
+
+    def expel(self, revoked: Collection[str]) -> None:
+        """Close the sessions that one of these certificates opened, each at a moment of its own.
+
+        They dial again, and each try costs a handshake: so they go at the rate at which handshakes are admitted.
+        """
+        now, before = self.monotonic(), [each for each in self.sessions.values() if each.expelled_at]
+        found = [each for each in self.sessions.values() if each.certificate in revoked]
+        for session in before:
+            if session.certificate not in revoked:  # It was reinstated.
+                session.expelled_at = 0.0
+        spread_s = min(len(found) / self.connect_rate, EXPEL_S)
+        for session in found:
+            if not session.expelled_at:
+                session.expelled_at = now + random.uniform(0, spread_s)
+                session.look_at(session.expelled_at)
 
     def _close_soon(self, sessions: list[Session], label: str) -> None:
         task = asyncio.create_task(self._close_all(sessions, label))

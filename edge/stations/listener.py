@@ -112,7 +112,7 @@ class Listener:
 
     async def _serve_tls(self, tls: Tls, sockets: Sockets, handler: web.Server, prefaces: Prefaces) -> None:
         settings = self._node.settings
-        self._renewing = Renewing(tls, self._node.lane, settings.tls_reload_s)
+        self._renewing = Renewing(tls, self._node.lane, settings.tls_reload_s, self._hub.expel)
         await self._renewing.start()
         self._door.revoked = self._renewing.revoked
         handshakes = Admission(settings.connect_rate, settings.connect_burst, self._hub.monotonic())

@@ -45,6 +45,7 @@ async def register(
     epoch, before, epoch_before, address_before = await node.lane.one(*command)
     session = Session(hub, transport, station_id, int(epoch), version, welcome.profile)
     session.address = address
+    session.certificate = welcome.shown.id if welcome.shown is not None else ""
     session.pings = session.pings and welcome.pings
     session.heartbeat_s = welcome.interval_s
     session.ttl_s = ttl_ms / 1000

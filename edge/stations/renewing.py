@@ -1,12 +1,15 @@
 """Looks now and then whether the TLS listener's files are others, or the built-in authority's root is; then at once.
 
-A station that is connected feels nothing: only handshakes to come get the new certificates.
+A station that is connected feels nothing: only handshakes to come get the new certificates. But one whose own
+certificate is revoked by now, by a list in a file or by operators, is told to go. Every look tells, not only one that
+found something new: a station may have passed the door right before it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable, Collection
 from typing import Final
 
 import hiredis
@@ -17,15 +20,19 @@ from shared.bus.lane import Lane, LaneLost
 
 FIELD: Final = "certificate"
 """Of `keys.AUTHORITY`: the root, in PEM."""
+Expel = Callable[[Collection[str]], None]
+"""Is told the ids of all certificates that are revoked."""
 
 
 class Renewing:
     """The task that looks; `hurry` makes it look now."""
 
-    def __init__(self, tls: Tls, lane: Lane, every_s: float) -> None:
+    def __init__(self, tls: Tls, lane: Lane, every_s: float, expel: Expel) -> None:
         self._tls = tls
         self._lane = lane
         self._every_s = every_s
+        self._expel = expel
+        self._by_operators: frozenset[str] = frozenset()
         self._now = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -63,4 +70,6 @@ class Renewing:
         with contextlib.suppress(LaneLost, hiredis.ReplyError):
             found = await self._lane.one("HGET", keys.AUTHORITY, FIELD)
             root = found.decode() if found is not None else ""
+            self._by_operators = frozenset(each.decode() for each in await self._lane.one("HKEYS", keys.REVOKED))
         self._tls.refresh(root, anyway=anyway)
+        self._expel(self._tls.revoked | self._by_operators)

@@ -44,9 +44,10 @@ class Session(Wire):
     """A registered connection; `(station_id, epoch)` names it everywhere."""
 
     __slots__ = (
-        "address", "beats", "close_code", "due", "ended", "epoch", "finishing", "heartbeat_s", "hub", "noted",
-        "opened_at", "out", "ping_at", "pings", "pings_sent", "ponged", "profile", "repeats", "repeats_since", "rpc",
-        "seen_at", "span", "stalled_at", "stalled_bytes", "station_id", "stream", "strikes", "touched_at", "ttl_s",
+        "address", "beats", "certificate", "close_code", "due", "ended", "epoch", "expelled_at", "finishing",
+        "heartbeat_s", "hub", "noted", "opened_at", "out", "ping_at", "pings", "pings_sent", "ponged", "profile",
+        "repeats", "repeats_since", "rpc", "seen_at", "span", "stalled_at", "stalled_bytes", "station_id", "stream",
+        "strikes", "touched_at", "ttl_s",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +61,10 @@ class Session(Wire):
         self.profile = profile
         self.stream = hub.node.uplink_of(station_id)
         self.address = ""
+        self.certificate = ""
+        """The id of the one that opened it."""
+        self.expelled_at = 0.0
+        """When it is closed because its certificate was revoked meanwhile; 0: it was not."""
         self.ended = False
         self.finishing = False
         """Closed as soon as the CALL in flight is answered (drain)."""
@@ -240,6 +245,8 @@ class Session(Wire):
             self.close(TRY_AGAIN, "no answer in time", "call_timeout")
         elif self.stalled and now - self.stalled_at >= hub.write_timeout_s and not self._reads_on(now):
             self.close(TRY_AGAIN, "the station does not read", "write_timeout")
+        elif self.expelled_at and now >= self.expelled_at:
+            self.close(POLICY, "its certificate is revoked", "revoked")
         elif self._must_show_life and now - self.seen_at >= self.ttl_s:
             self.close(GOING_AWAY, "no sign of life", "ping_timeout")
         return self.ended
@@ -276,6 +283,8 @@ class Session(Wire):
             times.append(max(self.seen_at, self.ping_at) + hub.ping_s)
         if (deadline := self.rpc.next_deadline) is not None:
             times.append(deadline)
+        if self.expelled_at:
+            times.append(self.expelled_at)
         if self.stalled:
             times.append(self.stalled_at + hub.write_timeout_s)
         return min(times)

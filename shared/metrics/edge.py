@@ -35,6 +35,7 @@ _DISCONNECTS: Final = (
     "downlink_gap",
     "failed_closed",
     "operator",
+    "revoked",  # its certificate was, while it was connected
     "drain",
     OTHER,
 )

@@ -11,20 +11,22 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
 
 from ampstream.simulate.identity import Identity
 from edge.ports import bind, port_of
+from edge.stations.hub import EXPEL_S
 from edge.stations.tls import SUITES, Tls
 from shared import metrics
 from shared.bus import keys
 from shared.certificates.authority import Authority, make
 from shared.certificates.errors import BadFiles
-from shared.envelopes import Kind, SessionOpened
+from shared.envelopes import Kind, SessionClosed, SessionOpened
 from tests.edge.stations import certs
-from tests.edge.stations.rig import HEARTBEAT, Rig, Socket, ask, basic, running_edge, settings_for
+from tests.edge.stations.rig import HEARTBEAT, Rig, Socket, ask, basic, closed, running_edge, settings_for
 from tests.support import wait_until
 
 
@@ -241,6 +243,42 @@ async def test_revoked_certificates_are_refused(redis_url: str, tmp_path: Path) 
 
         await wait_until(is_refused)
         assert first.serial_number != second.serial_number
+
+
+async def test_a_certificate_that_is_revoked_closes_its_socket(redis_url: str, tmp_path: Path) -> None:
+    """By a file of lists that is read again, or by operators who named the certificate alone; others stay."""
+    ca = certs.authority()
+    lists = tmp_path / "crl.pem"
+    lists.write_text(ca.revoke())
+    made = {station: ca.issue(station) for station in ("CP1", "CP2", "CP3")}
+    async with running_tls(redis_url, tmp_path, tls_crl_file=lists) as (rig, port):
+        sockets = {station: await dial(rig, port, station, client(tmp_path, made[station][1])) for station in made}
+        with_key = await dial(rig, port, "CP4", client())
+        lists.write_text(ca.revoke(made["CP1"][0]))
+        assert await closed(sockets["CP1"], 30) == 1008
+        assert [msgspec.msgpack.decode(one.frame, type=SessionClosed).reason
+                for one in await rig.worker.wait_for(Kind.CLOSED, "CP1")] == ["revoked"]  # fmt: skip
+        await rig.worker.lane.one("HSET", keys.REVOKED, (await opened(rig, "CP2")).certificate, "stolen")
+        assert await closed(sockets["CP2"], 30) == 1008
+        assert metrics.EDGE_DISCONNECTS.labels("revoked").value == 2
+        for socket in (sockets["CP3"], with_key):
+            assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
+
+
+async def test_many_revoked_ones_go_at_the_rate_of_handshakes(redis_url: str, tmp_path: Path) -> None:
+    """Each gets a moment of its own, within a bound; one that is reinstated before it stays."""
+    ca, limits = certs.authority(), {"connect_rate": 0.01, "connect_burst": 9}
+    async with running_tls(redis_url, tmp_path, **limits, tls_reload_s=3600) as (rig, port):
+        ids = []
+        for station in ("CP1", "CP2", "CP3"):
+            await dial(rig, port, station, client(tmp_path, ca.issue(station)[1]))
+            ids.append((await opened(rig, station)).certificate)
+        with patch("edge.stations.hub.random.uniform", lambda low, high: (low, high)[1]):
+            rig.hub.expel(ids)
+        now, sessions = rig.hub.monotonic(), rig.hub.sessions.values()
+        assert all(EXPEL_S - 5 < one.expelled_at - now <= EXPEL_S and one.due <= one.expelled_at for one in sessions)
+        rig.hub.expel(ids[:2])
+        assert [one.expelled_at > 0 for one in sessions] == [True, True, False]
 
 
 async def test_new_files_count_for_new_sockets_and_open_ones_stay(redis_url: str, tmp_path: Path) -> None:
