@@ -12,7 +12,7 @@ from aiohttp import web
 
 from edge.transfers import guard, sending
 from edge.transfers.guard import Guard
-from edge.transfers.receiving import Limits, Received, ReceiveError, receive
+from edge.transfers.receiving import Limits, Outrun, Received, ReceiveError, receive
 from edge.transfers.storage import NoSpace, NotThere, Storage
 from shared import metrics
 from shared.bus import keys
@@ -20,7 +20,7 @@ from shared.bus.lane import Lane
 from shared.logs import get_logger
 from shared.records import files_links
 from shared.records.events import Event, FileFailed, FileFetched, FileStored
-from shared.records.files import FileRecord, plain_name
+from shared.records.files import FileRecord, content_id, plain_name
 from shared.records.files_links import BadLink, Link, Purpose
 from shared.records.packing import pack
 from shared.records.queries import files
@@ -30,6 +30,7 @@ CLAIM_MS: Final = 60_000
 """An upload whose edge says nothing for so long is given up."""
 TELL_MS: Final = 2_000
 """How often an upload tells how far it is."""
+_OUTRUN: Final = "somebody else has left the file meanwhile, or it is not wanted any more"
 log = get_logger("transfers")
 
 
@@ -104,7 +105,7 @@ class Transfers:
             raise Refused(410, "the link was used: the whole file was fetched by it", "used")
         etag = f'"{record.sha256[:32]}"'
         try:
-            reader = await self._storage.open(record.file_id)
+            reader = await self._storage.open(record.content_id)
         except NotThere:
             log.warning("a file's content is gone", file_id=record.file_id)
             raise Refused(404, "the file's content is gone", "missing") from None
@@ -162,10 +163,11 @@ class Transfers:
             at = int(seconds) * 1000 + int(micros) // 1000
             if at - told >= TELL_MS:
                 told = at
-                await self._put(record, claim, size=size, claimed_until=at + CLAIM_MS)
+                if await self._put(record, claim, size=size, claimed_until=at + CLAIM_MS) is None:
+                    raise Outrun(_OUTRUN)
 
         try:
-            found = await receive(self._storage, record.file_id, request, limits, progress=progress)
+            found = await receive(self._storage, content_id(record.file_id, claim), request, limits, progress=progress)
         except ReceiveError as error:
             await self._failed(record, claim, str(error), now)
             raise Refused(error.status, str(error), error.reason) from None
@@ -219,12 +221,12 @@ class Transfers:
         now = int(seconds) * 1000
         done = await self._put(
             record, claim, state="stored", claim="", claimed_until=0, name=name, size=found.size, sha256=found.sha256,
-            stored_at=now,
+            stored_at=now, content=claim,
         )  # fmt: skip
         if done is None:
-            if await files.file(self._lane, record.file_id) is None:
-                await self._storage.delete(record.file_id)  # It was deleted meanwhile; nobody else would find this.
-            raise Refused(409, "somebody else has left the file meanwhile, or it is not wanted any more", "used")
+            # Nobody else would find it: the record names another's, or is gone.
+            await self._storage.delete(content_id(record.file_id, claim))
+            raise Refused(409, _OUTRUN, "used")
         metrics.TRANSFERS.labels("in", "done").inc()
         metrics.TRANSFER_BYTES.labels("in").inc(found.size)
         log.info("file stored", file_id=record.file_id, station_id=record.station_id, bytes=found.size)

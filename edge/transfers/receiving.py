@@ -19,6 +19,8 @@ from edge.transfers.storage import Storage, Writer
 
 BLOCK: Final = 256 * 1024
 """Written at once; what is in memory of a transfer is little more."""
+FLUSH_S: Final = 10.0
+"""A block that fills slowly is written all the same: so who looks sees that the upload lives."""
 FORM_FIELDS: Final = 8
 FIELD: Final = 4096
 """Bytes of a form's field that is no file: a station's description of it."""
@@ -30,7 +32,7 @@ _DIGEST: Final = re.compile(r"(?:^|,)\s*sha-256=:?([A-Za-z0-9+/=]+?):?\s*(?:,|$)
 class ReceiveError(Exception):
     """A body was not taken; `status` is HTTP's, `reason` a word for metrics.
 
-    TooLarge, TooSlow, CutShort, WrongChecksum
+    TooLarge, TooSlow, CutShort, WrongChecksum, Outrun
     """
 
     status = 400
@@ -64,6 +66,13 @@ class WrongChecksum(ReceiveError):
     reason = "wrong_checksum"
 
 
+class Outrun(ReceiveError):
+    """Another upload of the file began meanwhile: this one stood still for so long that it was given up."""
+
+    status = 409
+    reason = "used"
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What a body must keep to: bytes, seconds between two of its parts, bytes per second on average."""
 
@@ -80,26 +89,26 @@ class Received(msgspec.Struct, frozen=True):
 
 
 Progress = Callable[[int], Awaitable[None]]
-"""(bytes so far): called after each block."""
+"""(bytes so far): called after each block; raises `ReceiveError` where the body is not wanted any more."""
 
 
 async def receive(
     storage: Storage,
-    file_id: str,
+    content_id: str,
     request: web.Request,
     limits: Limits,
     *,
     sha256: str = "",
     progress: Progress | None = None,
 ) -> Received:
-    """Store a request's body under `file_id`; raises `ReceiveError`, `StorageError`.
+    """Store a request's body under `content_id`; raises `ReceiveError`, `StorageError`.
 
     `sha256` (hex) is what it must be, beside what its own headers announce.
     """
     announced = request.content_length
     if announced is not None and announced > limits.bytes and not _is_form(request):
         raise TooLarge(f"{announced} bytes are more than the {limits.bytes} that are taken")
-    writer = await storage.create(file_id, announced or 0)
+    writer = await storage.create(content_id, announced or 0)
     try:
         found = await _store(writer, _parts(request, limits), limits, progress)
         if announced is not None and not _is_form(request) and not _is_coded(request) and found.size != announced:
@@ -118,6 +127,7 @@ async def receive(
 async def _store(writer: Writer, parts: AsyncIterator[bytes], limits: Limits, progress: Progress | None) -> Received:
     clock = asyncio.get_running_loop().time
     digest, size, begun = hashlib.sha256(), 0, clock()
+    flushed = begun
     block = bytearray()
 
     async def flush() -> None:
@@ -136,8 +146,9 @@ async def _store(writer: Writer, parts: AsyncIterator[bytes], limits: Limits, pr
         if lasted > GRACE_S and size < limits.rate * lasted:
             raise TooSlow(f"{size} bytes in {lasted:.0f} s are fewer than {limits.rate} a second")
         block += part
-        if len(block) >= BLOCK:
+        if len(block) >= BLOCK or clock() - flushed >= FLUSH_S:
             await flush()
+            flushed = clock()
     if block:
         await flush()
     return Received(size, digest.hexdigest())

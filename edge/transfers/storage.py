@@ -1,7 +1,8 @@
 """Where the contents of files lie: a directory that all edges share, behind an interface that any store could have.
 
 A content is written beside its place, synced, and renamed into it: what is there is whole. Names are ids of ours, so no
-path ever comes from outside. Every call of the system that may wait for the disk runs on a thread.
+path ever comes from outside: a file's UUID, and behind a dot the claim of the upload that left it, where several may
+have tried (`records.files.content_id`). Every call of the system that may wait for the disk runs on a thread.
 """
 
 from __future__ import annotations
@@ -71,18 +72,18 @@ class Writer(Protocol):
 
 
 class Storage(Protocol):
-    """Where contents lie, by id (a UUID)."""
+    """Where contents lie, by id (see above)."""
 
-    async def open(self, file_id: str) -> Reader:
+    async def open(self, content_id: str) -> Reader:
         """Begin to read; raises `NotThere`."""
         ...
 
-    async def create(self, file_id: str, size: int = 0) -> Writer:
+    async def create(self, content_id: str, size: int = 0) -> Writer:
         """Begin to write about `size` bytes; raises `NoSpace`."""
         ...
 
-    async def delete(self, file_id: str) -> None:
-        """Delete; harmless where there is nothing."""
+    async def delete(self, content_id: str) -> None:
+        """Delete one upload's content, or by a file's id all of them; harmless where there is nothing."""
         ...
 
     async def tidy(self) -> int:
@@ -107,20 +108,20 @@ class Directory:
         probe.touch(mode=0o600)
         probe.unlink()
 
-    async def open(self, file_id: str) -> Reader:
+    async def open(self, content_id: str) -> Reader:
         """See `Storage`."""
         try:
-            file = await asyncio.to_thread(self._place(file_id).open, "rb")
+            file = await asyncio.to_thread(self._place(content_id).open, "rb")
         except FileNotFoundError:
-            raise NotThere(file_id) from None
+            raise NotThere(content_id) from None
         return _FileReader(file)
 
-    async def create(self, file_id: str, size: int = 0) -> Writer:
+    async def create(self, content_id: str, size: int = 0) -> Writer:
         """See `Storage`."""
-        return await asyncio.to_thread(self._create, file_id, size)
+        return await asyncio.to_thread(self._create, content_id, size)
 
-    def _create(self, file_id: str, size: int) -> Writer:
-        place = self._place(file_id)
+    def _create(self, content_id: str, size: int) -> Writer:
+        place = self._place(content_id)
         if shutil.disk_usage(self._root).free < self._reserve + size:
             raise NoSpace("the disk is nearly full")
         with _no_space():
@@ -129,9 +130,15 @@ class Directory:
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         return _FileWriter(os.fdopen(descriptor, "wb", buffering=0), part, place)
 
-    async def delete(self, file_id: str) -> None:
+    async def delete(self, content_id: str) -> None:
         """See `Storage`."""
-        await asyncio.to_thread(self._place(file_id).unlink, missing_ok=True)
+        await asyncio.to_thread(self._delete, self._place(content_id))
+
+    def _delete(self, place: Path) -> None:
+        place.unlink(missing_ok=True)
+        for other in place.parent.glob(f"{place.name}.*"):
+            if other.suffix != PART:  # That one belongs to who writes it.
+                other.unlink(missing_ok=True)
 
     async def tidy(self) -> int:
         """See `Storage`."""
@@ -146,10 +153,11 @@ class Directory:
                     gone += 1
         return gone
 
-    def _place(self, file_id: str) -> Path:
-        # Whatever comes in, what goes to the file system is a UUID.
+    def _place(self, content_id: str) -> Path:
+        # Whatever comes in, what goes to the file system is a UUID, and a number.
+        file_id, dot, claim = content_id.partition(".")
         name = str(uuid.UUID(file_id))
-        return self._root / name[-2:] / name
+        return self._root / name[-2:] / (f"{name}.{int(claim, 16):016x}" if dot else name)
 
 
 class _FileReader:

@@ -5,7 +5,8 @@
         └──broken off, too large ──────┘
 
 A record is replaced only where it still is what its writer saw, so one upload at a time counts. A claim runs out: an
-edge that dies in the middle of an upload keeps no station from trying again.
+edge that dies in the middle of an upload keeps no station from trying again. One that only stood still finds that the
+claim is another's: each upload has a content of its own, and the record says whose counts.
 """
 
 from __future__ import annotations
@@ -53,6 +54,13 @@ class FileRecord(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     claim: str = ""
     """Who receives it at the moment."""
     claimed_until: int = 0
+    content: str = ""
+    """The claim whose upload counts; empty: there was one upload alone (firmware)."""
+
+    @property
+    def content_id(self) -> str:
+        """What its content lies under."""
+        return content_id(self.file_id, self.content)
 
 
 class FileTold(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -76,6 +84,11 @@ class LinkUse(msgspec.Struct, frozen=True, omit_defaults=True):
 def make_file_id(now: int, source: str) -> str:
     """Return the id of a file made at `now` (ms), equal for one source."""
     return make_id(now, f"file:{source}")
+
+
+def content_id(file_id: str, claim: str) -> str:
+    """Return what the content of an upload lies under: no other upload of the file writes there."""
+    return f"{file_id}.{claim}" if claim else file_id
 
 
 def plain_name(text: str) -> str:

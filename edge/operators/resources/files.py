@@ -100,7 +100,7 @@ async def get_content(call: Call[FilePath, None]) -> web.StreamResponse:
     if record.state != "stored":
         raise ProblemError("conflict", f"the file is {record.state}")
     try:
-        reader = await storage_of(call.parts.settings).open(record.file_id)
+        reader = await storage_of(call.parts.settings).open(record.content_id)
     except NotThere:
         raise missing("content of file", record.file_id) from None
     try:

@@ -27,6 +27,7 @@ from shared import logs
 from shared.bus import firmware_keys
 from shared.bus.lane import LaneLost
 from shared.records import files_links
+from shared.records.files import FileRecord
 from shared.records.queries import files
 from shared.settings import Settings
 from tests.edge.stations import certs
@@ -132,7 +133,7 @@ async def test_a_file_is_left_once(settings: Settings, tmp_path: Path) -> None:
         shown = await place.shown(record)
         assert (shown.state, shown.size, shown.name) == ("stored", len(CONTENT), "passwd")
         assert shown.sha256 == hashlib.sha256(CONTENT).hexdigest()
-        assert [path.name for path in place.contents()] == [record.file_id]
+        assert [path.name.partition(".")[0] for path in place.contents()] == [record.file_id]
         async with place.http.put(base + "/again", data=b"other") as answer:
             assert answer.status == 410
         assert place.contents()[0].read_bytes() == CONTENT
@@ -195,13 +196,10 @@ async def test_an_upload_that_breaks_off(settings: Settings, tmp_path: Path) -> 
         path = (await place.link("put", record)).removeprefix(place.url)
         _, writer = await place.raw(f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf".encode())
 
-        async def state(wanted: str) -> bool:
-            return (await place.shown(record)).state == wanted
-
-        await wait_until(lambda: state("receiving"))
+        await wait_until(lambda: state(place, record, "receiving"))
         assert await place.put(record, b"meanwhile") == 409
         writer.transport.abort()
-        await wait_until(lambda: state("expected"))
+        await wait_until(lambda: state(place, record, "expected"))
         assert not place.contents()
         assert await place.put(record, b"whole") == 201
 
@@ -335,7 +333,7 @@ async def test_files_expire(settings: Settings, tmp_path: Path) -> None:
         assert len(place.contents()) == 2
         with patch("edge.transfers.storage.PART_KEPT_S", -1):
             assert await storage.tidy() == 1
-        assert [path.name for path in place.contents()] == [new.file_id]
+        assert [path.name for path in place.contents()] == [(await place.shown(new)).content_id]
         assert PART_KEPT_S > 3600
 
 
@@ -346,6 +344,47 @@ async def test_a_claim_runs_out(settings: Settings, tmp_path: Path) -> None:
         assert await place.put(record, b"whole") == 201
         shown = await place.shown(record)
         assert msgspec.structs.asdict(shown)["claim"] == ""
+
+
+@pytest.mark.parametrize("stalls", ["in its body", "before its end"])
+async def test_an_edge_that_stood_still_changes_nothing(settings: Settings, tmp_path: Path, stalls: str) -> None:
+    """Its claim ran out and another upload was first: that one's bytes and digest stay, and the late one is told."""
+    async with site(settings, tmp_path) as place:
+        record = await place.file()
+
+        async def outrun() -> None:
+            await wait_until(lambda: state(place, record, "receiving"))
+            await files.change(place.lane, record.file_id, lambda one: msgspec.structs.replace(one, claimed_until=1))
+            assert await place.put(record, b"the other's") == 201
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"late" * 1000
+            if stalls == "in its body":
+                await outrun()
+            yield b"late" * 1000
+
+        finish = _FileWriter.finish
+
+        async def stalled(writer: _FileWriter) -> None:
+            with patch.object(_FileWriter, "finish", finish):
+                await outrun()
+            await finish(writer)
+
+        sleepy = (
+            patch.object(_FileWriter, "finish", stalled) if stalls == "before its end" else contextlib.nullcontext()
+        )
+        with patch.object(receiving, "BLOCK", 1000), patch.object(handlers, "TELL_MS", 0), sleepy:
+            assert await place.put(record, body()) == 409
+        shown = await place.shown(record)
+        assert (shown.state, shown.sha256) == ("stored", hashlib.sha256(b"the other's").hexdigest())
+        assert [path.read_bytes() for path in place.contents()] == [b"the other's"]
+        assert (await place.get(await place.link("get", record)))[1] == b"the other's"
+        assert [one["type"] for one in await place.events()] == ["file.stored"]
+
+
+async def state(place: Site, record: FileRecord, wanted: str) -> bool:
+    """Tell whether a file is in a state."""
+    return (await place.shown(record)).state == wanted
 
 
 async def test_a_file_that_is_deleted_while_it_is_left(settings: Settings, tmp_path: Path) -> None:
