@@ -15,8 +15,9 @@ from typing import Final
 import hiredis
 
 from shared import memory, metrics, observe, quirk_profiles, tracing
-from shared.bus import streams
+from shared.bus import keys, streams
 from shared.bus.lane import Lane, LaneLost
+from shared.bus.lease import Lease
 from shared.bus.server import Server, Unfit, verify
 from shared.logs import get_logger
 from shared.ocpp.actions import actions_of
@@ -40,9 +41,8 @@ from workers.jobs.sites.runner import Runner as Sites
 from workers.jobs.stuck import count_stuck
 from workers.services import authorization_elsewhere, quirks
 from workers.sweeps import expiry, models
-from workers.sweeps.due import Sweep
+from workers.sweeps.due import HOLD_MS, Sweep
 from workers.sweeps.fleet import Fleet
-from workers.sweeps.leader import Leadership
 
 log = get_logger(__name__)
 
@@ -176,11 +176,12 @@ class Worker:
                 self._commit_lane(number),
                 self._tracer,
                 self._authorizer,
+                partitions=partitions,
             )
             for number in range(partitions)
         ]
         consuming = [asyncio.create_task(self._supervised(each.run)) for each in self._consumers]
-        leadership = Leadership(self._sweep_lane, self.name)
+        sweeper = Lease(self._sweep_lane, keys.SWEEPER, self.name, HOLD_MS)
         jobs = Runner(self._jobs_lane, self._settings, partitions, self.name)
         campaigns = Campaigns(self._jobs_lane, self._settings, partitions, self.name)
         sites = Sites(self._jobs_lane, self._settings, partitions, self.name)
@@ -195,7 +196,7 @@ class Worker:
             asyncio.create_task(self._supervised(sites.run)),
             asyncio.create_task(self._supervised(lists.run)),
             asyncio.create_task(self._supervised(demand.run)),
-            asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, leadership))),
+            asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, sweeper))),
             asyncio.create_task(self._supervised(lambda: self._showing(partitions))),
             asyncio.create_task(self._supervised(self._beating)),
             asyncio.create_task(self._supervised(observe.watch_loop_lag)),
@@ -214,7 +215,7 @@ class Worker:
         await asyncio.wait([*consuming, *helpers], timeout=LEAVE_S)
         for consumer in self._consumers:
             await consumer.close()
-        await self._leave(leadership, jobs, sites, lists, demand, campaigns)
+        await self._leave(sweeper, jobs.lease, sites, lists.lease, demand.lease, campaigns.lease)
 
     async def _supervised(self, task: Callable[[], Awaitable[None]]) -> None:
         """Run a task and start it again should it end with an error: a defect in one must not stop the others."""
@@ -253,14 +254,14 @@ class Worker:
             log.warning("Redis is another process than before", redis=server.name, role=server.role)
         self._server, self._connects = server, connects
 
-    async def _sweeping(self, partitions: int, leadership: Leadership) -> None:
+    async def _sweeping(self, partitions: int, lease: Lease) -> None:
         expiries = expiry.Expiries()
         listening = asyncio.create_task(expiry.listen(self._settings.redis_url.reveal(), expiries))
         sweep = Sweep(self._sweep_lane, self._settings, partitions)
         try:
             while True:
                 expired = expiries.take()
-                if await leadership.mine():
+                if await lease.mine():
                     await sweep.run(expired)
                 await expiries.wait(self._settings.sweep_interval_s)
         finally:
@@ -274,12 +275,9 @@ class Worker:
             await models.refresh(self._sweep_lane)
             await asyncio.sleep(GAUGES_S)
 
-    async def _leave(
-        self, leadership: Leadership, *runners: Runner | Sites | local_lists.Runner | Conductor | Campaigns
-    ) -> None:
+    async def _leave(self, *leases: Lease | Sites) -> None:
         try:
-            await leadership.resign()
-            for one in runners:
+            for one in leases:
                 await one.resign()
             await self._heartbeat.leave()
         except (LaneLost, hiredis.ReplyError) as error:

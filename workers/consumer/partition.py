@@ -53,6 +53,8 @@ class PartitionConsumer:
         lane: Lane,
         tracer: Tracer | None = None,
         authorizer: Asks | None = None,
+        *,
+        partitions: int = 1,
     ) -> None:
         self.partition = partition
         self.consumer = consumer
@@ -66,7 +68,7 @@ class PartitionConsumer:
         self._waiting = Waiting(authorizer, self._resume) if authorizer is not None else None
         self._waited = Batch(lane, policy, lambda _phase, _seconds: None, barrier=barrier)
         park = self._waiting.park if self._waiting is not None else None
-        kept = settings.kept_stations // settings.partitions
+        kept = settings.kept_stations // partitions
         self._batch = Batch(lane, policy, observe, barrier=barrier, kept=kept, park=park)
         burial = Batch(lane, policy, observe, bury, barrier)
         self._lone = Lone(lane, partition, self._batch, burial, settings.lone_attempts)

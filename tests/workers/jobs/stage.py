@@ -158,7 +158,10 @@ async def stage(
     policy = policy or Policy(unknown_stations="accept", unknown_tags="accept")
     await make_downlink(lane)
     serving = await Lane.open(settings.redis_url.reveal(), name="worker")
-    consumers = [PartitionConsumer(settings, policy, number, "w1", serving) for number in range(partitions)]
+    consumers = [
+        PartitionConsumer(settings, policy, number, "w1", serving, partitions=partitions)
+        for number in range(partitions)
+    ]
     tasks = [asyncio.create_task(consumer.run()) for consumer in consumers]
     try:
         yield System(lane, partitions)
