@@ -69,7 +69,7 @@ async def run(settings: Settings, *, stations: bool = True, operators: bool = Tr
     edge = Edge(node, settings)
     try:
         if stations:
-            _raise_descriptor_limit(settings.max_connections)
+            _raise_descriptor_limit(settings.max_connections + (settings.transfer_connections * 3 if files else 0))
             await edge.serve_stations(actions.from_station, for_stations, tls, for_tls)
         await edge.serve_files(for_files, tls if settings.transfer_tls else None)
         await edge.serve_http(for_http, operators=operators)
@@ -110,7 +110,7 @@ class Edge:
         """Let stations fetch and leave files on bound sockets; does nothing without any."""
         if sockets:
             node = self._node
-            self._files = TransferListener(node.lane, self._settings, node.name)
+            self._files = TransferListener(node.lane, self._settings, node.name, node.security)
             await self._files.start(sockets, tls)
             _log.info(
                 "files are served",

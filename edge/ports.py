@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 CUT_OFF_S: Final = 0.05
+HTTP_LOG: Final = logging.getLogger("edge.http")
+"""What HTTP servers that strangers reach write to."""
 Sockets = Sequence[socket.socket]
+
+
+class _OwnFaults(logging.Filter):
+    """Passes what is our fault; a request that is no HTTP is not, and its error holds what a stranger sent."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether the record is written."""
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
+HTTP_LOG.addFilter(_OwnFaults())
 
 
 async def bind(host: str, port: int) -> Sockets:
@@ -27,18 +41,11 @@ async def bind(host: str, port: int) -> Sockets:
 
 
 async def serve_on(
-    sockets: Sockets,
-    factory: Callable[[], asyncio.BaseProtocol],
-    backlog: int = 128,
-    tls: ssl.SSLContext | None = None,
-    handshake_s: float | None = None,
+    sockets: Sockets, factory: Callable[[], asyncio.BaseProtocol], backlog: int = 128
 ) -> list[asyncio.Server]:
-    """Listen on bound sockets; they are closed with the servers. A TLS handshake may take `handshake_s`."""
-    loop, limit_s = asyncio.get_running_loop(), handshake_s if tls is not None else None
-    return [
-        await loop.create_server(factory, sock=each, backlog=backlog, ssl=tls, ssl_handshake_timeout=limit_s)
-        for each in sockets
-    ]
+    """Listen on bound sockets; they are closed with the servers."""
+    loop = asyncio.get_running_loop()
+    return [await loop.create_server(factory, sock=each, backlog=backlog) for each in sockets]
 
 
 async def cut_off(server: web.Server) -> None:

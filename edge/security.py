@@ -67,6 +67,14 @@ class SecurityLog:
             if self._windows is None or self._windows.done():
                 self._windows = asyncio.create_task(self._turn_windows(), name="security events")
 
+    def shaken(self, result: str, reason: str, address: str) -> None:
+        """Count a TLS handshake; one that failed is a security event (white paper, A00.FR.323 and 408)."""
+        metrics.EDGE_TLS_HANDSHAKES.labels(result).inc()
+        if result not in ("ok", "gone"):
+            _log.debug("TLS handshake failed", address=address, result=result, reason=reason)
+            kind = "InvalidStationCertificate" if result == "certificate" else "TlsHandshakeFailed"
+            self.note(kind, address=address, info=reason)
+
     async def stop(self) -> None:
         """Write what waits, and end."""
         self._stopped = True

@@ -14,16 +14,14 @@ a trusted proxy's PROXY header, where that is the setting; else the connection i
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import hiredis
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
-from edge.ports import Sockets, cut_off, port_of, serve_on
+from edge.ports import HTTP_LOG, Sockets, cut_off, port_of, serve_on
 from edge.stations import handshake, identity, origin
 from edge.stations.door import REFUSAL_S, Doorkeeper, Refused, Welcome
 from edge.stations.handover import Detached, detach, transport_of
@@ -36,7 +34,6 @@ from edge.stations.renewing import Renewing
 from edge.stations.securing import Securing
 from edge.stations.session import Session
 from edge.stations.tls import Shown, Tls, shown_by
-from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import LaneLost
 from shared.credentials import parse_basic
@@ -62,18 +59,6 @@ _SECURITY_EVENTS: Final = {
 """Why a login was refused -> the security event that it is (white paper, A00.FR.323)."""
 
 
-class _OwnFaults(logging.Filter):
-    """Passes what is our fault; a request that is no HTTP is not, and its error holds what a stranger sent."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether the record is written."""
-        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
-
-
-_HTTP_LOG: Final = logging.getLogger("edge.http")
-_HTTP_LOG.addFilter(_OwnFaults())
-
-
 class Listener:
     """Listens for stations and hands their sockets to the hub."""
 
@@ -95,7 +80,7 @@ class Listener:
             self._handle,
             keepalive_timeout=settings.handshake_timeout_s,
             access_log=None,
-            logger=_HTTP_LOG,
+            logger=HTTP_LOG,
             max_line_size=2048,
             max_field_size=4096,
             max_headers=64,
@@ -202,15 +187,11 @@ class Listener:
         return Origin(whence.address, tls=True) if _is_encrypted(request) else whence
 
     def _shaken(self, transport: asyncio.BaseTransport, result: str, reason: str) -> None:
-        """Count a TLS handshake; one that failed is a security event of ours (white paper, A00.FR.323 and 408)."""
-        metrics.EDGE_TLS_HANDSHAKES.labels(result).inc()
-        if result not in ("ok", "gone"):
-            assert self._prefaces is not None, "it listens"
-            header = self._prefaces.header_of(transport)
-            address = (header.address if header is not None else "") or origin.peer_of(transport)
-            _log.debug("TLS handshake failed", address=address, result=result, reason=reason)
-            kind = "InvalidStationCertificate" if result == "certificate" else "TlsHandshakeFailed"
-            self._node.security.note(kind, address=address, info=reason)
+        """Count a TLS handshake, and say whose it was where it failed."""
+        assert self._prefaces is not None, "it listens"
+        header = self._prefaces.header_of(transport)
+        address = (header.address if header is not None else "") or origin.peer_of(transport)
+        self._node.security.shaken(result, reason, address)
 
     def _no_preface(self, address: str, reason: str) -> None:
         """Note that a trusted proxy did not send a PROXY header."""

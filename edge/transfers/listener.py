@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +11,13 @@ import hiredis
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from edge.ports import Sockets, serve_on
+from edge.ports import HTTP_LOG, Sockets, serve_on
+from edge.security import SecurityLog
+from edge.stations import origin
+from edge.stations.limits import Admission
+from edge.stations.securing import Securing
 from edge.stations.tls import Tls
-from edge.transfers.guard import Guard
+from edge.transfers.guard import Guard, Room
 from edge.transfers.handlers import Transfers
 from edge.transfers.storage import Directory, Storage
 from edge.transfers.sweeping import Sweeper
@@ -26,6 +30,7 @@ from shared.urls import TRANSFER
 STOP_S: Final = 5.0
 LINGER_S: Final = 1.0
 """How long the rest of a body is read that was refused, so that its sender sees the answer."""
+Factory = Callable[[], asyncio.Protocol]
 log = get_logger("transfers")
 
 
@@ -39,11 +44,13 @@ def open_storage(settings: Settings) -> Storage | None:
 class TransferListener:
     """One edge's port for files, and its part in deleting them."""
 
-    def __init__(self, lane: Lane, settings: Settings, holder: str) -> None:
+    def __init__(self, lane: Lane, settings: Settings, holder: str, security: SecurityLog) -> None:
         self._lane = lane
+        self._security = security
         self._settings = settings
         self._holder = holder
         self._runner: web.AppRunner | None = None
+        self._securing: Securing | None = None
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.Task[None] | None = None
 
@@ -53,14 +60,29 @@ class TransferListener:
         await storage.prepare()
         transfers = Transfers(self._lane, storage, await load_key(self._lane), self._settings)
         self._runner = web.AppRunner(
-            make_app(transfers), access_log=None, handle_signals=False, shutdown_timeout=STOP_S, lingering_time=LINGER_S
-        )
+            make_app(transfers), access_log=None, handle_signals=False, shutdown_timeout=STOP_S,
+            lingering_time=LINGER_S, logger=HTTP_LOG, max_line_size=2048, max_field_size=4096, max_headers=64,
+        )  # fmt: skip
         await self._runner.setup()
         server, limit_s = self._runner.server, self._settings.handshake_timeout_s
         assert server is not None, "it was set up"
-        factory = lambda: Guard(server(), limit_s)  # noqa: E731
-        self._servers = await serve_on(sockets, factory, tls=_followed(tls), handshake_s=limit_s)
+        room = Room(self._settings.transfer_connections)
+        factory = lambda: Guard(server(), limit_s, room)  # noqa: E731
+        if tls is not None:
+            self._securing = self._secure(tls, factory)
+        self._servers = await serve_on(sockets, self._securing or factory)
         self._sweeping = asyncio.create_task(Sweeper(self._lane, storage, self._holder).run(), name="files")
+
+    def _secure(self, tls: Tls, factory: Factory) -> Securing:
+        """Return what shakes hands by the rules of the stations' listener."""
+        settings, clock = self._settings, asyncio.get_running_loop().time
+        handshakes = Admission(settings.connect_rate, settings.connect_burst, clock())
+        return Securing(
+            *(tls, factory, settings.handshake_timeout_s),
+            moved=lambda _old, _new: None,
+            ended=lambda transport, result, why: self._security.shaken(result, why, origin.peer_of(transport)),
+            admits=lambda: handshakes.take(clock()),
+        )
 
     async def stop(self) -> None:
         """Let no one in, give transfers a moment, and end."""
@@ -69,21 +91,10 @@ class TransferListener:
         if self._sweeping is not None:
             self._sweeping.cancel()
             await asyncio.gather(self._sweeping, return_exceptions=True)
+        if self._securing is not None:
+            await self._securing.close()
         if self._runner is not None:
             await self._runner.cleanup()
-
-
-def _followed(tls: Tls | None) -> ssl.SSLContext | None:
-    """Return a context whose handshakes take the certificates that are in force then."""
-    if tls is None:
-        return None
-
-    def hello(sock: ssl.SSLObject | ssl.SSLSocket, _name: str | None, _context: ssl.SSLContext) -> None:
-        sock.context = tls.context
-
-    context = tls.context
-    context.sni_callback = hello
-    return context
 
 
 def make_app(transfers: Transfers) -> web.Application:

@@ -38,6 +38,13 @@ FILES: Final = Row(
             unit="opm",
         ),
         Panel(
+            "Connections for files",
+            "A minute; silent or displaced: whoever it was never said what it wants.",
+            ((per_minute(metrics.TRANSFER_CONNECTIONS, "result"), "{{result}}"),),
+            unit="opm",
+            colours=(("accepted", "green"), ("silent", "orange"), ("displaced", "orange"), ("full", "red")),
+        ),
+        Panel(
             "Bytes of files",
             "A second, to stations (out) and from them (in).",
             ((rate(metrics.TRANSFER_BYTES, "direction"), "{{direction}}"),),

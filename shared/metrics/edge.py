@@ -82,7 +82,8 @@ EDGE_CONNECTS: Final = REGISTRY.counter(
 )
 EDGE_TLS_HANDSHAKES: Final = REGISTRY.counter(
     "edge_tls_handshakes_total",
-    "TLS handshakes with stations by how they ended; a rise of refused is our certificate, of certificate theirs.",
+    "TLS handshakes with stations, for files too, by how they ended; a rise of refused is our certificate, of "
+    "certificate theirs.",
     {"result": _HANDSHAKES},
 )
 EDGE_TLS_CERTIFICATE_ENDS: Final = REGISTRY.gauge(

@@ -21,6 +21,18 @@ TRANSFER_BYTES: Final = REGISTRY.counter(
     "Bytes of files by direction; a rise is a campaign, or somebody who collects diagnostics.",
     {"direction": ("in", "out")},
 )
+TRANSFER_CONNECTIONS: Final = REGISTRY.counter(
+    "transfer_connections_total",
+    "Connections to the port for files; a rise of silent or displaced ones is somebody who keeps it busy with nothing.",
+    {
+        "result": (
+            "accepted",
+            "silent",  # it did not say in time what it wants
+            "displaced",  # there was no room, and it had not said what it wants
+            "full",
+        ),
+    },
+)
 FILES_EXPIRED: Final = REGISTRY.counter(
     "files_expired_total",
     "Diagnostics and logs deleted because of their age; a rise follows one of uploads by the retention.",

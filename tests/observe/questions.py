@@ -55,6 +55,7 @@ STILL: Final = {
     "ampstream_stream_lag_seconds": "workers keep up, where the machine has nothing else to do",
     "ampstream_transactions_stuck": "takes a quarter of an hour",
     "ampstream_transfer_bytes_total": "edges count them",
+    "ampstream_transfer_connections_total": "edges count them",
     "ampstream_transfers_total": "edges count them",
     "ampstream_worker_fenced_total": "no worker that was given up comes back: that is F6's test",
     "ampstream_worker_queue_jobs": "jobs are short, and start at once",

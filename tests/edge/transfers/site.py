@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from edge.ports import bind, port_of
+from edge.security import SecurityLog
 from edge.stations.tls import Tls
 from edge.transfers.listener import TransferListener
 from shared.bus import keys
@@ -95,6 +96,12 @@ class Site:
         return reader, writer
 
 
+async def is_used(place: Site, link: str) -> bool:
+    """Tell whether all of the file was fetched by a link."""
+    token = link.split("/transfer/")[1].split("/")[0]
+    return (await files.used(place.lane, files_links.link_id(files_links.read(place.key, token)))).done
+
+
 @asynccontextmanager
 async def site(settings: Settings, root: Path, tls: Tls | None = None, **changed: Any) -> AsyncIterator[Site]:
     """Serve for the length of the block."""
@@ -103,7 +110,8 @@ async def site(settings: Settings, root: Path, tls: Tls | None = None, **changed
     )
     lane = await Lane.open(settings.redis_url.reveal(), name="test")
     sockets = await bind(settings.transfer_host, 0)
-    listener = TransferListener(lane, settings, "edge-1")
+    security = SecurityLog(lane)
+    listener = TransferListener(lane, settings, "edge-1", security)
     await listener.start(sockets, tls)
     try:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
@@ -116,4 +124,5 @@ async def site(settings: Settings, root: Path, tls: Tls | None = None, **changed
                     await writer.wait_closed()
     finally:
         await listener.stop()
+        await security.stop()
         await lane.close()

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import io
 import itertools
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -19,19 +18,16 @@ import msgspec
 import pytest
 import structlog
 
-from edge.stations.tls import Tls
 from edge.transfers import handlers, receiving
 from edge.transfers.storage import PART_KEPT_S, Directory, NoSpace, _FileWriter
 from edge.transfers.sweeping import Sweeper
 from shared import logs
 from shared.bus import firmware_keys
 from shared.bus.lane import LaneLost
-from shared.records import files_links
 from shared.records.files import FileRecord
 from shared.records.queries import files
 from shared.settings import Settings
-from tests.edge.stations import certs
-from tests.edge.transfers.site import Site, site
+from tests.edge.transfers.site import Site, is_used, site
 from tests.support import wait_until
 
 CONTENT = bytes(range(256)) * 2000
@@ -52,12 +48,6 @@ async def test_a_file_is_fetched_once(settings: Settings, tmp_path: Path) -> Non
         assert (await place.get(link))[0] == 410
         fetched = [one for one in await place.events() if one["type"] == "file.fetched"]
         assert [(one["station_id"], one["size"]) for one in fetched] == [("CP1", len(CONTENT))]
-
-
-async def is_used(place: Site, link: str) -> bool:
-    """Tell whether all of the file was fetched by a link."""
-    token = link.split("/transfer/")[1].split("/")[0]
-    return (await files.used(place.lane, files_links.link_id(files_links.read(place.key, token)))).done
 
 
 async def test_a_download_is_resumed(settings: Settings, tmp_path: Path) -> None:
@@ -227,16 +217,6 @@ async def dripping(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_a_connection_that_says_nothing(settings: Settings, tmp_path: Path) -> None:
-    """A request whose head never ends is cut off."""
-    async with site(settings, tmp_path, handshake_timeout_s=0.2) as place:
-        for begun in (b"", b"GET /transfer/x HTTP/1.1\r\nHost:"):
-            reader, _ = await place.raw(begun)
-            async with asyncio.timeout(3):
-                with contextlib.suppress(ConnectionError):
-                    assert await reader.read() == b""
-
-
 async def test_a_full_disk(settings: Settings, tmp_path: Path) -> None:
     """Out of space: 507, no rest in the directory, and the station may try again later."""
     async with site(settings, tmp_path) as place:
@@ -250,20 +230,6 @@ async def test_a_full_disk(settings: Settings, tmp_path: Path) -> None:
     reserved = Directory(tmp_path, 2**60)
     with pytest.raises(NoSpace, match="nearly full"):
         await reserved.create(record.file_id)
-
-
-async def test_too_many_at_a_time(settings: Settings, tmp_path: Path) -> None:
-    """Beyond the limit of transfers under way: 503 with Retry-After."""
-    async with site(settings, tmp_path, transfer_connections=1) as place:
-        record, other = await place.file(), await place.file(kind="diagnostics")
-        path = (await place.link("put", record)).removeprefix(place.url)
-        _, writer = await place.raw(f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf".encode())
-
-        async def busy() -> bool:
-            return await place.put(other, b"x" * 2_000_000) == 503
-
-        await wait_until(busy)
-        writer.transport.abort()
 
 
 async def test_tokens_are_logged_nowhere(settings: Settings, tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -400,37 +366,3 @@ async def test_a_file_that_is_deleted_while_it_is_left(settings: Settings, tmp_p
 
         assert await place.put(record, body()) == 409
         assert not place.contents()
-
-
-async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
-    """The port takes the certificates of the stations' listener, and those that come after them."""
-    made = tmp_path / "certificates"
-    made.mkdir()
-    first = certs.servers(made, "ecdsa")
-    settings = msgspec.structs.replace(settings, tls_certificates=first)
-    tls = Tls(settings)
-    trusted = ssl.create_default_context(cadata=certs.authority().pem)
-    async with site(settings, tmp_path / "files", tls, handshake_timeout_s=1.0) as place:
-        silent, _ = await place.raw(b"")
-        record = await place.file()
-        link = await place.link("put", record)
-        link = link.replace("http://127.0.0.1", "https://localhost")
-        async with place.http.put(link, data=b"secret", ssl=trusted) as answer:
-            assert answer.status == 201
-        get = (await place.link("get", record)).replace("http://127.0.0.1", "https://localhost")
-        serials = []
-        for _ in range(2):
-            async with place.http.get(get, ssl=trusted, headers={"Range": "bytes=0-1"}) as answer:
-                transport = answer.connection.transport if answer.connection is not None else None
-                assert transport is not None
-                serials.append(transport.get_extra_info("peercert")["serialNumber"])
-                assert await answer.read() == b"se"
-            certs.servers(made, "ecdsa")
-            assert tls.refresh(anyway=True)
-        assert len(set(serials)) == 2
-        async with place.http.get(get, ssl=trusted) as answer:
-            assert await answer.read() == b"secret"
-        await wait_until(lambda: is_used(place, get))
-        async with asyncio.timeout(5):  # Whoever begins no handshake is cut off, too.
-            with contextlib.suppress(ConnectionError):
-                assert await silent.read() == b""
