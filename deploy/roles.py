@@ -47,8 +47,8 @@ class Role(msgspec.Struct, frozen=True):
 EDGE: Final = Role(
     "edge",
     "Reads everything; writes uplinks, sessions, presence, tokens, tags, jobs, campaigns, files: no station's state.",
-    f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} set del unlink persist expire hset hsetnx hdel hincrby exists "
-    "xadd xread xtrim zadd zrem",
+    f"{_CONNECTING} {_SCRIPTS} {_SERVER} {_READING} set del unlink persist pexpire expire hset hsetnx hdel hincrby "
+    "exists xadd xread xtrim zadd zrem",
     # Of a station's own keys an edge writes two; the others are here because a script reads pages of a sorted set.
     "%R~* ~s:{*}:session ~s:{*}:presence ~s:{*}:txs ~s:{*}:cmds ~uplink:{*} ~downlink:{*} ~deadlines:{*} ~nodes "
     "~tokens ~tokens:used ~security ~t:{*}:* ~p:{*}:* ~site:{*}:doc ~site:{*}:loads ~idx:* ~j:* ~w:* ~x:* "

@@ -11,6 +11,7 @@ from edge.transfers.storage import Storage
 from shared import metrics
 from shared.bus import firmware_keys as keys
 from shared.bus.lane import Lane, LaneLost
+from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records.queries import files
 
@@ -27,14 +28,14 @@ class Sweeper:
     def __init__(self, lane: Lane, storage: Storage, holder: str) -> None:
         self._lane = lane
         self._storage = storage
-        self._holder = holder
+        self._lease = Lease(lane, keys.FILES_SWEEPER, holder, HOLD_MS)
 
     async def run(self) -> None:
         """Look every now and then until cancelled; a fault in one round is told, and the next one comes."""
         rounds = 0
         while True:
             try:
-                if await self._mine():
+                if await self._lease.mine():
                     await self.sweep()
                     if rounds % TIDY_EVERY == 0:
                         await self._storage.tidy()
@@ -61,11 +62,3 @@ class Sweeper:
             metrics.FILES_EXPIRED.labels().inc(gone)
             log.info("files deleted", count=gone)
         return gone
-
-    async def _mine(self) -> bool:
-        """Tell whether this edge is the one that deletes."""
-        await self._lane.one("SET", keys.FILES_SWEEPER, self._holder, "NX", "PX", HOLD_MS)
-        if await self._lane.one("GET", keys.FILES_SWEEPER) != self._holder.encode():
-            return False
-        await self._lane.one("SET", keys.FILES_SWEEPER, self._holder, "PX", HOLD_MS)
-        return True

@@ -8,6 +8,7 @@ server.py    asks a Redis what it is, and whether it may be trusted
 schema.py    the version of what is stored, and when it may rise
 lane.py      Lane: one pipelined connection, the frame's path to Redis
 scripts.py   the Lua scripts of `lua/`, as commands for a Lane
+lease.py     Lease: who does what one process at a time does
 streams.py   the group on the uplinks, reading, claiming, settling
 lua/         verb_noun.lua, each with a header: KEYS, ARGV, Returns
 """

@@ -11,12 +11,12 @@ import asyncio
 from typing import Any, Final
 
 import aiohttp
-import hiredis
 import msgspec
 
 from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Lane
+from shared.bus.lease import Lease
 from shared.certificates.errors import CertificateError
 from shared.envelopes import Kind, Uplink
 from shared.logs import get_logger
@@ -56,7 +56,7 @@ class Signer:
         self._lane = lane
         self._settings = settings
         self._partitions = partitions
-        self._holder = holder
+        self._lease = Lease(lane, keys.AUTHORITY_HOLDER, holder, HOLD_MS)
         self._authority: Any = None
         self._not_before: dict[str, float] = {}
         self._pauses: dict[str, float] = {}
@@ -70,19 +70,9 @@ class Signer:
 
     async def beat(self) -> int:
         """Sign what waits, where this worker holds the lease; returns how many requests were answered."""
-        taken, holder, (seconds, micros) = await self._lane.execute(
-            [
-                ("SET", keys.AUTHORITY_HOLDER, self._holder, "NX", "PX", HOLD_MS),
-                ("GET", keys.AUTHORITY_HOLDER),
-                ("TIME",),
-            ]
-        )
-        if isinstance(taken, hiredis.ReplyError):
-            raise taken
-        if holder != self._holder.encode():
+        if not await self._lease.mine():
             return 0
-        if taken is None:
-            await self._lane.one("PEXPIRE", keys.AUTHORITY_HOLDER, HOLD_MS)
+        seconds, micros = await self._lane.one("TIME")
         now = int(seconds) * 1000 + int(micros) // 1000
         if self._settings.certificate_authority == "builtin" and self._authority is None:
             self._authority = await self._open(now)

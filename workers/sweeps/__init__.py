@@ -1,6 +1,5 @@
 """What one worker at a time does for all: turns due timers and passed presence deadlines into uplink entries.
 
-    leader.py    the lock that says which worker sweeps
     due.py       Sweep: timers and deadlines to WAKEUP and EXPIRED entries, held back after a pause
     expiry.py    listens to key expiry, which wakes the sweep before its time
     models.py    what operators say of models, brought into this process

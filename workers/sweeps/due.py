@@ -25,6 +25,8 @@ from shared.settings import Settings
 log = get_logger(__name__)
 
 AT_ONCE: Final = 500
+HOLD_MS: Final = 3000
+"""Another worker sweeps so long after the last round of one that died."""
 PAUSE_MS: Final = 5000
 """A sweep that is later than this saw nothing meanwhile: stations touched since may not have been able to say so."""
 

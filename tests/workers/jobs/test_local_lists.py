@@ -103,7 +103,7 @@ async def test_only_one_worker_derives(lane: Lane, settings: Settings, runner: R
     other = Runner(lane, settings, "w2", clock=clock)
     assert await runner.beat()
     assert not await other.beat()
-    await runner.resign()
+    await runner.lease.resign()
     assert await other.beat()
     assert (await head(lane)).version == 1  # type: ignore[union-attr]
 

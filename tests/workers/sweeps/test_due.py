@@ -10,7 +10,6 @@ from shared.envelopes import Expired, Kind, Uplink
 from shared.records.packing import pack
 from shared.settings import Settings
 from workers.sweeps.due import PAUSE_MS, Sweep, health
-from workers.sweeps.leader import Leadership
 
 PARTITIONS = 2
 
@@ -153,11 +152,3 @@ async def test_dead_node_is_forgotten_after_its_stations(lane: Lane, sweep: Swee
     await sweep.run()
     assert await lane.one("ZCARD", keys.NODES) == 0
     assert await lane.one("EXISTS", keys.downlink("edge-1")) == 0
-
-
-async def test_one_leader_at_a_time(lane: Lane) -> None:
-    """Only one worker sweeps, and another takes over when it resigns."""
-    first, second = Leadership(lane, "a"), Leadership(lane, "b")
-    assert [await first.mine(), await second.mine(), await first.mine()] == [True, False, True]
-    await first.resign()
-    assert await second.mine()

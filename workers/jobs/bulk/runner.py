@@ -19,6 +19,7 @@ import hiredis
 
 from shared.bus import keys
 from shared.bus.lane import Lane, LaneLost
+from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records.jobs import JobNow, JobResult
 from shared.records.packing import pack, unpack
@@ -70,6 +71,7 @@ class Runner:
         clock: Callable[[], float] | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
+        self.lease = Lease(lane, keys.BULK_JOBS_RUNNER, holder, HOLD_MS)
         self._site = Site(lane, partitions, holder)
         self._lane = lane
         self._settings = settings
@@ -87,30 +89,12 @@ class Runner:
             soon = await self.beat()
             await asyncio.sleep(BUSY_S if soon else IDLE_S)
 
-    async def resign(self) -> None:
-        """Let another worker go on at once; raises `LaneLost`."""
-        if await self._lane.one("GET", keys.BULK_JOBS_RUNNER) == self._site.holder.encode():
-            await self._lane.one("DEL", keys.BULK_JOBS_RUNNER)
-
     async def beat(self) -> bool:
         """Advance all jobs by one beat, where this worker holds the lease; tells whether there is more to do soon."""
-        name = self._site.holder
-        taken, holder, found, (seconds, micros) = await self._lane.execute(
-            [
-                ("SET", keys.BULK_JOBS_RUNNER, name, "NX", "PX", HOLD_MS),
-                ("GET", keys.BULK_JOBS_RUNNER),
-                ("HKEYS", keys.BULK_JOBS_ACTIVE),
-                ("TIME",),
-            ]
-        )
-        for reply in (taken, holder, found):
-            if isinstance(reply, hiredis.ReplyError):
-                raise reply
-        if holder != name.encode():
+        if not await self.lease.mine():
             self._going.clear()
             return False
-        if taken is None:
-            await self._lane.one("PEXPIRE", keys.BULK_JOBS_RUNNER, HOLD_MS)
+        found, (seconds, micros) = await replies(self._lane, [("HKEYS", keys.BULK_JOBS_ACTIVE), ("TIME",)])
         ids = [one.decode() for one in found]
         self._going = {one: going for one, going in self._going.items() if one in ids}
         return await self._advance_all(ids, int(seconds) * 1000 + int(micros) // 1000) if ids else False

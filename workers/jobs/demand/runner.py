@@ -19,6 +19,7 @@ import msgspec
 from shared import metrics
 from shared.bus import demand_keys, keys
 from shared.bus.lane import Lane, LaneLost
+from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records.demand import BASELINE_MS, DemandRecord, DemandStation
 from shared.records.events import DemandEnded, DemandStarted, Event
@@ -49,6 +50,7 @@ class Conductor:
     """One worker's; `holder` is the worker's unique name."""
 
     def __init__(self, lane: Lane, settings: Settings, partitions: int, holder: str) -> None:
+        self.lease = Lease(lane, demand_keys.RUNNER, holder, HOLD_MS)
         self._site = Site(lane, partitions, holder)
         self._lane = lane
         self._settings = settings
@@ -64,25 +66,12 @@ class Conductor:
         finally:
             await self._ven.close()
 
-    async def resign(self) -> None:
-        """Let another worker go on at once; raises `LaneLost`."""
-        if await self._lane.one("GET", demand_keys.RUNNER) == self._site.holder.encode():
-            await self._lane.one("DEL", demand_keys.RUNNER)
-
     async def beat(self) -> bool:
         """Do what is next for every event, where this worker holds the lease; tells whether it does."""
-        name = self._site.holder
-        taken, holder, (seconds, micros) = await self._lane.execute(
-            [("SET", demand_keys.RUNNER, name, "NX", "PX", HOLD_MS), ("GET", demand_keys.RUNNER), ("TIME",)]
-        )
-        for reply in (taken, holder):
-            if isinstance(reply, hiredis.ReplyError):
-                raise reply
-        if holder != name.encode():
+        if not await self.lease.mine():
             self._next.clear()
             return False
-        if taken is None:
-            await self._lane.one("PEXPIRE", demand_keys.RUNNER, HOLD_MS)
+        seconds, micros = await self._lane.one("TIME")
         now = int(seconds) * 1000 + int(micros) // 1000
         events = await demand.active(self._lane, now)
         ids = {one.event.event_id for one in events}

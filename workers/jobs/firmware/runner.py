@@ -21,6 +21,7 @@ from shared import metrics
 from shared.bus import firmware_keys as keys
 from shared.bus import keys as station_keys
 from shared.bus.lane import Lane, LaneLost
+from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records import files_links
 from shared.records.firmware import CampaignNow, UpdateResult
@@ -63,6 +64,7 @@ class Runner:
     def __init__(
         self, lane: Lane, settings: Settings, partitions: int, holder: str, *, clock: Callable[[], float] | None = None
     ) -> None:
+        self.lease = Lease(lane, keys.CAMPAIGNS_RUNNER, holder, HOLD_MS)
         self._lane = lane
         self._settings = settings
         self._partitions = partitions
@@ -77,33 +79,19 @@ class Runner:
             soon = await self.beat()
             await asyncio.sleep(BUSY_S if soon else IDLE_S)
 
-    async def resign(self) -> None:
-        """Let another worker go on at once; raises `LaneLost`."""
-        if await self._lane.one("GET", keys.CAMPAIGNS_RUNNER) == self._holder.encode():
-            await self._lane.one("DEL", keys.CAMPAIGNS_RUNNER)
-
     async def beat(self, at: int = 0) -> bool:
         """Advance all campaigns by one beat, where this worker holds the lease; tells whether there is more to do soon.
 
         `at`: Redis's time where a test turns the clock.
         """
-        taken, holder, pairs, (seconds, micros) = await replies(
-            self._lane,
-            [
-                ("SET", keys.CAMPAIGNS_RUNNER, self._holder, "NX", "PX", HOLD_MS),
-                ("GET", keys.CAMPAIGNS_RUNNER),
-                ("HGETALL", keys.CAMPAIGNS_ACTIVE),
-                ("TIME",),
-            ],
-        )
+        held = await self.lease.mine()
+        pairs, (seconds, micros) = await replies(self._lane, [("HGETALL", keys.CAMPAIGNS_ACTIVE), ("TIME",)])
         counts = Counter(state.decode() for state in pairs[1::2])
         for state in STATES:
             metrics.CAMPAIGNS.labels(state).set(counts[state])
-        if holder != self._holder.encode():
+        if not held:
             self._going.clear()
             return False
-        if taken is None:
-            await self._lane.one("PEXPIRE", keys.CAMPAIGNS_RUNNER, HOLD_MS)
         ids = [one.decode() for one in pairs[::2]]
         self._going = {one: going for one, going in self._going.items() if one in ids}
         return await self._advance_all(ids, at or int(seconds) * 1000 + int(micros) // 1000) if ids else False

@@ -12,10 +12,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Final
 
-import hiredis
-
 from shared.bus import keys
 from shared.bus.lane import Lane
+from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records.authorization import Policies
 from shared.records.packing import unpack
@@ -38,9 +37,9 @@ class Runner:
     def __init__(
         self, lane: Lane, settings: Settings, holder: str, *, clock: Callable[[], float] | None = None
     ) -> None:
+        self.lease = Lease(lane, keys.LOCAL_LISTS_RUNNER, holder, HOLD_MS)
         self._lane = lane
         self._settings = settings
-        self._holder = holder
         self._clock = clock or asyncio.get_running_loop().time
         self._done: Seen | None = None
         self._names: frozenset[str] = frozenset()
@@ -53,14 +52,9 @@ class Runner:
             await self.beat()
             await asyncio.sleep(BEAT_S)
 
-    async def resign(self) -> None:
-        """Let another worker go on at once; raises `LaneLost`."""
-        if await self._lane.one("GET", keys.LOCAL_LISTS_RUNNER) == self._holder.encode():
-            await self._lane.one("DEL", keys.LOCAL_LISTS_RUNNER)
-
     async def beat(self) -> bool:
         """Do what is due, where this worker holds the lease; tells whether lists were derived."""
-        if not await self._holds():
+        if not await self.lease.mine():
             self._done = None
             return False
         changed, packed = await replies(self._lane, [("GET", keys.TAGS_CHANGED), ("GET", keys.AUTHORIZATION)])
@@ -98,23 +92,6 @@ class Runner:
             await deriving.forget(self._lane, gone)
             await self._lane.one("SREM", keys.LOCAL_LIST_NAMES, *sorted(gone))
         return bool(gone)
-
-    async def _holds(self) -> bool:
-        name = self._holder
-        found = await self._lane.execute(
-            [
-                ("SET", keys.LOCAL_LISTS_RUNNER, name, "NX", "PX", HOLD_MS),
-                ("GET", keys.LOCAL_LISTS_RUNNER),
-            ]
-        )
-        for reply in found:
-            if isinstance(reply, hiredis.ReplyError):
-                raise reply
-        if found[1] != name.encode():
-            return False
-        if found[0] is None:
-            await self._lane.one("PEXPIRE", keys.LOCAL_LISTS_RUNNER, HOLD_MS)
-        return True
 
     async def _now_ms(self) -> int:
         seconds, micros = await self._lane.one("TIME")

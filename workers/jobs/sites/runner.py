@@ -17,6 +17,7 @@ import msgspec
 from shared import envelopes, metrics
 from shared.bus import keys
 from shared.bus.lane import Lane, LaneLost
+from shared.bus.lease import Lease
 from shared.bus.scripts import END_ROUND, REMOVE_SITE
 from shared.envelopes import Kind, Uplink
 from shared.logs import get_logger
@@ -76,7 +77,7 @@ class Runner:
     async def resign(self) -> None:
         """Let other workers go on at once; raises `LaneLost`."""
         for name in sorted(self._held):
-            await self._release(name)
+            await self._lease(name).resign()
 
     async def beat(self) -> None:
         """Take and keep leases, and do the rounds that are due."""
@@ -111,33 +112,22 @@ class Runner:
 
     async def _leases(self, sites: list[str], live: set[str]) -> None:
         holders = await replies(self._lane, [("GET", keys.site_lease(name)) for name in sites])
-        self._held = set()
+        wanted: list[str] = []
         for name, holder in zip(sites, holders, strict=True):
             mine = turn_of(name, live) == self._holder
-            if holder == self._holder.encode():
-                if mine:
-                    self._held.add(name)
-                else:
-                    await self._release(name)
-            elif holder is None and await self._take(name, mine):
-                self._held.add(name)
-            elif holder is not None:
-                self._free.pop(name, None)
-        if self._held:
-            await replies(self._lane, [("PEXPIRE", keys.site_lease(name), HOLD_MS) for name in sorted(self._held)])
+            waited = self._free.pop(name, 0)
+            if holder is None and not mine and waited < PATIENCE:
+                self._free[name] = waited + 1
+            elif holder is None or (holder == self._holder.encode() and mine):
+                wanted.append(name)
+            elif holder == self._holder.encode():
+                await self._lease(name).resign()
+        self._held = set(wanted)  # Whoever is told to leave meanwhile gives up all that may be held.
+        taken = await replies(self._lane, [self._lease(name).taking for name in wanted])
+        self._held = {name for name, held in zip(wanted, taken, strict=True) if held}
 
-    async def _take(self, name: str, mine: bool) -> bool:
-        waited = self._free.get(name, 0)
-        if not mine and waited < PATIENCE:
-            self._free[name] = waited + 1
-            return False
-        self._free.pop(name, None)
-        taken = await self._lane.one("SET", keys.site_lease(name), self._holder, "NX", "PX", HOLD_MS)
-        return taken is not None
-
-    async def _release(self, name: str) -> None:
-        if await self._lane.one("GET", keys.site_lease(name)) == self._holder.encode():
-            await self._lane.one("DEL", keys.site_lease(name))
+    def _lease(self, name: str) -> Lease:
+        return Lease(self._lane, keys.site_lease(name), self._holder, HOLD_MS)
 
     # ── rounds ───────────────────────────────────────────────────────────────────────────────────────────────────
 
