@@ -23,6 +23,7 @@ from typing import Final, Literal
 import msgspec
 
 from shared.records.authorization import MAX_LISTED_TAG, ListRule
+from shared.records.configuration import MASK
 from shared.records.packing import pack, unpack
 from shared.records.tags import IdTag
 
@@ -173,6 +174,17 @@ def item_of(tag: IdTag, rule: ListRule, now: int) -> Item | None:
     parent = tag.parent if len(tag.parent) <= MAX_LISTED_TAG else ""
     sites = tuple(sorted({name.lower() for name in tag.sites}))
     return Item(tag.id_tag, tag.status, tag.expires_at, parent, sites)
+
+
+def without_tags(payload: str) -> str:
+    """Return a SendLocalList's payload (JSON) with its tags masked: who they are nobody needs to read there again."""
+    found = msgspec.json.decode(payload)
+    for entry in found.get("localAuthorizationList") or ():
+        entry["idTag"] = MASK
+        info = entry.get("idTagInfo")
+        if info and "parentIdTag" in info:
+            info["parentIdTag"] = MASK
+    return msgspec.json.encode(found).decode()
 
 
 def changes(held: dict[str, Item], wanted: Iterable[Item]) -> dict[str, Item]:

@@ -12,6 +12,7 @@ from shared.records.commands import CommandRecord, CommandState
 from shared.records.configuration import MASK
 from shared.records.drift_rules import SHIPPED, matches
 from shared.records.jobs import job_of
+from shared.records.local_lists import without_tags
 from shared.records.quarantine import Quarantined
 from shared.urls import redact
 
@@ -54,7 +55,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def shown_payload(action: str, text: str) -> Any:
-    """Return a command's payload; a password that it sets is masked."""
+    """Return a command's payload; a password that it sets is masked, and so are the tags of a list."""
+    if action == "SendLocalList":
+        return msgspec.Raw(without_tags(text).encode())
     if action == "ChangeConfiguration":
         found = msgspec.json.decode(text)
         if matches(str(found.get("key", "")), SHIPPED.secrets):

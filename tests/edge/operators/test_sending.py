@@ -220,6 +220,25 @@ async def test_a_late_answer_is_shown_and_a_password_is_not(stage: Stage) -> Non
     assert found["payload"] == {"key": "AuthorizationKey", "value": "***"}
 
 
+async def test_the_tags_of_a_list_are_not_shown(stage: Stage) -> None:
+    """A list that somebody sends by hand shows its number and statuses, also while it waits."""
+    payload = (
+        '{"listVersion":7,"updateType":"Full","localAuthorizationList":['
+        '{"idTag":"T1"},{"idTag":"T2","idTagInfo":{"status":"Accepted","parentIdTag":"G1"}}]}'
+    )
+    made = record(1, action="SendLocalList", payload=payload)
+    await keep(stage, made)
+    found = (await stage.get(f"/commands/{made.command_id}"))["payload"]
+    assert found == {
+        "listVersion": 7,
+        "updateType": "Full",
+        "localAuthorizationList": [
+            {"idTag": "***"},
+            {"idTag": "***", "idTagInfo": {"status": "Accepted", "parentIdTag": "***"}},
+        ],
+    }
+
+
 async def test_a_command_names_its_job(stage: Stage) -> None:
     """One that a job over many stations sent; null for all others."""
     for number, (origin, job) in enumerate((("job:0199a3c2", "0199a3c2"), ("operator", None))):

@@ -341,3 +341,21 @@ def test_commands_in_flight_are_indexed() -> None:
     assert inflight == {f"CP1/{unwritten}"}
     world.advance(60)
     assert not inflight
+
+
+@pytest.mark.parametrize("ending", ["answered", "timed out"])
+def test_a_list_that_was_sent_by_hand_keeps_no_tags(ending: str) -> None:
+    """The station gets the tags; once the command has ended, however it did, its record has them no more."""
+    world = booted()
+    entry = {"idTag": "TAG-7", "idTagInfo": {"status": "Accepted", "parentIdTag": "TAG-8"}}
+    payload = {"listVersion": 1, "updateType": "Full", "localAuthorizationList": [entry]}
+    command_id = queue(world, "SendLocalList", payload)
+    assert b"TAG-7" in world.items_of(envelopes.Command)[-1].frame
+    if ending == "answered":
+        world.answer(command_id, {"status": "Accepted"})
+    else:
+        world.advance(60)
+    found = record(world, command_id)
+    assert found.state == ("accepted" if ending == "answered" else "timed_out")
+    assert "TAG-" not in found.payload
+    assert '"listVersion":1' in found.payload

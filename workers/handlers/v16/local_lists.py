@@ -12,6 +12,7 @@ from shared.ocpp.v16.enums import UpdateStatus, UpdateType
 from shared.ocpp.v16.messages import GetLocalListVersionRequest, SendLocalListRequest
 from shared.ocpp.versions import OCPP16
 from shared.records.commands import CommandRecord
+from shared.records.local_lists import without_tags
 from shared.records.transactions import TagAnswer
 from workers.services import commands
 from workers.services.local_lists.running import ORIGIN
@@ -93,9 +94,9 @@ def _said(command: CommandRecord) -> str:
 
 @commands.sheds(SendLocalListRequest.action)
 def _shed(command: CommandRecord) -> str:
-    """Keep of what Ampstream sent the number and how many tags it had: a fleet's lists would fill the history."""
+    """Keep no tags; of what Ampstream sent only the number: a fleet's lists would fill the history."""
     if command.origin != ORIGIN:
-        return command.payload
+        return without_tags(command.payload)
     return msgspec.json.encode(_decode(command.payload).emptied()).decode()
 
 
