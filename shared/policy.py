@@ -34,6 +34,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A CALL unanswered for so long closes its socket; repeated calls are recognised for twice this."""
     start_failure_ms: int = 120_000
     """An accepted remote start without a transaction, or stop without its end, for so long has failed."""
+    limit_grace_ms: int = 60_000
+    """How long a limit was in force before who draws more than it is held to it."""
     reconcile_after_ms: int = 600_000
     """How long a reconciliation waits for queued stops before it closes what is provably over."""
     reconcile_ask_ms: int = 20_000
@@ -88,6 +90,7 @@ def of_settings(settings: Settings) -> Policy:
         command_timeout_ms=_ms(settings.command_timeout_s),
         call_timeout_ms=_ms(settings.call_timeout_s),
         start_failure_ms=_ms(settings.start_failure_s),
+        limit_grace_ms=_ms(settings.limit_grace_s),
         reconcile_after_ms=_ms(settings.reconcile_after_s),
         reconcile_ask_ms=min(Policy().reconcile_ask_ms, _ms(settings.reconcile_after_s / 4)),
         configuration_every_ms=_ms(settings.configuration_read_s),

@@ -25,7 +25,7 @@ def prices() -> None:
 @prices.command("list")
 @operator
 async def list_areas(session: Session) -> None:
-    """List the areas that have prices; sites go by `default`."""
+    """List the areas that have prices; a site names its own, as price_area."""
     page = await session.api.ask("GET", "/prices")
     for area in page["items"]:
         session.emit(area) if session.as_json else click.echo(area)

@@ -60,6 +60,7 @@ async def put(session: Session, name: str, file: Path, *, if_version: int | None
 
     \b
         strategy = "equal"              # or priority, first_come, deadline
+        price_area = "default"          # whose prices `deadline` goes by
         [[circuits]]
         name = "main"                   # the root has no parent
         capacity = { amps = 100 }       # of each phase; or [100, 100, 80], or kw = 69

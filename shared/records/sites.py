@@ -13,6 +13,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from shared.records.prices import DEFAULT_AREA
+
 Strategy = Literal["equal", "priority", "first_come", "deadline"]
 Amps = tuple[int, int, int]
 """Tenths of an ampere on R, S, T."""
@@ -102,6 +104,8 @@ class Site(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """Between phase and neutral: what watts and amperes are converted by."""
     zone: str = "UTC"
     """IANA name; hours of base loads are its."""
+    price_area: str = DEFAULT_AREA
+    """Whose prices its deadlines go by."""
     hysteresis: int = 10
     """Tenths of an ampere: a smaller change is not worth a command."""
     command_interval_s: int = 15

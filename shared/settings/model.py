@@ -233,6 +233,15 @@ class Settings(DemandSettings, frozen=True, kw_only=True):
             le=86400,
         ),
     ] = 120.0
+    limit_grace_s: Annotated[
+        float,
+        _charging(
+            "How long a limit was in force before a station that draws more is held to it; two readings in a row.",
+            "s",
+            ge=0,
+            le=3600,
+        ),
+    ] = 60.0
     reconcile_after_s: Annotated[
         float,
         _charging(

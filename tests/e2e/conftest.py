@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos.harness import ports
 from tests.chaos.harness.charger import LedgerFile
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
@@ -38,8 +39,13 @@ def pytest_runtest_makereport(
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream; nobody kills anything of it."""
     directory = tmp_path_factory.mktemp("e2e") / "system"
+    # What waits for cars and meters is short here.
+    waits = {"LIMIT_GRACE_S": "5", "SITE_ROUND_S": "1", "OPENADR_POLL_S": "2"}
+    # The VTN is there while a test plays it.
+    vtn = {"OPENADR_CLIENT_ID": "me", "OPENADR_CLIENT_SECRET": "secret", "OPENADR_VEN_NAME": "me"}
+    vtn |= {"OPENADR_URL": f"http://127.0.0.1:{ports.take()}/vtn"}
     # By the command lines that people use; the systems of single tests are forked.
-    settings = {"PARTITIONS": "2", **secured(tmp_path_factory.mktemp("tls"))}
+    settings = {"PARTITIONS": "2", **waits, **vtn, **secured(tmp_path_factory.mktemp("tls"))}
     settings |= {"TRANSFER_DIR": str(directory / "files"), "TRANSFER_ALLOWED": "ftp://example.com,https://example.com"}
     made = System(directory, edges=2, workers=2, settings=settings, warm=False)
     # As deployed: edges and workers are users of their own in Valkey. Whatever feature is tested here, its commands and

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ampstream.simulate.behaviours import BEHAVIOURS, PLAIN
+from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
 from tests.e2e.field import Field
+from tests.e2e.test_demand import charging
+from tests.e2e.test_tour import _cli
 from tests.support import wait_until
 
 ACCEPTED = {"status": "Accepted"}
@@ -85,3 +89,23 @@ async def test_an_offline_station_gets_it_after_its_boot(system: System) -> None
         await field.station.connect()
         await field.boot()
         assert (await field.command()).action == "SetChargingProfile"
+
+
+async def test_a_station_that_accepts_and_does_not_obey(system: System, operator: Operator) -> None:
+    """Its meter gives it away: it is flagged, with what it was allowed and what it drew; one that obeys is not."""
+    obeys, ignores = "PROFILES-OBEYS", "PROFILES-IGNORES"
+    async with charging(system, {obeys: PLAIN, ignores: BEHAVIOURS["ignores-limits"]}):
+        for name in (obeys, ignores):
+            await _cli(operator, "limits", "set", name, "--amps", "8")
+
+        def exceeded() -> list[dict[str, Any]]:
+            return [one for one in operator.events(ignores) if one["type"] == "profile.exceeded"]
+
+        await wait_until(lambda: len(exceeded()) > 1, 40)
+        (evidence, *_) = exceeded()
+        assert (evidence["allowed"], evidence["unit"]) == (8.0, "A")
+        assert evidence["measured"] > 9.5
+        for name, expected in ((ignores, True), (obeys, False)):
+            shown = await operator.get(f"/stations/{name}")
+            assert ("limit_exceeded" in shown["flags"]) is expected
+        assert "limit_exceeded" in await _cli(operator, "stations", "show", ignores)

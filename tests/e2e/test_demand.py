@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -22,6 +22,7 @@ from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
 from tests.e2e.test_tour import _cli, _json
 from tests.support import wait_until
+from tests.vtn import LittleVtn, vtn_event
 
 OBEYS, IGNORES = "DEMAND-1", "DEMAND-2"
 
@@ -123,3 +124,49 @@ async def test_who_complied(system: System, operator: Operator) -> None:
             return not page["items"]
 
         await wait_until(let_go, 15)
+
+
+async def test_a_vtn_lowers_a_site_and_tells_prices(system: System, operator: Operator) -> None:
+    """A VTN's limit holds until it is cancelled and is reported on; its prices stand as long as it tells them."""
+    name = "OPENADR-1"
+    port = int(system.environ["AMPSTREAM_OPENADR_URL"].split(":")[2].partition("/")[0])
+    async with charging(system, {name: PLAIN}) as (world, drawn), LittleVtn().serving(port) as vtn:
+        site = {
+            "circuits": [{"name": "main", "capacity": {"amps": 32}}],
+            "stations": [{"id": name, "circuit": "main"}],
+            "command_interval_s": 1,
+            "price_area": "north",
+        }
+        status, made = await operator.request("PUT", "/sites/openadr", json=site)
+        assert (status, made["price_area"]) == (201, "north")
+
+        def watts() -> float:
+            return drawn.power_w(name, world.wall_ms())
+
+        async def told() -> list[float]:
+            status, found = await operator.request("GET", "/prices/north")
+            return [one["price"] for one in found["intervals"]] if status == 200 else []
+
+        await wait_until(lambda: watts() > 7000, 40)
+        whom = [{"type": "RESOURCE_NAME", "values": ["openadr"]}]
+        limit = vtn_event(
+            "DISPATCH_SETPOINT", 6, units="KW", id="limit", targets=whom, reportDescriptors=[{"payloadType": "USAGE"}],
+            intervalPeriod={"start": "0001-01-01T00:00:00Z", "duration": "PT5M"},
+        )  # fmt: skip
+        vtn.events = [limit, vtn_event("PRICE", 0.4, 0.1, units="KWH", id="prices", targets=whom)]
+        await wait_until(lambda: 4000 < watts() <= 6001, 40)
+        await wait_until(lambda: told_is(told, [0.4, 0.1]), 20)
+        (event,) = [one for one in await operator.items("/demand-events") if one["source"] == "openadr"]
+        await _cli(operator, "demand", "cancel", event["id"])
+        await wait_until(lambda: bool(vtn.reports), 20)
+        assert vtn.reports[0]["eventID"] == "limit"
+        vtn.events = [limit, vtn_event("PRICE", 0.2, units="KWH", id="prices", targets=whom)]
+        await wait_until(lambda: told_is(told, [0.2]), 20)
+        vtn.events = []
+        await wait_until(lambda: told_is(told, []), 20)
+        assert (await operator.request("DELETE", "/sites/openadr"))[0] == 204
+
+
+async def told_is(told: Callable[[], Awaitable[list[float]]], wanted: list[float]) -> bool:
+    """Tell whether exactly these prices are known."""
+    return await told() == wanted

@@ -11,6 +11,7 @@ from edge.operators.models.base import StationId
 from edge.operators.models.profiles import tenths
 from edge.operators.times import Instant, iso
 from shared.records import sites as records
+from shared.records.prices import AREA_PATTERN, DEFAULT_AREA, MAX_AREA
 from shared.records.sites import GRID, Amps, ConnectorNow, LoadSource, Strategy
 
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]*$")]
@@ -143,6 +144,8 @@ class SiteBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     strategy: Strategy = "equal"
     voltage: Annotated[int, Meta(ge=50, le=1000, description="Between phase and neutral.")] = 230
     time_zone: Annotated[str, Meta(max_length=64, description="IANA name: the hours of base loads are its.")] = "UTC"
+    price_area: Annotated[str, Meta(min_length=1, max_length=MAX_AREA, pattern=AREA_PATTERN)] = DEFAULT_AREA
+    """Whose prices its deadlines go by."""
     hysteresis_amps: Annotated[float, Meta(ge=0, le=32)] = 1.0
     """A smaller change of a limit is not worth a command."""
     command_interval_s: Annotated[int, Meta(ge=0, le=3600)] = 15
@@ -197,6 +200,7 @@ class Site(SiteBody, frozen=True, kw_only=True):
             strategy=record.strategy,
             voltage=record.voltage,
             time_zone=record.zone,
+            price_area=record.price_area,
             hysteresis_amps=record.hysteresis / 10,
             command_interval_s=record.command_interval_s,
             ramp_amps_per_minute=record.ramp / 10,

@@ -28,7 +28,7 @@ KEPT_MS: Final = 32 * 86_400_000
 class AreaPath(msgspec.Struct, frozen=True, kw_only=True):
     """One area."""
 
-    area: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    area: Annotated[str, Meta(min_length=1, max_length=records.MAX_AREA, pattern=records.AREA_PATTERN)]
 
 
 class PricesWindow(AreaPath, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class PricesWindow(AreaPath, frozen=True, kw_only=True):
 
 @_route("GET", "/prices", "List areas with prices", scope="read", response=Page[str])
 async def list_areas(call: Call[Any, None]) -> Page[str]:
-    """Return the areas that have prices. Sites go by the area `default`."""
+    """Return the areas that have prices. A site names the one that it goes by."""
     return Page(await prices.areas(call.lane), None)
 
 
@@ -76,7 +76,7 @@ async def put_prices(call: Call[AreaPath, PricesBody]) -> Prices:
         updated_at=now,
         updated_by=call.token.name,
     )
-    return Prices.of(await prices.put(call.lane, record, keep_since=now - KEPT_MS))
+    return Prices.of(await prices.put(call.lane, record, now=now, kept_ms=KEPT_MS))
 
 
 @_route(

@@ -214,6 +214,7 @@ def _record(name: str, body: SiteBody, now: int, by: str) -> records.Site:
         stations=tuple(one.record() for one in body.stations),
         voltage=body.voltage,
         zone=body.time_zone,
+        price_area=body.price_area,
         hysteresis=tenths(body.hysteresis_amps),
         command_interval_s=body.command_interval_s,
         ramp=tenths(body.ramp_amps_per_minute),

@@ -19,6 +19,7 @@ GOOD: dict[str, Any] = {
     "stations": [{"id": "CP1", "circuit": "row", "rotation": "STR"}],
     "strategy": "deadline",
     "time_zone": "Europe/Berlin",
+    "price_area": "DE-LU",
 }
 
 
@@ -35,7 +36,7 @@ async def test_a_site_lives_and_goes(stage: Stage) -> None:
     assert (status, made["version"], made["updated_by"]) == (201, 1, made["updated_by"])
     assert made["circuits"][0]["capacity"] == {"amps": 63, "kw": 43.4}
     assert made["circuits"][1]["capacity"]["amps"] == [32, 32, 25.5]
-    assert made["stations"][0]["rotation"] == "STR"
+    assert (made["stations"][0]["rotation"], made["price_area"]) == ("STR", "DE-LU")
     again = {name: made[name] for name in made if name not in ("name", "version", "updated_at", "updated_by")}
     status, second = await put(stage, query="?if_version=1", **again)
     assert (status, second["version"]) == (200, 2)
@@ -75,6 +76,7 @@ async def test_a_site_lives_and_goes(stage: Stage) -> None:
         ({"stations": [{"id": "CP1", "circuit": "row", "min_amps": 40}]}, "stations[0].min_amps", "above max_amps"),
         ({"time_zone": "Mars"}, "time_zone", "no IANA time zone"),
         ({"strategy": "best"}, "strategy", "best"),
+        ({"price_area": "no/area"}, "price_area", "match"),
     ],
 )
 async def test_what_is_wrong_is_said(stage: Stage, body: dict[str, Any], field: str, words: str) -> None:

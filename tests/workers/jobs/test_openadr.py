@@ -9,16 +9,17 @@ from unittest.mock import patch
 
 import msgspec
 import pytest
-from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.bus.lane import Lane
+from shared.bus.lane import Lane, LaneLost
+from shared.records.prices import PriceInterval, Prices
 from shared.records.queries import demand, prices, sites
 from shared.records.sites import Amount, Circuit, Site
 from shared.settings import Settings
 from shared.settings.secret import Secret
 from tests.support import wait_until
+from tests.vtn import LittleVtn, vtn_event
 from workers.jobs.demand import oadr, runner
 from workers.jobs.demand.oadr import OadrEvent
 from workers.jobs.demand.openadr import Ven
@@ -29,19 +30,6 @@ AT = 4_070_908_800_000
 """2099-01-01T00:00:00Z."""
 HOUR_MS = 3_600_000
 LEVELS = (67, 33, 0)
-
-
-def vtn_event(kind: str, *values: Any, units: str | None = None, **more: Any) -> dict[str, Any]:
-    """Return an event as a VTN tells it: an interval of an hour for each value."""
-    return {
-        "id": "e1",
-        "objectType": "EVENT",
-        "programID": "p1",
-        "eventName": "evening",
-        "payloadDescriptors": [{"objectType": "EVENT_PAYLOAD_DESCRIPTOR", "payloadType": kind, "units": units}],
-        "intervalPeriod": {"start": "2099-01-01T00:00:00Z", "duration": "PT1H"},
-        "intervals": [{"id": n, "payloads": [{"type": kind, "values": [value]}]} for n, value in enumerate(values)],
-    } | more
 
 
 def read(event: dict[str, Any]) -> OadrEvent:
@@ -133,62 +121,11 @@ def test_nonsense_is_refused_or_means_nothing(nonsense: Any, field: str) -> None
     oadr.fingerprint(event)
 
 
-class LittleVtn:
-    """Tokens, events in pages of what is asked for, and reports, as the OpenAPI of OpenADR 3.0.1 has them."""
-
-    def __init__(self) -> None:
-        self.events: list[dict[str, Any]] = []
-        self.reports: list[dict[str, Any]] = []
-        self.tokens = 0
-        self.asked: list[dict[str, str]] = []
-        self.url = ""
-        self.fails = False
-
-    async def serve(self) -> web.AppRunner:
-        """Listen on a free port."""
-        app = web.Application()
-        app.router.add_post("/vtn/auth/token", self._token)
-        app.router.add_get("/vtn/events", self._list)
-        app.router.add_post("/vtn/reports", self._report)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/vtn"
-        return runner
-
-    async def _token(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        if (form["client_id"], form["client_secret"], form["grant_type"]) != ("me", "secret", "client_credentials"):
-            return web.json_response({"error": "invalid_client"}, status=401)
-        self.tokens += 1
-        return web.json_response({"access_token": f"t{self.tokens}", "token_type": "Bearer", "expires_in": 3600})
-
-    def _may(self, request: web.Request) -> bool:
-        return request.headers.get("Authorization") == f"Bearer t{self.tokens}"
-
-    async def _list(self, request: web.Request) -> web.Response:
-        if not self._may(request):
-            return web.json_response({"title": "Forbidden", "status": 403}, status=403)
-        if self.fails:
-            return web.Response(text="<html>", content_type="text/html")
-        self.asked.append(dict(request.query))
-        skip, limit = int(request.query["skip"]), int(request.query["limit"])
-        return web.json_response(self.events[skip : skip + limit])
-
-    async def _report(self, request: web.Request) -> web.Response:
-        if not self._may(request):
-            return web.json_response({"title": "Forbidden", "status": 403}, status=403)
-        self.reports.append(await request.json())
-        return web.json_response(self.reports[-1], status=201)
-
-
 @pytest.fixture
 async def vtn() -> AsyncIterator[LittleVtn]:
     """A VTN that listens."""
-    little = LittleVtn()
-    runner = await little.serve()
-    yield little
-    await runner.cleanup()
+    async with LittleVtn().serving() as little:
+        yield little
 
 
 @pytest.fixture
@@ -242,13 +179,38 @@ async def test_events_follow_the_vtn(known: Settings, lane: Lane, vtn: LittleVtn
     states = {(one.event.source_id, one.event.amount): one.state for one in await demand.active(lane)}
     assert sorted(states.values()) == ["cancelled"] * 3 + ["scheduled"]
     assert states["e1/0", Amount(watts=20_000)] == "scheduled"
-    await ven.take([read(vtn_event("PRICE", 0.3, 0.2, units="KWH"))], AT - HOUR_MS)
-    told = await prices.prices(lane, "default")
-    assert told is not None
-    assert [one.price for one in told.intervals] == [0.3, 0.2]
-    others = [{"type": "VEN_NAME", "values": ["somebody else"]}]
-    await ven.take([read(vtn_event("PRICE", 9.9, 9.9, units="KWH", id="e3", targets=others))], AT - HOUR_MS)
-    assert await prices.prices(lane, "default") == told, "prices of another VEN are none of ours"
+
+
+async def test_prices_follow_the_vtn(known: Settings, lane: Lane) -> None:
+    """They are of the areas, or of the sites' areas, that are named; changed or gone they are taken back."""
+    await sites.put(
+        lane, Site(name="depot", circuits=(Circuit(name="main", capacity=Amount(watts=1)),), price_area="B")
+    )
+    own = Prices(intervals=(PriceInterval(AT - HOUR_MS, AT + 2 * HOUR_MS, 0.5),), currency="EUR")
+    await prices.put(lane, own, now=AT - HOUR_MS, kept_ms=0)
+    ven = Ven(lane, known)
+
+    async def told(area: str = "default") -> list[float]:
+        found = await prices.prices(lane, area)
+        return [one.price for one in found.intervals] if found is not None else []
+
+    def event(*values: float, **targets: list[str]) -> OadrEvent:
+        whom = [{"type": name, "values": values} for name, values in targets.items()]
+        return read(vtn_event("PRICE", *values, units="KWH", targets=whom))
+
+    await ven.take([event(0.3, 0.2)], AT - HOUR_MS)
+    assert await told() == [0.5, 0.3, 0.2]
+    await ven.take([event(0.3)], AT - HOUR_MS)
+    assert await told() == [0.5, 0.3, 0.5], "the second hour is taken back: what it covered holds again"
+    await ven.take([event(0.3, VEN_NAME=["somebody else"])], AT - HOUR_MS)
+    assert await told() == [0.5], "prices of another VEN are none of ours"
+    await ven.take([event(0.1, SERVICE_AREA=["A", "no/area"])], AT - HOUR_MS)
+    await ven.take([event(0.2, RESOURCE_NAME=["depot", "nowhere"])], AT - HOUR_MS)
+    assert (await told(), await told("A"), await told("B")) == ([0.5], [], [0.2])
+    with patch.object(prices, "put", side_effect=LaneLost("gone")), pytest.raises(LaneLost):
+        await ven.take([event(0.7)], AT - HOUR_MS)
+    await ven.take([], AT + HOUR_MS // 2)
+    assert (await told(), await told("B")) == ([0.5], [])
 
 
 async def test_an_event_of_the_vtn_runs_and_is_reported(known: Settings, lane: Lane, vtn: LittleVtn) -> None:

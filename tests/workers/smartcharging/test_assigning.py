@@ -195,6 +195,26 @@ def test_who_draws_more_than_allowed_is_told_of(world: World) -> None:
     assert "limit_exceeded" in world.view.station.flags
 
 
+@pytest.mark.parametrize(("grace_s", "readings"), [(5, 2), (600, 5)])
+def test_how_soon_is_a_setting(grace_s: int, readings: int) -> None:
+    """A limit counts once the setting's grace is over: the second reading after it is the first that is told of."""
+    world = World(policy=Policy(unknown_stations="accept", unknown_tags="accept", limit_grace_ms=grace_s * 1000))
+    world.open()
+    world.call("BootNotification", BOOT)
+    world.advance(2)
+    number = start(world)
+    world.request(AssignProfile(request_id="r1", profile=msgspec.structs.replace(OWN, start_at=START_MS - 3_600_000)))
+    world.answer(sent(world)[-1][0], {"status": "Accepted"})
+    taken = 0
+    while not world.events_of(LimitExceeded) and taken < 8:
+        taken += 1
+        world.advance(6 if grace_s < 60 else 150)
+        sample = {"value": "30", "measurand": "Current.Import", "unit": "A", "phase": "L1"}
+        reading = {"timestamp": format_time(world.now), "sampledValue": [sample]}
+        world.call("MeterValues", {"connectorId": 1, "transactionId": number, "meterValue": [reading]})
+    assert taken == readings
+
+
 @pytest.mark.parametrize(
     ("unit", "limit", "samples", "accused"),
     [

@@ -96,10 +96,14 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Whom an event is about: names of sites (or `site/circuit`), groups of stations; none of both: not said."""
+    """Whom an event is about: names of sites (or `site/circuit`), groups of stations; none of both: not said.
+
+    `areas`: whose prices it tells; limits do not go by them.
+    """
 
     places: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
 
 
 def fingerprint(event: OadrEvent) -> str:
@@ -115,7 +119,9 @@ def target_of(event: OadrEvent, ven_name: str) -> Target | None:
     vens: list[str] = []
     places: list[str] = []
     groups: list[str] = []
-    named = {"VEN_NAME": vens, "RESOURCE_NAME": places, "SERVICE_LOCATION": places, "GROUP": groups}
+    areas: list[str] = []
+    named = {"VEN_NAME": vens, "RESOURCE_NAME": places, "GROUP": groups, "SERVICE_AREA": areas}
+    named |= {"POWER_SERVICE_LOCATION": places, "SERVICE_LOCATION": places}
     for target in event.targets or ():
         if isinstance(target, str):
             kind, _, name = target.partition(":")
@@ -127,7 +133,7 @@ def target_of(event: OadrEvent, ven_name: str) -> Target | None:
                 held += [str(value) for value in values]
     if vens and ven_name not in vens:
         return None
-    return Target(tuple(places), tuple(groups))
+    return Target(tuple(places), tuple(groups), tuple(areas))
 
 
 def wanted(event: OadrEvent, levels: Sequence[int], seen_at: int) -> list[Wanted]:

@@ -7,6 +7,7 @@ gone is cancelled; ids are made from what is asked, so that reading the same twi
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from shared.logs import get_logger
 from shared.records.commands import make_id
 from shared.records.demand import OPENADR, DemandEvent, DemandRecord, DemandStation
 from shared.records.packing import pack, unpack
-from shared.records.prices import Prices
+from shared.records.prices import AREA_PATTERN, DEFAULT_AREA, MAX_AREA, Prices
 from shared.records.queries import demand, prices, sites
 from shared.settings import Settings
 
@@ -39,6 +40,8 @@ class Known(msgspec.Struct, frozen=True, omit_defaults=True):
     program: str = ""
     ids: tuple[str, ...] = ()
     reports: tuple[str, ...] = ()
+    areas: tuple[str, ...] = ()
+    """Whose prices it told."""
 
 
 class Ven:
@@ -93,30 +96,53 @@ class Ven:
             if before is not None and before.fingerprint == mark:
                 continue
             if before is not None:
-                await self._cancel(before, now)
+                await self._cancel(event.id, before, now)
+            target = oadr.target_of(event, self._settings.openadr_ven_name)
             try:
-                ids = await self._make(event, mark, now)
+                areas = await self._price(event, target, now)
+                ids = [] if target is None else await self._make(event, target, mark, now)
             except demand.TooMany:
                 log.warning("an event of the VTN has to wait: too many have not ended", vtn_event=event.id[:100])
                 continue
-            became = Known(mark, event.program_id, tuple(ids), oadr.reports_wanted(event))
+            became = Known(mark, event.program_id, tuple(ids), oadr.reports_wanted(event), areas)
             await self._lane.one("HSET", keys.SOURCES, event.id, pack(became))
         for name in known.keys() - {event.id for event in events}:
-            await self._cancel(known[name], now)
+            await self._cancel(name, known[name], now)
             await self._lane.one("HDEL", keys.SOURCES, name)
 
-    async def _cancel(self, known: Known, now: int) -> None:
+    async def _cancel(self, vtn_id: str, known: Known, now: int) -> None:
         for event_id in known.ids:
             await demand.cancel(self._lane, event_id, now, OPENADR)
+        for area in known.areas:
+            await prices.take_back(self._lane, area, vtn_id, now=now, by=OPENADR)
 
-    async def _make(self, event: OadrEvent, mark: str, now: int) -> list[str]:
-        target = oadr.target_of(event, self._settings.openadr_ven_name)
-        if target is None:
-            return []
+    async def _price(self, event: OadrEvent, target: Target | None, now: int) -> tuple[str, ...]:
+        """Write the prices that an event tells; returns the areas that they are of."""
         currency, intervals = oadr.prices(event, now)
-        if intervals:
-            given = Prices(currency=currency, intervals=tuple(intervals), updated_at=now, updated_by=OPENADR)
-            await prices.put(self._lane, given, keep_since=now - PRICES_KEPT_MS)
+        if target is None or not intervals:
+            return ()
+        areas = await self._areas(target)
+        # Noted first: whoever goes on after a crash knows what is to be taken back.
+        await self._lane.one("HSET", keys.SOURCES, event.id, pack(Known("", event.program_id, areas=areas)))
+        for area in areas:
+            told = Prices(area=area, currency=currency, intervals=tuple(intervals), updated_at=now, updated_by=OPENADR)
+            await prices.put(self._lane, told, now=now, kept_ms=PRICES_KEPT_MS, source=event.id)
+        return areas
+
+    async def _areas(self, target: Target) -> tuple[str, ...]:
+        """Return whose prices an event tells: the areas that it names, else those of the sites that it names."""
+        found = []
+        for area in target.areas:
+            if len(area) <= MAX_AREA and re.fullmatch(AREA_PATTERN, area):
+                found.append(area)
+            else:
+                log.warning("an event of the VTN names an area that can't be", area=area[:100])
+        if not target.areas:
+            named = [await sites.site(self._lane, place.partition("/")[0]) for place in target.places]
+            found = [site.price_area for site in named if site is not None]
+        return tuple(dict.fromkeys(found)) if target.areas or target.places else (DEFAULT_AREA,)
+
+    async def _make(self, event: OadrEvent, target: Target, mark: str, now: int) -> list[str]:
         ids = []
         for one in oadr.wanted(event, self._levels, now):
             if one.end_at <= now:

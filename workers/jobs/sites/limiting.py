@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from shared.bus.lane import Lane
-from shared.records.prices import DEFAULT_AREA, PriceInterval
+from shared.records.prices import PriceInterval
 from shared.records.queries import demand
 from shared.records.queries.prices import prices
 from shared.records.sites import Site
@@ -28,5 +28,5 @@ async def read(lane: Lane, site: Site, now: int) -> Limiting:
     held = limit_at(await demand.windows(lane, site, now), now)
     root = next((one.name for one in site.circuits if not one.parent), "")
     temporary = {circuit or root: Temporary(one.amount, ", ".join(one.events)) for circuit, one in held.items()}
-    known = await prices(lane, DEFAULT_AREA) if site.strategy == "deadline" else None
+    known = await prices(lane, site.price_area) if site.strategy == "deadline" else None
     return Limiting(temporary, known.intervals if known is not None else ())

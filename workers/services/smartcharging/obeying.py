@@ -1,7 +1,7 @@
 """Whether a station draws what it was allowed: its samples against its profiles.
 
-A limit counts once it was in force for a while before the sample, and a station is flagged at the second reading in a
-row that is clearly above it: ramps, inrush and the meter's own error are no disobedience.
+A limit counts once it was in force for a while before the sample (`Policy.limit_grace_ms`), and a station is flagged at
+the second reading in a row that is clearly above it: ramps, inrush and the meter's own error are no disobedience.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from workers.store.draft import Draft
 
 DISOBEYS: Final = "limit_exceeded"
 """Flag of a station that draws more than a profile that it accepted allows."""
-GRACE_MS: Final = 60_000
-"""How long a limit must have been in force before it counts."""
 TOLERANCE: Final = 1.1
 SLACK: Final[dict[str, int]] = {"A": 10, "W": 5000}
 """Tenths of a unit that are allowed beyond the tolerance: 1 A, or 500 W."""
@@ -32,13 +30,13 @@ def look(draft: Draft, transaction: Transaction, readings: Sequence[Reading]) ->
     """Hold the newest reading of an open transaction against the profiles that its station accepted."""
     held = [one for one in draft.limits.by_slot.values() if one.installed and not one.clearing]
     reading = readings[-1]
-    told = drawn(reading)
+    told, grace_ms = drawn(reading), draft.policy.limit_grace_ms
     for unit, measured in told:
-        allowed = _allowed([one.profile for one in held], transaction, reading.taken_at, unit)
+        allowed = _allowed([one.profile for one in held], transaction, reading.taken_at, unit, grace_ms)
         if allowed is None:
             continue
         setter = next((one for one in held if one.profile.profile_id == allowed.profile_id), None)
-        if setter is None or reading.received_at - setter.accepted_at < GRACE_MS:
+        if setter is None or reading.received_at - setter.accepted_at < grace_ms:
             return
         if any(other == setter.profile.unit != unit for other, _ in told):
             continue  # It is held against what it says: to convert it the car's phases would have to be guessed.
@@ -46,18 +44,18 @@ def look(draft: Draft, transaction: Transaction, readings: Sequence[Reading]) ->
         return
 
 
-def _allowed(profiles: list[Profile], transaction: Transaction, at: int, unit: Unit) -> Limit | None:
+def _allowed(profiles: list[Profile], transaction: Transaction, at: int, unit: Unit, grace_ms: int) -> Limit | None:
     """Return the greatest limit that was in force lately; None where there was a moment without one."""
     situation = Situation(
         connector_id=transaction.connector_id,
-        since=at - GRACE_MS,
+        since=at - grace_ms,
         until=at + 1,
         unit=unit,
         transaction_id=transaction.transaction_id,
         charging_since=transaction.started_at,
         supply=MAINS,
     )
-    limits = [limit_at(profiles, situation, moment) for moment in (at - GRACE_MS, at)]
+    limits = [limit_at(profiles, situation, moment) for moment in (at - grace_ms, at)]
     known = [limit for limit in limits if limit is not None]
     return max(known, key=lambda limit: limit.limit) if len(known) == len(limits) else None
 
