@@ -42,6 +42,7 @@ async def show(session: Session, station_id: str) -> None:
                 ("since", moment(rotation.get("changed_at"))),
                 ("sent", rotation.get("sent")),
                 ("answer", rotation.get("answer")),
+                ("next", rotation.get("next")),
                 ("last rotated", moment(item["rotated_at"])),
                 ("certificate", certificate.get("serial")),
                 ("ends", moment(certificate.get("not_after"))),

@@ -1,7 +1,7 @@
 """What a station proves itself by, as far as Ampstream changes it: section `ke`.
 
-A key on its way stands in `Rotation.key` until the station has answered: it must be sent again, unchanged, where nobody
-knows whether it was taken. It is nowhere else: a command's record, events and logs have `***`.
+A key on its way stands in `Rotation.key` until the station has refused it or come with it: it must be sent again,
+unchanged, where it may not have been taken. It is nowhere else: a command's record, events and logs have `***`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     changed_at: int
     by: str = ""
     key: str = ""
-    """The new key while the station must still be told; 40 hex characters."""
+    """The new key until the station has come with it; 40 hex characters."""
     key_hash: str = ""
     """What is stored of it; the door's `pending_key` as long as both count."""
     command_id: str = ""
@@ -37,6 +37,8 @@ class Rotation(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """How often it was sent."""
     answer: str = ""
     """What the station said, where it refused or wants a reboot first."""
+    needs_reboot: bool = False
+    """It takes the key when it is rebooted."""
     jobs: tuple[str, ...] = ()
     """Jobs that wait for its end."""
 

@@ -160,6 +160,20 @@ def _contradictions(settings: Settings) -> list[str]:
         found.append("AMPSTREAM_CANARY_INTERVAL_S must be below AMPSTREAM_SILENCE_CLOSE_S, else every pause closes")
     if settings.proxy_protocol == "trusted" and not settings.trusted_proxies.strip():
         found.append("AMPSTREAM_PROXY_PROTOCOL=trusted needs AMPSTREAM_TRUSTED_PROXIES: nobody's PROXY header is read")
+    if settings.authorizer_url and settings.authorizer_timeout_s >= settings.claim_idle_s:
+        found.append(
+            "AMPSTREAM_AUTHORIZER_TIMEOUT_S must be below AMPSTREAM_CLAIM_IDLE_S: another worker would take a frame "
+            "over that waits for its answer, and ask again"
+        )
+    same_host = settings.station_host == settings.operator_host
+    if same_host and settings.station_port == settings.http_port != 0:
+        found.append("AMPSTREAM_STATION_PORT and AMPSTREAM_HTTP_PORT are the same port of the same address")
+    return found + _insecure(settings)
+
+
+def _insecure(settings: Settings) -> list[str]:
+    """Return what contradicts itself in who may speak, and how."""
+    found = []
     if settings.transfer_tls and not settings.tls_certificates.strip():
         found.append("AMPSTREAM_TRANSFER_TLS needs AMPSTREAM_TLS_CERTIFICATES")
     if settings.tls_only and not settings.tls_certificates.strip():
@@ -173,9 +187,6 @@ def _contradictions(settings: Settings) -> list[str]:
     if settings.oidc_issuer and not (settings.oidc_audience and settings.oidc_scopes.strip()):
         # Without an audience a token that was made for somebody else would be good here.
         found.append("AMPSTREAM_OIDC_ISSUER needs AMPSTREAM_OIDC_AUDIENCE and AMPSTREAM_OIDC_SCOPES")
-    same_host = settings.station_host == settings.operator_host
-    if same_host and settings.station_port == settings.http_port != 0:
-        found.append("AMPSTREAM_STATION_PORT and AMPSTREAM_HTTP_PORT are the same port of the same address")
     return found
 
 

@@ -79,6 +79,11 @@ def test_all_problems_come_at_once() -> None:
         {"AMPSTREAM_STATION_PORT": "8080"},
         {"AMPSTREAM_CANARY_INTERVAL_S": "5"},
         {"AMPSTREAM_PROXY_PROTOCOL": "trusted"},
+        {
+            "AMPSTREAM_AUTHORIZER_TIMEOUT_S": "3",
+            "AMPSTREAM_CLAIM_IDLE_S": "3",
+            "AMPSTREAM_AUTHORIZER_URL": "http://tags.example.com",
+        },
     ],
 )
 def test_contradictions_are_refused(environ: dict[str, str]) -> None:

@@ -1,7 +1,8 @@
 """The key that a station logs in with, changed without ever locking it out (OCPP 1.6 security white paper, A01).
 
     rotate ──> sending ──taken──> taken ──came with it──> done
-                 │  ^  └──refused──> refused: the old key alone counts
+                 │  ^  │            └──booted, and came with the old one──> sending, again
+                 │  │  └──refused──> refused: the old key alone counts
                  │  └──again, unchanged: after RETRY_MS, at its next connect, or when asked for
                  └──no answer──> unknown ──came with it──> done
 
@@ -108,7 +109,8 @@ def _why_not(draft: Draft) -> tuple[int, str] | None:
     rotation = draft.credentials.rotation
     if rotation is not None and rotation.state in OPEN:
         if rotation.state == "taken":
-            return 409, "the station has taken a new key, and has not come with it yet"
+            wanted = ": it must be rebooted (Reset)" if rotation.needs_reboot else ""
+            return 409, f"the station has taken a new key, and has not come with it yet{wanted}"
         if rotation.state == "sending":
             return 409, "a new key is on its way"
     if draft.session.security_profile >= BY_CERTIFICATE:
@@ -200,7 +202,7 @@ def _answered(draft: Draft, command: CommandRecord) -> None:
         _doubt(draft)
     elif outcome in ("set", "set_after_reboot"):
         word = dialect.word(command) if dialect is not None else ""
-        _put(draft, rotation, state="taken", key="", answer=word)
+        _put(draft, rotation, state="taken", answer=word, needs_reboot=outcome != "set")
         _announce(draft)
         if outcome == "set":
             draft.wake(GRACE_TIMER, str(rotation.began_at), draft.now + GRACE_MS)
@@ -271,6 +273,19 @@ def came(draft: Draft, proof: str) -> None:
     _announce(draft)
     _tell_jobs(draft)
     commands.cancel(draft, rotation.command_id)  # It has the key: nothing needs to be sent again.
+
+
+def booted(draft: Draft) -> None:
+    """Send a key again that the station took and did not come with, though it has booted since."""
+    rotation = draft.credentials.rotation
+    if rotation is None or rotation.state != "taken" or draft.session.opened_at <= rotation.changed_at:
+        return
+    if rotation.key and rotation.sent < MAX_SENT:
+        _send(draft)
+    else:
+        _put(draft, rotation, state="unknown")
+        _announce(draft)
+        _tell_jobs(draft)
 
 
 def _settle(draft: Draft, state: RotationState, answer: str) -> None:

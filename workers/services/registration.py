@@ -15,7 +15,7 @@ from shared.records.events import StationBooted
 from shared.records.stations import Registration, SessionRecord, StationRecord
 from workers.store.draft import Draft
 
-from . import acceptance, configuration, firmware, local_lists, reconciliation
+from . import acceptance, configuration, credentials, firmware, local_lists, reconciliation
 from .quirks import quirks_of
 
 SETTLE_MS: Final = 1000
@@ -76,6 +76,7 @@ def boot(draft: Draft, report: Boot) -> Verdict:
     if accepted:
         configuration.begin(draft, configuration.BOOT)
         local_lists.booted(draft)
+        credentials.booted(draft)
     return verdict
 
 

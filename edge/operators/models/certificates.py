@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from edge.operators.times import Instant, instant, iso
@@ -9,6 +11,13 @@ from shared.records.certificates import Certificate, CertificateState, Revoked, 
 from shared.records.credentials import Rotation, RotationState
 from shared.records.queries.certificates import CertificateNow, Proofs
 from shared.records.queries.stations import StationNow
+
+_NEXT: Final[dict[RotationState, str]] = {
+    "sending": "its answer, as soon as it is there",
+    "unknown": "the same key is sent again, after a minute and when it connects, five times; then when you rotate again",
+    "taken": "it comes with the new key when it connects again, or after a reboot",
+}
+_REBOOT: Final = "reboot it (Reset): it has the new key then"
 
 
 class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +32,8 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     """How often the key was sent."""
     answer: str | None
+    next: str | None
+    """What it waits for; null: for nothing."""
     command_id: str | None
 
     @classmethod
@@ -35,6 +46,7 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
             by=found.by or None,
             sent=found.sent,
             answer=found.answer or None,
+            next=_REBOOT if found.needs_reboot and found.state == "taken" else _NEXT.get(found.state),
             command_id=found.command_id or None,
         )
 

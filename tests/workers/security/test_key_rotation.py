@@ -18,6 +18,7 @@ from shared.records.jobs import JobResult
 from shared.records.packing import unpack
 from shared.records.requests import CancelCommand, DeleteStation, LeaveJob, RotateKey, UpdateStation
 from tests.workers.harness import World
+from workers.services.credentials import MAX_SENT
 
 PEPPER = b"p" * 32
 
@@ -99,7 +100,7 @@ def test_a_rotation_from_key_to_key(site: Site) -> None:
     assert site.opens(command[1])
     site.key = command[1]
     site.world.answer(command[0], {"status": "Accepted"})
-    assert (site.rotation.state, site.rotation.key) == ("taken", "")
+    assert (site.rotation.state, bool(site.rotation.key)) == ("taken", True)
     assert site.opens(old)
     site.world.advance(20)
     (close,) = site.world.items_of(Close)
@@ -129,7 +130,7 @@ def test_a_station_without_a_key_gets_its_first_one(site: Site) -> None:
 
 
 def test_the_key_is_on_the_wire_and_nowhere_else(site: Site) -> None:
-    """Records of commands, events, histories and the reply hold no key; the state holds it until the answer."""
+    """Records of commands, events, histories and the reply hold no key; the state holds it until it is used."""
     _, reply = site.ask()
     command = site.sent()
     assert command is not None
@@ -137,6 +138,8 @@ def test_the_key_is_on_the_wire_and_nowhere_else(site: Site) -> None:
     found = site.world.memory.data[keys.command("CP1", command[0])]
     assert b'"value":"***"' in found
     site.world.answer(command[0], {"status": "Accepted"})
+    site.key = secret
+    site.dial()
 
     def holds(value: Any) -> bool:
         if isinstance(value, bytes):
@@ -240,6 +243,39 @@ def test_a_key_that_may_be_on_the_station_is_never_replaced(site: Site) -> None:
     assert site.ask()[0] == 409
     site.world.advance(60)
     assert not site.world.items_of(Close)  # A reconnect would not help: it wants a reboot.
+
+
+def test_a_key_that_a_reboot_did_not_bring_is_sent_again(site: Site) -> None:
+    """A station that took the key and boots with the old one gets the same again, five times; then it must be asked."""
+    site.ask(job="j1")
+    first = site.sent()
+    assert first is not None
+    site.world.answer(first[0], {"status": "RebootRequired"})
+    assert site.rotation.needs_reboot
+    assert site.ask()[1]["detail"].endswith("it must be rebooted (Reset)")
+    site.dial()
+    assert site.state() == "taken"  # It has not booted.
+    for _ in range(MAX_SENT - 1):
+        reboot(site)
+        again = site.sent()
+        assert again is not None
+        assert again[1] == first[1]
+        site.world.answer(again[0], {"status": "RebootRequired"})
+    reboot(site)
+    assert (site.state(), site.sent()) == ("unknown", None)
+    assert unpack(site.world.memory.data[keys.job_ended("j1")]["CP1"], JobResult).outcome == "timed_out"
+    assert site.ask()[0] == 202
+    site.key = first[1]
+    site.dial()
+    assert (site.state(), site.rotation.key) == ("done", "")
+
+
+def reboot(site: Site) -> None:
+    """Let the station boot, with the key that it has."""
+    site.world.advance(2)
+    site.dial()
+    site.world.call("BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
+    site.world.advance(2)
 
 
 def test_setting_another_key_ends_a_rotation(site: Site) -> None:
