@@ -14,7 +14,7 @@ from shared.records.queries.stations import StationNow
 
 _NEXT: Final[dict[RotationState, str]] = {
     "sending": "its answer, as soon as it is there",
-    "unknown": "the same key is sent again, after a minute and when it connects, five times; then when you rotate again",
+    "unknown": "the same key is sent again, after a minute and when it connects, five times; then when you ask for it",
     "taken": "it comes with the new key when it connects again, or after a reboot",
 }
 _REBOOT: Final = "reboot it (Reset): it has the new key then"
