@@ -26,6 +26,7 @@ _UNBINDABLE = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})
 @click.option("--station-port", type=PORT, metavar="PORT", help="Port for stations.")
 @click.option("--operator-host", metavar="ADDRESS", help="Where operators and scrapers ask.")
 @click.option("--http-port", type=PORT, metavar="PORT", help="Port for operators and scrapers.")
+@click.option("--tls-port", type=PORT, metavar="PORT", help="Port for stations over TLS.")
 @click.option("--transfer-port", type=PORT, metavar="PORT", help="Port where stations fetch and leave files.")
 def edge(*, no_stations: bool, no_operators: bool, **options: Any) -> None:
     """Serve stations and operators.

@@ -16,7 +16,7 @@ from rich.live import Live
 from ampstream import operator_token
 from ampstream.configured import configured
 from ampstream.up import lock, selfmade, status, valkey
-from ampstream.up.plan import Options, Plan, defaults, make, redis_probe, station_ids
+from ampstream.up.plan import Options, Plan, beside, defaults, make, redis_probe, station_ids
 from ampstream.up.provision import Provisioner
 from ampstream.up.supervisor import Supervisor, signals
 from shared.bus.lane import Lane
@@ -39,7 +39,12 @@ LINE_S: Final = 5.0
 )
 @click.option("--station-port", type=PORT, help="Stations dial in here; edge i listens on this + i.  [default: 9000]")
 @click.option("--http-port", type=PORT, help="API, feed, health and metrics; edge i on this + i.  [default: 8080]")
-@click.option("--transfer-port", type=PORT, help="Files for stations; edge i on this + i.  [default: 9080]")
+@click.option(
+    "--transfer-port", type=PORT, help="Files for stations; edge i on this + i.  [default: --station-port + 80]"
+)
+@click.option(
+    "--tls-port", type=PORT, help="Stations over TLS, with --tls; edge i on this + i.  [default: --station-port + 443]"
+)
 @click.option("--worker-port", type=PORT, help="Health and metrics of worker i on this + i.  [default: 8180]")
 @click.option("--edges", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that hold sockets.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that decide.")
@@ -54,12 +59,13 @@ def up(*, stations: int, speed: float, data: Path, edges: int, workers: int, tls
 
     Starts an embedded Valkey (or uses $AMPSTREAM_REDIS_URL), workers, edges and simulated stations as real processes,
     restarts one that dies, and ends them in order on Ctrl-C. Started again on the same --data it has everything that it
-    had. Logs are in DATA/logs.
+    had. Logs are in DATA/logs. A second system on one machine needs other --data, --station-port, --http-port and
+    --worker-port.
     """
     environ = defaults(os.environ)
     if tls:
         environ = selfmade.variables(data) | environ
-    loaded = configured(settings, environ)
+    loaded = configured(beside(settings, environ), environ)
     options = Options(data=data, stations=stations, edges=edges, workers=workers, speed=speed, tls=tls)
     with lock.data_directory(data) as descriptor:
         asyncio.run(_run(options, loaded, environ, descriptor))

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import msgspec
@@ -18,6 +18,8 @@ from shared.settings import Loaded, Settings
 REDIS_VARIABLES: Final = ("AMPSTREAM_REDIS_URL", "AMPSTREAM_REDIS_URL_FILE")
 DEFAULT_OF_UP: Final = {"AMPSTREAM_UNKNOWN_STATIONS": "accept", "AMPSTREAM_UNKNOWN_TAGS": "accept"}
 """What `up` sets where nobody did: its listeners are on loopback, and its stations come unannounced."""
+DISTANCES: Final = {"transfer_port": 80, "tls_port": 443}
+"""Where the other ports for stations lie behind `--station-port`, as they do by default."""
 STATION_PREFIX: Final = "SIM-"
 STOP_MARGIN_S: Final = 5.0
 """What a process may take to end beyond its drain."""
@@ -56,6 +58,14 @@ def station_ids(options: Options) -> list[str]:
 def defaults(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment as `up` sees it: its own defaults under what is set."""
     return DEFAULT_OF_UP | dict(environ)
+
+
+def beside(given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the options with ports for stations that nobody named moved along with `station_port`, where that is."""
+    base = given.get("station_port")
+    moved = {name: base + distance for name, distance in DISTANCES.items()} if base is not None else {}
+    unnamed = {name: port for name, port in moved.items() if f"AMPSTREAM_{name.upper()}" not in environ}
+    return unnamed | {name: value for name, value in given.items() if value is not None}
 
 
 def make(options: Options, loaded: Loaded, environ: Mapping[str, str], http: aiohttp.ClientSession) -> Plan:
@@ -249,7 +259,7 @@ def _ports(options: Options, settings: Settings) -> list[tuple[str, int, str]]:
         *((settings.station_host, settings.station_port + index, "--station-port") for index in edges),
         *((settings.operator_host, settings.http_port + index, "--http-port") for index in edges),
         *(
-            (settings.station_host, settings.tls_port + index, "AMPSTREAM_TLS_PORT")
+            (settings.station_host, settings.tls_port + index, "--tls-port")
             for index in edges
             if settings.tls_certificates
         ),

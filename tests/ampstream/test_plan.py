@@ -52,6 +52,19 @@ async def test_stages_and_ports(tmp_path: Path, http: aiohttp.ClientSession) -> 
     assert "ws://127.0.0.1:9101/ocpp" in command
 
 
+def test_ports_for_stations_move_together() -> None:
+    """Files and TLS lie behind `--station-port` as they do by default, so that two systems fit on one machine."""
+    assert plan.beside({"station_port": None, "tls_port": None}, {}) == {}
+    moved = {"station_port": 9100, "transfer_port": 9180, "tls_port": 9543}
+    assert plan.beside({"station_port": 9100, "http_port": None}, {}) == moved
+    assert plan.beside({"station_port": 9100, "tls_port": 7}, {}) == moved | {"tls_port": 7}
+    assert "tls_port" not in plan.beside({"station_port": 9100}, {"AMPSTREAM_TLS_PORT": "8"})
+    by_default = load({})
+    assert plan.beside({"station_port": by_default.station_port}, {}) == {
+        name: getattr(by_default, name) for name in ("station_port", "transfer_port", "tls_port")
+    }
+
+
 async def test_tls_of_its_own_making(tmp_path: Path, http: aiohttp.ClientSession) -> None:
     """Certificates are made once and trusted by the simulated stations, which dial in over TLS; edge i on port + i."""
     environ = selfmade.variables(tmp_path)
