@@ -11,6 +11,7 @@ A beat reads every event about which something is to be done, and does what is n
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from typing import Final
 
 import hiredis
@@ -28,6 +29,7 @@ from shared.records.queries import demand
 from shared.settings import Settings
 from shared.smartcharging.demand import complied, judged_from
 from workers.jobs.bulk.places import Site
+from workers.jobs.rhythm import Rhythm
 
 from . import beginning, holding
 from .measuring import Span, measure
@@ -54,7 +56,9 @@ class Conductor:
         self._site = Site(lane, partitions, holder)
         self._lane = lane
         self._settings = settings
-        self._next: dict[str, float] = {}
+        self._clock = asyncio.get_running_loop().time
+        self._rhythms: defaultdict[str, Rhythm] = defaultdict(Rhythm)
+        """Event -> what is done for it now and then; under no event: what is done for all."""
         self._ven = Ven(lane, settings)
 
     async def run(self) -> None:
@@ -69,13 +73,13 @@ class Conductor:
     async def beat(self) -> bool:
         """Do what is next for every event, where this worker holds the lease; tells whether it does."""
         if not await self.lease.mine():
-            self._next.clear()
+            self._rhythms.clear()
             return False
         seconds, micros = await self._lane.one("TIME")
         now = int(seconds) * 1000 + int(micros) // 1000
         events = await demand.active(self._lane, now)
-        ids = {one.event.event_id for one in events}
-        self._next = {what: at for what, at in self._next.items() if ":" not in what or what.partition(":")[0] in ids}
+        for gone in self._rhythms.keys() - {"", *(one.event.event_id for one in events)}:
+            del self._rhythms[gone]
         for record in events:
             try:
                 await self._advance(record, now)
@@ -84,16 +88,9 @@ class Conductor:
             except Exception:
                 log.exception("demand event failed to advance; the others go on", event_id=record.event.event_id)
         metrics.DEMAND_RUNNING.labels().set(sum(one.state == "running" for one in events))
-        if self._is_time("forget", FORGET_S):
+        if self._rhythms[""].is_time("forget", self._clock(), FORGET_S):
             await demand.forget(self._lane, now - self._settings.demand_retention_s * 1000)
         await self._ven.look(now)
-        return True
-
-    def _is_time(self, what: str, every_s: float) -> bool:
-        now = asyncio.get_running_loop().time()
-        if now < self._next.get(what, 0.0):
-            return False
-        self._next[what] = now + every_s
         return True
 
     async def _advance(self, record: DemandRecord, now: int) -> None:
@@ -170,10 +167,11 @@ class Conductor:
 
     async def _hold(self, record: DemandRecord, now: int) -> None:
         event = record.event
-        if not event.site and self._is_time(f"{event.event_id}:hold", HOLD_S):
+        rhythm = self._rhythms[event.event_id]
+        if not event.site and rhythm.is_time("hold", self._clock(), HOLD_S):
             rows = await demand.stations(self._lane, event.event_id)
             await demand.put_stations(self._lane, event.event_id, await holding.hold(self._site, event, rows, now))
-        if now > judged_from(event) and self._is_time(f"{event.event_id}:measure", MEASURE_S):
+        if now > judged_from(event) and rhythm.is_time("measure", self._clock(), MEASURE_S):
             await self._measure(record, now)
 
     async def _let_go(self, record: DemandRecord) -> None:
