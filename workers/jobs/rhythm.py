@@ -8,6 +8,7 @@ class Rhythm:
 
     def __init__(self) -> None:
         self._next: dict[str, float] = {}
+        self._told: int | None = None
 
     def is_time(self, what: str, now: float, every_s: float) -> bool:
         """Tell whether `what` is due, and put it off by `every_s`."""
@@ -15,3 +16,15 @@ class Rhythm:
             return False
         self._next[what] = now + every_s
         return True
+
+    def is_news(self, figure: int, now: float, every_s: float) -> bool:
+        """Tell whether progress is to be told: the figure is another than was told last, and that was `every_s` ago.
+
+        The first figure is no news: whoever begins anew has it from one who told of it.
+        """
+        if self._told is None:
+            self._told = figure
+        elif figure != self._told and self.is_time("tell", now, every_s):
+            self._told = figure
+            return True
+        return False

@@ -54,8 +54,6 @@ class _Going(Rhythm):
     def __init__(self, pace: Pace) -> None:
         super().__init__()
         self.pace = pace
-        self.told = -1
-        """How many had ended when progress was told last; -1: not looked yet."""
 
 
 class Runner:
@@ -174,10 +172,7 @@ class Runner:
 
     async def _tell(self, one: JobNow, going: _Going, at: int) -> None:
         """Tell that a job went on, now and then."""
-        if going.told < 0:
-            going.told = one.ended
-        elif one.ended != going.told and going.is_time("tell", self._clock(), TELL_S):
-            going.told = one.ended
+        if going.is_news(one.ended, self._clock(), TELL_S):
             await self._lane.one("XADD", keys.EVENTS, "*", "v", pack([jobs.changed(one, at=at)]))
 
 

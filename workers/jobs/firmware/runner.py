@@ -50,14 +50,6 @@ ITSELF: Final = "campaign"
 STATES: Final = ("running", "paused", "stopped", "cancelled")
 
 
-class _Going(Rhythm):
-    """What the runner remembers of a campaign from beat to beat; a runner that begins anew misses nothing."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told = -1
-
-
 class Runner:
     """One worker's runner; `holder` is the worker's unique name."""
 
@@ -70,7 +62,8 @@ class Runner:
         self._partitions = partitions
         self._holder = holder
         self._clock = clock or asyncio.get_running_loop().time
-        self._going: dict[str, _Going] = {}
+        self._going: dict[str, Rhythm] = {}
+        """Campaign -> what is done for it now and then; a runner that begins anew misses nothing."""
         self._site: Site | None = None
 
     async def run(self) -> None:
@@ -122,7 +115,7 @@ class Runner:
 
     async def _advance(self, site: Site, one: CampaignNow, ended: list[Any], at: int) -> None:
         campaign = one.campaign
-        going = self._going.setdefault(campaign.campaign_id, _Going())
+        going = self._going.setdefault(campaign.campaign_id, Rhythm())
         if ended:
             pairs = zip(ended[::2], ended[1::2], strict=True)
             results = [(name.decode(), unpack(packed, UpdateResult)) for name, packed in pairs]
@@ -144,7 +137,7 @@ class Runner:
             await healing.look(site, campaign, at)
         await self._tell(one, going, at)
 
-    async def _go_on(self, site: Site, one: CampaignNow, going: _Going, at: int) -> None:
+    async def _go_on(self, site: Site, one: CampaignNow, going: Rhythm, at: int) -> None:
         if one.places["offline"] and going.is_time("take up", self._clock(), TAKE_UP_S):
             await places.take_up(self._lane, one.campaign, at)
         verdict = decide(one, at)
@@ -157,10 +150,7 @@ class Runner:
         elif verdict.begin > 0:
             await places.begin(site, one, verdict.begin, verdict.fresh, at)
 
-    async def _tell(self, one: CampaignNow, going: _Going, at: int) -> None:
+    async def _tell(self, one: CampaignNow, going: Rhythm, at: int) -> None:
         """Tell that a campaign went on, now and then."""
-        if going.told < 0:
-            going.told = one.ended
-        elif one.ended != going.told and going.is_time("tell", self._clock(), TELL_S):
-            going.told = one.ended
+        if going.is_news(one.ended, self._clock(), TELL_S):
             await self._lane.one("XADD", station_keys.EVENTS, "*", "v", pack([firmware.changed(one, at=at)]))
