@@ -33,7 +33,7 @@ def read_params(route: Route, request: web.Request) -> Any:
         if field.required and field.name not in values and name not in {error.name for error in errors}:
             errors.append(FieldError("query", name, "is missing"))
     if errors:
-        raise ProblemError("bad_parameter", "; ".join(f"`{e.name}` {e.message}" for e in errors), errors=errors)
+        raise ProblemError.of_fields("bad_parameter", errors)
     return route.params(**values)
 
 

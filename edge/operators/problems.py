@@ -89,6 +89,11 @@ class ProblemError(Exception):
         """Return the problem of a single field."""
         return cls(kind, f"`{name}` {message}", errors=[FieldError(where, name, message)])
 
+    @classmethod
+    def of_fields(cls, kind: str, errors: Sequence[FieldError]) -> ProblemError:
+        """Return the problem of several fields."""
+        return cls(kind, "; ".join(f"`{one.name}` {one.message}" for one in errors), errors=errors)
+
     def response(self, request_id: str) -> web.Response:
         """Return the answer."""
         problem = Problem(

@@ -113,6 +113,12 @@ def standard_key(name: str) -> StandardKey | None:
     return STANDARD_KEYS.get(name.lower())
 
 
+def spelt(name: str) -> str:
+    """Return the name of a key as the standard spells it; one that the standard has not, as it is."""
+    known = standard_key(name)
+    return known.name if known is not None else name
+
+
 def problem_of(key: StandardKey, value: str) -> str:
     """Return what is wrong with a value that is to be written to a key; empty: nothing."""
     if key.access == "read":

@@ -27,6 +27,7 @@ summary.py       a few numbers
 files.py         files: list, show, download, delete; diagnostics and logs asked for
 firmware_images.py  images of firmware; firmware_campaigns.py: campaigns that bring them to stations
 lists.py         cursors and pages, for all of them
+writing.py       what is written whole under a name: made, replaced, found, deleted
 asking.py        how a change is asked of a worker
 """
 

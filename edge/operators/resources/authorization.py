@@ -12,17 +12,19 @@ from edge.operators.call import Call
 from edge.operators.models.authorization import AuthorizationPolicy, ListRule
 from edge.operators.models.base import Page
 from edge.operators.models.tuning import TemplateMatch
-from edge.operators.problems import FieldError, ProblemError, missing
+from edge.operators.problems import FieldError, ProblemError
+from edge.operators.resources import writing
 from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from shared.bus.lane import Lane
-from shared.ocpp.standard_keys import problem_of, standard_key
+from shared.ocpp.standard_keys import problem_of, spelt, standard_key
 from shared.records import authorization as records
-from shared.records.authorization import FURTHER_KEYS, KEYS, MAX_POLICIES, Mode
+from shared.records.authorization import FURTHER_KEYS, KEYS, Mode
 from shared.records.queries import authorization as policies
 from shared.records.queries import templates
-from shared.records.templates import Match, pattern_problem
+from shared.records.queries.authorization import REGISTER
+from shared.records.templates import Match
 
 TABLE: Final = Table("authorization")
 _route = TABLE.route
@@ -60,16 +62,16 @@ class PolicyBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def record(self, name: str, now: int) -> records.AuthorizationPolicy:
         """Return what is stored; raises `ProblemError` 422 that names every wrong field."""
-        errors = [*_match_errors(self.match), *_key_errors(self.keys), *_list_errors(self)]
+        errors = [*writing.match_errors(self.match), *_key_errors(self.keys), *_list_errors(self)]
         if errors:
-            raise ProblemError("bad_body", "; ".join(f"`{e.name}` {e.message}" for e in errors), errors=errors)
+            raise ProblemError.of_fields("bad_body", errors)
         return records.AuthorizationPolicy(
             name=name,
             mode=self.mode,
             priority=self.priority,
             match=Match(**msgspec.structs.asdict(self.match)),
             list=records.ListRule(groups=tuple(self.list.groups), prefix=self.list.prefix, refused=self.list.refused),
-            keys={_spelt(key): value.strip() for key, value in self.keys.items()},
+            keys={spelt(key): value.strip() for key, value in self.keys.items()},
             note=self.note,
             updated_at=now,
         )
@@ -86,7 +88,7 @@ class NewPolicy(PolicyBody, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 )
 async def list_authorization_policies(call: Call[Any, None]) -> Page[AuthorizationPolicy]:
     """Return all policies, the strongest first, with their lists and how stations hold them."""
-    return Page(await _shown(call.lane, records.in_force((await policies.every(call.lane)).values())), None)
+    return Page(await _shown(call.lane, records.in_force((await REGISTER.every(call.lane)).values())), None)
 
 
 @_route(
@@ -96,12 +98,7 @@ async def list_authorization_policies(call: Call[Any, None]) -> Page[Authorizati
 async def create_authorization_policy(call: Call[Any, NewPolicy]) -> Answer:
     """Say how tags are authorized at stations. Keys are set at the next boot or read, lists are sent at once."""
     record = call.body.record(call.body.name, await now_ms(call.lane))
-    try:
-        created = await policies.create(call.lane, record)
-    except policies.TooManyError:
-        raise _too_many() from None
-    if not created:
-        raise ProblemError("conflict", f"there is a policy {record.name}; PUT replaces it")
+    await writing.create(call.lane, REGISTER, record)
     return Answer((await _shown(call.lane, [record]))[0], 201)
 
 
@@ -111,9 +108,7 @@ async def create_authorization_policy(call: Call[Any, NewPolicy]) -> Answer:
 )  # fmt: skip
 async def show_authorization_policy(call: Call[PolicyPath, None]) -> AuthorizationPolicy:
     """Return a policy with its list and how stations hold it."""
-    found = (await policies.every(call.lane)).get(call.params.name)
-    if found is None:
-        raise missing("authorization policy", call.params.name)
+    found = await writing.known(call.lane, REGISTER, call.params.name)
     return (await _shown(call.lane, [found]))[0]
 
 
@@ -124,11 +119,8 @@ async def show_authorization_policy(call: Call[PolicyPath, None]) -> Authorizati
 async def put_authorization_policy(call: Call[PolicyPath, PolicyBody]) -> Answer:
     """Write a policy whole. What it sets is set at the next boot or read, or by applying templates."""
     record = call.body.record(call.params.name, await now_ms(call.lane))
-    try:
-        stored, new = await policies.put(call.lane, record)
-    except policies.TooManyError:
-        raise _too_many() from None
-    return Answer((await _shown(call.lane, [stored]))[0], 201 if new else 200)
+    stored, status = await writing.put(call.lane, REGISTER, record)
+    return Answer((await _shown(call.lane, [stored]))[0], status)
 
 
 @_route(
@@ -137,8 +129,7 @@ async def put_authorization_policy(call: Call[PolicyPath, PolicyBody]) -> Answer
 )  # fmt: skip
 async def delete_authorization_policy(call: Call[PolicyPath, None]) -> None:
     """Forget a policy; its stations' lists are emptied, what it has configured stays."""
-    if not await policies.delete(call.lane, call.params.name):
-        raise missing("authorization policy", call.params.name)
+    await writing.delete(call.lane, REGISTER, call.params.name)
 
 
 async def _shown(lane: Lane, held: Iterable[records.AuthorizationPolicy]) -> list[AuthorizationPolicy]:
@@ -146,16 +137,6 @@ async def _shown(lane: Lane, held: Iterable[records.AuthorizationPolicy]) -> lis
     lists = await policies.lists(lane, [one.name for one in some]) if some else []
     counts = await templates.counts(lane, [records.template_of(one) for one in some]) if some else []
     return [AuthorizationPolicy.of(*one) for one in zip(some, lists, counts, strict=True)]
-
-
-def _too_many() -> ProblemError:
-    return ProblemError("conflict", f"there are {MAX_POLICIES} authorization policies already")
-
-
-def _match_errors(match: TemplateMatch) -> Iterator[FieldError]:
-    for field in ("vendor", "model", "firmware"):
-        if problem := pattern_problem(getattr(match, field)):
-            yield FieldError("body", f"match.{field}", problem)
 
 
 def _key_errors(keys: dict[str, str]) -> Iterator[FieldError]:
@@ -175,8 +156,3 @@ def _key_errors(keys: dict[str, str]) -> Iterator[FieldError]:
 def _list_errors(body: PolicyBody) -> Iterator[FieldError]:
     if body.mode == "central" and body.list != ListRule():
         yield FieldError("body", "list", "is for the modes local and hybrid: central has no list")
-
-
-def _spelt(key: str) -> str:
-    known = standard_key(key)
-    return known.name if known is not None else key

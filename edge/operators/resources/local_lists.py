@@ -12,6 +12,7 @@ from edge.operators.call import Call
 from edge.operators.models.authorization import StationList
 from edge.operators.models.base import Accepted, Cursor, Limit, Page
 from edge.operators.problems import missing
+from edge.operators.resources import writing
 from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.authorization import PolicyPath
 from edge.operators.resources.lists import member, page, shown
@@ -50,8 +51,7 @@ class _Said(msgspec.Struct):
 async def list_list_stations(call: Call[PolicyStations, None]) -> Page[StationList]:
     """Return stations that the policy's list is wanted of: the version wanted, the one held, and since when."""
     params = call.params
-    if params.name not in await policies.every(call.lane):
-        raise missing("authorization policy", params.name)
+    await writing.known(call.lane, policies.REGISTER, params.name)
     query = ("local lists", params.name, params.state)
     begin = member(params.cursor, *query, shape=re.compile(re.escape(params.name) + "/.+", re.DOTALL))
     found, after = await policies.stations(call.lane, params.name, params.state, begin, params.limit)

@@ -280,7 +280,7 @@ def _refuse(wrong: list[Fault], prefix: str) -> None:
     top = {"connector_id", "stack_level", "transaction_id"} if prefix else set()
     names = [fault.field if fault.field in top else prefix + fault.field for fault in wrong]
     errors = [FieldError("body", name, fault.message) for name, fault in zip(names, wrong, strict=True)]
-    raise ProblemError("bad_body", "; ".join(f"`{one.name}` {one.message}" for one in errors), errors=errors)
+    raise ProblemError.of_fields("bad_body", errors)
 
 
 async def _in_library(call: Call[Any, Any], name: str) -> stored.LibraryProfile:

@@ -12,7 +12,8 @@ from msgspec import Meta
 from edge.operators.call import Call
 from edge.operators.models.base import Cursor, Limit, Page
 from edge.operators.models.tuning import MeterDataPolicy, Template, TemplateMatch, TemplateStation
-from edge.operators.problems import FieldError, ProblemError, missing
+from edge.operators.problems import FieldError, ProblemError
+from edge.operators.resources import writing
 from edge.operators.resources.lists import member, page, shown
 from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
@@ -25,11 +26,13 @@ from shared.ocpp.standard_keys import (
     METER_LISTS,
     measurand_problem,
     problem_of,
+    spelt,
     standard_key,
 )
 from shared.records import templates as records
 from shared.records.queries import templates
-from shared.records.templates import MAX_KEYS, MAX_TEMPLATES, Match, MeterData, RebootRule, pattern_problem
+from shared.records.queries.templates import REGISTER
+from shared.records.templates import MAX_KEYS, Match, MeterData, RebootRule
 from shared.records.tuning import TuningState
 
 TABLE: Final = Table("templates")
@@ -39,7 +42,6 @@ TemplateName = Annotated[
     str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="Name of a template.")
 ]
 _SECRET: Final = "AuthorizationKey"  # noqa: S105 - the key's name
-_PATTERNS: Final = ("vendor", "model", "firmware")
 
 
 class TemplatePath(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,16 +64,17 @@ class TemplateBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     def record(self, name: str, now: int) -> records.Template:
         """Return what is stored; raises `ProblemError` 422 that names every wrong field."""
-        errors = [*_pattern_errors(self.match), *_key_errors(self.keys), *_meter_errors(self.meter_data, self.keys)]
+        errors = [*writing.match_errors(self.match), *_key_errors(self.keys)]
+        errors += _meter_errors(self.meter_data, self.keys)
         if not self.keys and self.meter_data == MeterDataPolicy():
             errors.append(FieldError("body", "keys", "is empty, and so is `meter_data`: nothing would be wanted"))
         if errors:
-            raise ProblemError("bad_body", "; ".join(f"`{e.name}` {e.message}" for e in errors), errors=errors)
+            raise ProblemError.of_fields("bad_body", errors)
         return records.Template(
             name=name,
             priority=self.priority,
             match=Match(**msgspec.structs.asdict(self.match)),
-            keys={_spelt(key): value.strip() for key, value in self.keys.items()},
+            keys={spelt(key): value.strip() for key, value in self.keys.items()},
             meter_data=msgspec.convert(msgspec.to_builtins(self.meter_data), MeterData),
             reboot=self.reboot,
             note=self.note,
@@ -96,7 +99,7 @@ class TemplateStations(TemplatePath, frozen=True, kw_only=True):
 @_route("GET", "/templates", "List templates", scope="read", response=Page[Template])
 async def list_templates(call: Call[Any, None]) -> Page[Template]:
     """Return all templates, the strongest first, and how many stations stand how."""
-    held = records.in_order((await templates.every(call.lane)).values())
+    held = records.in_order((await REGISTER.every(call.lane)).values())
     return Page(await _shown(call.lane, held), None)
 
 
@@ -107,12 +110,7 @@ async def list_templates(call: Call[Any, None]) -> Page[Template]:
 async def create_template(call: Call[Any, NewTemplate]) -> Answer:
     """Want something of stations; it applies at each one's next boot or read of its configuration."""
     record = call.body.record(call.body.name, await now_ms(call.lane))
-    try:
-        created = await templates.create(call.lane, record)
-    except templates.TooMany:
-        raise _too_many() from None
-    if not created:
-        raise ProblemError("conflict", f"there is a template {record.name}; PUT replaces it")
+    await writing.create(call.lane, REGISTER, record)
     return Answer((await _shown(call.lane, [record]))[0], 201)
 
 
@@ -122,7 +120,7 @@ async def create_template(call: Call[Any, NewTemplate]) -> Answer:
 )  # fmt: skip
 async def show_template(call: Call[TemplatePath, None]) -> Template:
     """Return a template, and how many stations stand how."""
-    return (await _shown(call.lane, [await _known(call)]))[0]
+    return (await _shown(call.lane, [await writing.known(call.lane, REGISTER, call.params.name)]))[0]
 
 
 @_route(
@@ -132,11 +130,8 @@ async def show_template(call: Call[TemplatePath, None]) -> Template:
 async def put_template(call: Call[TemplatePath, TemplateBody]) -> Answer:
     """Write a template whole. Where it wants something else its version rises, and refusals are forgotten."""
     record = call.body.record(call.params.name, await now_ms(call.lane))
-    try:
-        stored, new = await templates.put(call.lane, record)
-    except templates.TooMany:
-        raise _too_many() from None
-    return Answer((await _shown(call.lane, [stored]))[0], 201 if new else 200)
+    stored, status = await writing.put(call.lane, REGISTER, record)
+    return Answer((await _shown(call.lane, [stored]))[0], status)
 
 
 @_route(
@@ -145,8 +140,7 @@ async def put_template(call: Call[TemplatePath, TemplateBody]) -> Answer:
 )  # fmt: skip
 async def delete_template(call: Call[TemplatePath, None]) -> None:
     """Forget a template; stations keep what it set."""
-    if not await templates.delete(call.lane, call.params.name):
-        raise missing("template", call.params.name)
+    await writing.delete(call.lane, REGISTER, call.params.name)
 
 
 @_route(
@@ -155,19 +149,11 @@ async def delete_template(call: Call[TemplatePath, None]) -> None:
 )  # fmt: skip
 async def list_template_stations(call: Call[TemplateStations, None]) -> Page[TemplateStation]:
     """Return the stations that the template matched when their configuration was read, and what is not in line."""
-    params, template = call.params, await _known(call)
+    params, template = call.params, await writing.known(call.lane, REGISTER, call.params.name)
     query = ("templates", params.name, params.state)
     begin = member(params.cursor, *query, shape=re.compile(re.escape(params.name) + "/.+", re.DOTALL))
     found, after = await templates.stations(call.lane, template, params.state, begin, params.limit)
     return page(await shown(found, lambda one: TemplateStation.of(params.name, one)), after, *query)
-
-
-async def _known(call: Call[Any, None]) -> records.Template:
-    name = call.params.name
-    found = (await templates.every(call.lane)).get(name)
-    if found is None:
-        raise missing("template", name)
-    return found
 
 
 async def _shown(lane: Lane, held: Iterable[records.Template]) -> list[Template]:
@@ -175,17 +161,7 @@ async def _shown(lane: Lane, held: Iterable[records.Template]) -> list[Template]
     return [Template.of(one, counts) for one, counts in zip(some, await templates.counts(lane, some), strict=True)]
 
 
-def _too_many() -> ProblemError:
-    return ProblemError("conflict", f"there are {MAX_TEMPLATES} templates already")
-
-
 # ── what is wrong with one ───────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _pattern_errors(match: TemplateMatch) -> Iterator[FieldError]:
-    for field in _PATTERNS:
-        if problem := pattern_problem(getattr(match, field)):
-            yield FieldError("body", f"match.{field}", problem)
 
 
 def _key_errors(keys: dict[str, str]) -> Iterator[FieldError]:
@@ -227,8 +203,3 @@ def _meter_errors(policy: MeterDataPolicy, keys: dict[str, str]) -> Iterator[Fie
             yield FieldError("body", f"meter_data.{field}", "holds a measurand twice")
         if len(",".join(items)) > MAX_VALUE:
             yield FieldError("body", f"meter_data.{field}", f"is longer than {MAX_VALUE} characters in a message")
-
-
-def _spelt(key: str) -> str:
-    known = standard_key(key)
-    return known.name if known is not None else key

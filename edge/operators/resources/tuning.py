@@ -41,8 +41,8 @@ async def show_tuning(call: Call[StationPath, None]) -> Tuning:
     found = await templates.tuning(call.lane, call.params.station_id)
     if found is None:
         raise missing("station", call.params.station_id)
-    every = list((await templates.every(call.lane)).values())
-    policy = policy_of(Policies(await policies.every(call.lane)), found.station)
+    every = list((await templates.REGISTER.every(call.lane)).values())
+    policy = policy_of(Policies(await policies.REGISTER.every(call.lane)), found.station)
     if policy is not None:
         every.append(template_of(policy))
     return Tuning.of(found, desired(every, METER_KEYS, found.station))

@@ -2,6 +2,7 @@
 
     cursors.py       Position: where a list goes on, as an opaque text that is checked when it comes back
     reading.py       what all share: replies without errors, pages of a sorted set
+    registers.py     records by name that are kept as one and swapped whole
     stations.py      stations one by one and in order, with filters; their connectors
     transactions.py  transactions by start, newest first; their meter values
     commands.py      what is queued for a station, what is outstanding

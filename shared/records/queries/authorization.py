@@ -1,31 +1,21 @@
-"""Authorization policies and their writes, and how stations hold the lists that follow from them.
-
-All policies are one record that is swapped whole, so that two operators who write at once lose nothing.
-"""
+"""Authorization policies and their writes, and how stations hold the lists that follow from them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from shared.bus import keys
 from shared.bus.lane import Lane
-from shared.bus.scripts import SWAP_RECORD
 from shared.records.authorization import MAX_POLICIES, AuthorizationPolicy, Policies, wants_the_same
 from shared.records.local_lists import DIGITS, STATES, Head, ListState, LocalList
-from shared.records.packing import pack, unpack
+from shared.records.packing import unpack
 from shared.records.stations import StationRecord
 
 from .reading import SCAN_BUDGET, names, replies
-
-CHUNK = 500
-Change = Callable[[dict[str, AuthorizationPolicy]], dict[str, AuthorizationPolicy] | None]
-"""The policies by name -> what becomes of them; None: nothing is written."""
-
-
-class TooManyError(Exception):
-    """There are `MAX_POLICIES` already."""
+from .registers import Register
 
 
 class ListNow(msgspec.Struct, frozen=True):
@@ -44,43 +34,15 @@ class StationNow(msgspec.Struct, frozen=True):
     listed: LocalList
 
 
-async def every(lane: Lane) -> dict[str, AuthorizationPolicy]:
-    """Return all policies by name."""
-    packed = await lane.one("GET", keys.AUTHORIZATION)
-    return {} if packed is None else unpack(packed, Policies).by_name
+def _succeeds(before: AuthorizationPolicy, after: AuthorizationPolicy) -> AuthorizationPolicy:
+    """Return a policy that takes another one's place: where it sets the same its time stays: nothing is anew."""
+    return msgspec.structs.replace(after, updated_at=before.updated_at) if wants_the_same(before, after) else after
 
 
-async def create(lane: Lane, policy: AuthorizationPolicy) -> bool:
-    """Write a policy that must not exist; False where it does. Raises `TooManyError`."""
-    return await _swap(lane, lambda held: None if policy.name in held else _with(held, policy))
-
-
-async def put(lane: Lane, policy: AuthorizationPolicy) -> tuple[AuthorizationPolicy, bool]:
-    """Write a policy, new or not; returns it as stored, and whether it is new. Raises `TooManyError`.
-
-    Where it sets what it set before its time stays: nothing is set anew.
-    """
-    stored, new = policy, True
-
-    def change(held: dict[str, AuthorizationPolicy]) -> dict[str, AuthorizationPolicy]:
-        nonlocal stored, new
-        before = held.get(policy.name)
-        new = before is None
-        same = before is not None and wants_the_same(before, policy)
-        stored = msgspec.structs.replace(policy, updated_at=before.updated_at) if before and same else policy
-        return _with(held, stored)
-
-    await _swap(lane, change)
-    return stored, new
-
-
-async def delete(lane: Lane, name: str) -> bool:
-    """Remove a policy; False where it is not known. The lists of its stations are taken away."""
-
-    def change(held: dict[str, AuthorizationPolicy]) -> dict[str, AuthorizationPolicy] | None:
-        return {each: one for each, one in held.items() if each != name} if name in held else None
-
-    return await _swap(lane, change)
+REGISTER: Final = Register(
+    keys.AUTHORIZATION, Policies, "authorization policy", "authorization policies", MAX_POLICIES, _succeeds
+)
+"""The lists of a deleted one's stations are taken away."""
 
 
 async def lists(lane: Lane, policies: Sequence[str]) -> list[ListNow]:
@@ -128,20 +90,3 @@ async def several(lane: Lane, station_ids: Sequence[str]) -> list[StationNow | N
 def _count(begin: str) -> tuple[object, ...]:
     low = begin.encode()
     return ("ZLEXCOUNT", keys.LOCAL_LISTS, b"[" + low, b"(" + low + b"\xff")
-
-
-def _with(held: dict[str, AuthorizationPolicy], policy: AuthorizationPolicy) -> dict[str, AuthorizationPolicy]:
-    if policy.name not in held and len(held) >= MAX_POLICIES:
-        raise TooManyError
-    return {**held, policy.name: policy}
-
-
-async def _swap(lane: Lane, change: Change) -> bool:
-    while True:
-        packed = await lane.one("GET", keys.AUTHORIZATION)
-        after = change(unpack(packed, Policies).by_name if packed is not None else {})
-        if after is None:
-            return False
-        swap = SWAP_RECORD.command(keys=[keys.AUTHORIZATION], args=[packed or b"", pack(Policies(after))])
-        if await lane.one(*swap):
-            return True

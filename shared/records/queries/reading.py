@@ -21,6 +21,10 @@ LOWEST: Final = "-inf"
 R = TypeVar("R")
 
 
+class TooManyError(Exception):
+    """There are as many of these as there may be; its text says how many."""
+
+
 async def replies(lane: Lane, commands: Sequence[Command]) -> list[Any]:
     """Run commands in one round trip; raises `hiredis.ReplyError` for the first that Redis refused."""
     found = await lane.execute(commands)

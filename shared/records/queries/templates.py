@@ -1,32 +1,24 @@
-"""Templates and their writes: a template is no station's state, so no commit of a station; and how stations stand.
-
-All templates are one record that is swapped whole, so that two operators who write at once lose nothing.
-"""
+"""Templates and their writes: a template is no station's state, so no commit of a station; and how stations stand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
 from shared.bus import keys
 from shared.bus.lane import Lane
-from shared.bus.scripts import SWAP_RECORD
 from shared.records.configuration import Snapshot
-from shared.records.packing import pack, unpack
+from shared.records.packing import unpack
 from shared.records.stations import StationRecord
 from shared.records.templates import MAX_TEMPLATES, Template, Templates, wants_the_same
 from shared.records.tuning import STATES, Tuned, TuningState
 
 from .reading import SCAN_BUDGET, names, replies
+from .registers import Register
 
-CHUNK = 500
-Change = Callable[[dict[str, Template]], dict[str, Template] | None]
-"""The templates by name -> what becomes of them; None: nothing is written."""
-
-
-class TooMany(Exception):
-    """There are `MAX_TEMPLATES` already."""
+CHUNK: Final = 500
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -46,42 +38,16 @@ class TuningNow(msgspec.Struct, frozen=True):
     snapshot: Snapshot | None
 
 
-async def every(lane: Lane) -> dict[str, Template]:
-    """Return all templates by name."""
-    packed = await lane.one("GET", keys.TEMPLATES)
-    return {} if packed is None else unpack(packed, Templates).by_name
+def _succeeds(before: Template, after: Template) -> Template:
+    """Return a template that takes another one's place: a new version only where stations have something to do."""
+    if wants_the_same(before, after):
+        return msgspec.structs.replace(after, version=before.version, updated_at=before.updated_at)
+    updated_at = max(after.updated_at, before.updated_at + 1)
+    return msgspec.structs.replace(after, version=before.version + 1, updated_at=updated_at)
 
 
-async def create(lane: Lane, template: Template) -> bool:
-    """Write a template that must not exist; False where it does. Raises `TooMany`."""
-    return await _swap(lane, lambda held: None if template.name in held else _with(held, template))
-
-
-async def put(lane: Lane, template: Template) -> tuple[Template, bool]:
-    """Write a template, new or not; returns it as stored, and whether it is new. Raises `TooMany`.
-
-    Where it wants what it wanted before it keeps its version: nothing is set anew.
-    """
-    stored, new = template, True
-
-    def change(held: dict[str, Template]) -> dict[str, Template]:
-        nonlocal stored, new
-        before = held.get(template.name)
-        new = before is None
-        stored = template if before is None else _succeeds(before, template)
-        return _with(held, stored)
-
-    await _swap(lane, change)
-    return stored, new
-
-
-async def delete(lane: Lane, name: str) -> bool:
-    """Remove a template; False where it is not known. Stations keep what it set."""
-
-    def change(held: dict[str, Template]) -> dict[str, Template] | None:
-        return {each: one for each, one in held.items() if each != name} if name in held else None
-
-    return await _swap(lane, change)
+REGISTER: Final = Register(keys.TEMPLATES, Templates, "template", "templates", MAX_TEMPLATES, _succeeds)
+"""One that wants what it wanted before keeps its version: nothing is set anew. Stations keep what a deleted one set."""
 
 
 async def counts(lane: Lane, templates: Iterable[Template]) -> list[dict[TuningState, int]]:
@@ -156,28 +122,3 @@ async def _standing(lane: Lane, kept: list[tuple[str, TuningState, bool]]) -> li
         Standing(*one, Tuned() if packed is None else unpack(packed, Tuned))
         for one, packed in zip(kept, found, strict=True)
     ]
-
-
-def _with(held: Mapping[str, Template], template: Template) -> dict[str, Template]:
-    if template.name not in held and len(held) >= MAX_TEMPLATES:
-        raise TooMany
-    return {**held, template.name: template}
-
-
-def _succeeds(before: Template, after: Template) -> Template:
-    """Return a template that takes another one's place: a new version only where stations have something to do."""
-    if wants_the_same(before, after):
-        return msgspec.structs.replace(after, version=before.version, updated_at=before.updated_at)
-    updated_at = max(after.updated_at, before.updated_at + 1)
-    return msgspec.structs.replace(after, version=before.version + 1, updated_at=updated_at)
-
-
-async def _swap(lane: Lane, change: Change) -> bool:
-    """Change the record as it is at the moment of the write; False where `change` wants nothing."""
-    while True:
-        packed = await lane.one("GET", keys.TEMPLATES) or b""
-        after = change(unpack(packed, Templates).by_name if packed else {})
-        if after is None:
-            return False
-        if await lane.one(*SWAP_RECORD.command(keys=[keys.TEMPLATES], args=[packed, pack(Templates(after))])):
-            return True

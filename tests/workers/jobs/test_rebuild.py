@@ -79,7 +79,7 @@ async def life(system: System) -> None:
     assert await system.request("OP1", CancelCommand(request_id="c4", command_id="o1")) == 200
     reserve = SendCommand(request_id="r", command_id="reserve-1", action="ReserveNow", payload=RESERVE)
     assert await system.request("OP1", reserve) == 202
-    assert await templates.create(system.lane, Template(name="every", updated_at=1))
+    assert await templates.REGISTER.create(system.lane, Template(name="every", updated_at=1))
     await drift(system)
     reset = SendCommand(request_id="5", command_id="reset-1", action="Reset", payload='{"type":"Soft"}')
     assert await system.request("CP1", reset) == 202
