@@ -25,6 +25,8 @@ done
 # Its older versions look for the address alone, the newer ones for user and address.
 keep exporter.json "$(printf '{"redis://valkey:6379": "%s", "redis://exporter@valkey:6379": "%s"}' \
     "$(cat valkey-exporter)" "$(cat valkey-exporter)")"
+# Encrypts the key of the authority for stations' certificates (deploy/compose.tls.yaml).
+keep ca-passphrase "$(random)"
 keep grafana-admin "$(random)"
 # Whom alerts reach is yours to say: put PagerDuty's routing key and Slack's URL here.
 keep pagerduty.key "not set"

@@ -5,6 +5,7 @@
     edge.py       edges: deployment, services, autoscaler on connections, disruption budget
     worker.py     workers: deployment, service, KEDA on the streams' lag, disruption budget
     files.py      files for stations: a component for overlays, with a claim that all edges share
+    tls.py        TLS for stations that ends at the edges: a component for overlays, with a certificate of yours
     namespace.py  the namespace, its settings, its networks, what is scraped
     output.py     objects -> the files of deploy/kubernetes
 

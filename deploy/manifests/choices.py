@@ -55,6 +55,9 @@ MONITORING: Final = "monitoring"
 REDIS_PORT: Final = 6379
 FILES_PATH: Final = "/srv/ampstream/files"
 """Where edges that serve files find them; in the image it belongs to `USER`."""
+TLS_SECRET: Final = "ampstream-stations-tls"  # noqa: S105  # its name
+"""A Secret of the type kubernetes.io/tls, as cert-manager makes them: the certificate that stations check."""
+TLS_PATH: Final = "/run/secrets/stations-tls"
 FILES_GI: Final = 50
 """Firmware for a fleet of many models, and a month of diagnostics and logs."""
 

@@ -6,13 +6,15 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.manifests import choices, edge, files, namespace, worker
+from deploy.manifests import choices, edge, files, namespace, tls, worker
 from deploy.manifests.parts import Object
 
 HEAD: Final = "# Made by `python -m deploy` from deploy/manifests; changes here are lost. Set yours in an overlay.\n"
 KUSTOMIZATION: Final = "kustomization.yaml"
 FILES: Final = "files"
-"""The component's folder."""
+"""A component's folder."""
+TLS: Final = "tls"
+"""Another one's."""
 
 
 def documents() -> dict[str, list[Object]]:
@@ -29,7 +31,7 @@ def documents() -> dict[str, list[Object]]:
 def texts() -> dict[str, str]:
     """Return every file's text by its name; kustomization.yaml lists the others, and takes the image that you built.
 
-    The component for files is in a folder of its own: it is for overlays.
+    The components are in folders of their own: they are for overlays.
     """
     found = {name: HEAD + "---\n".join(map(_dumped, objects)) for name, objects in documents().items()}
     image, _, tag = choices.IMAGE.partition(":")
@@ -40,20 +42,21 @@ def texts() -> dict[str, str]:
         "resources": list(found),
         "images": [{"name": image, "newName": image, "newTag": tag}],
     }
-    return {KUSTOMIZATION: HEAD + _dumped(kustomization), **found, **_component()}
+    components = _component(FILES, files.objects(), files.patch()) | _component(TLS, tls.objects(), tls.patch())
+    return {KUSTOMIZATION: HEAD + _dumped(kustomization), **found, **components}
 
 
-def _component() -> dict[str, str]:
+def _component(name: str, objects: list[Object], patch: Object) -> dict[str, str]:
     kustomization = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
-        "resources": ["files.yaml"],
+        "resources": [f"{name}.yaml"],
         "patches": [{"path": "edge.yaml"}],
     }
     return {
-        f"{FILES}/{KUSTOMIZATION}": HEAD + _dumped(kustomization),
-        f"{FILES}/files.yaml": HEAD + "---\n".join(map(_dumped, files.objects())),
-        f"{FILES}/edge.yaml": HEAD + _dumped(files.patch()),
+        f"{name}/{KUSTOMIZATION}": HEAD + _dumped(kustomization),
+        f"{name}/{name}.yaml": HEAD + "---\n".join(map(_dumped, objects)),
+        f"{name}/edge.yaml": HEAD + _dumped(patch),
     }
 
 

@@ -38,9 +38,20 @@ def compose() -> Any:
     return yaml.safe_load((ROOT / "compose.yaml").read_text())
 
 
-def service(name: str) -> Any:
-    """One service."""
-    return compose()["services"][name]
+@cache
+def over_tls() -> Any:
+    """What deploy/compose.tls.yaml lays over it."""
+    return yaml.safe_load((ROOT / "deploy" / "compose.tls.yaml").read_text())
+
+
+def service(name: str, *, tls: bool = False) -> Any:
+    """One service; with `tls` as it is with deploy/compose.tls.yaml: variables are merged, lists joined."""
+    found = compose()["services"][name]
+    more = over_tls()["services"].get(name, {}) if tls else {}
+    return found | {
+        key: found.get(key, {}) | value if isinstance(value, dict) else [*found.get(key, []), *value]
+        for key, value in more.items()
+    }
 
 
 def seconds(text: str) -> int:
@@ -66,8 +77,9 @@ def program(name: str) -> str:
 
 
 def test_it_is_valid() -> None:
-    """It follows the Compose specification's schema."""
-    command = [program("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(ROOT / "compose.yaml")]
+    """It follows the Compose specification's schema, and so does what TLS lays over it."""
+    files = [str(ROOT / name) for name in ("compose.yaml", "deploy/compose.tls.yaml")]
+    command = [program("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 
@@ -112,14 +124,16 @@ def test_nothing_is_reachable_but_haproxy_and_grafana() -> None:
 def test_passwords_are_files(tmp_path: Path) -> None:
     """Every secret is a file that deploy/secrets.sh makes, and no environment holds one."""
     made = {path.name for path in make_secrets(tmp_path / "secrets").iterdir()}
-    assert {name: about["file"] for name, about in compose()["secrets"].items()} == {
+    secrets = compose()["secrets"] | over_tls()["secrets"]
+    assert {name: about["file"] for name, about in secrets.items()} == {
         name: f"./deploy/secrets/{name}" for name in made
     }
     for name in SERVICES:
-        for variable, value in service(name).get("environment", {}).items():
-            if re.search(r"PASSWORD|TOKEN|KEY|URL", variable) and variable != "AMPSTREAM_TRANSFER_URL":
+        about = service(name, tls=True)
+        for variable, value in about.get("environment", {}).items():
+            if re.search(r"PASSWORD|PASSPHRASE|TOKEN|KEY|URL", variable) and variable != "AMPSTREAM_TRANSFER_URL":
                 assert value.startswith("/run/secrets/"), f"{name}: {variable}"
-                assert value.removeprefix("/run/secrets/") in service(name)["secrets"]
+                assert value.removeprefix("/run/secrets/") in about["secrets"]
 
 
 def test_what_is_mounted_exists() -> None:
@@ -184,6 +198,29 @@ def test_files_are_there_once_their_address_is_said(name: str, tmp_path: Path) -
     balancer = service("haproxy")["environment"]
     assert balancer[f"EDGE_{name[-1]}_FILES"] == f"{name}:{settings.transfer_port}"
     assert balancer["FILES_BIND"] == ":9080"
+
+
+def test_tls_is_there_for_who_asks_for_it(tmp_path: Path) -> None:
+    """With deploy/compose.tls.yaml edges end TLS behind a port that HAProxy passes on; workers sign certificates."""
+    secrets = make_secrets(tmp_path)
+
+    def settings(name: str) -> Settings:
+        given = {key: filled(str(value)) for key, value in service(name, tls=True)["environment"].items()}
+        return load({key: value.replace("/run/secrets", str(secrets)) for key, value in given.items()})
+
+    balancer = service("haproxy", tls=True)
+    bind = balancer["environment"]["TLS_BIND"]
+    assert filled(balancer["ports"][-1]) == f"9443{bind}"
+    for number in (1, 2):
+        edge, worker = settings(f"edge-{number}"), settings(f"worker-{number}")
+        (place,) = [one for one in service(f"edge-{number}", tls=True)["volumes"] if one.endswith(":/run/tls:ro")]
+        assert place.startswith("./deploy/secrets/")  # Never committed.
+        assert edge.tls_certificates.startswith("/run/tls/")
+        assert balancer["environment"][f"EDGE_{number}_TLS"] == f"edge-{number}:{edge.tls_port}"
+        assert (edge.proxy_protocol, balancer["environment"]["EDGE_OPTIONS"]) == ("trusted", "send-proxy-v2-ssl")
+        assert (worker.certificate_authority, bool(worker.ca_passphrase)) == ("builtin", True)
+        assert "tls_certificates" not in service(f"edge-{number}")["environment"]
+    assert not any("9443" in port for port in service("haproxy")["ports"])
 
 
 @pytest.mark.parametrize("name", [*sorted(OURS), "demo"])
@@ -260,16 +297,16 @@ def test_grafana_finds_prometheus() -> None:
 
 
 def test_haproxy_takes_its_configuration() -> None:
-    """HAProxy's own check passes with the environment that it is given here, and without files too."""
-    given = service("haproxy")["environment"]
+    """HAProxy's own check passes with the environment that it is given here, without files, and with TLS passed on."""
+    given, secure = (service("haproxy", tls=tls)["environment"] for tls in (False, True))
     fewer = {name: value for name, value in given.items() if "FILES" not in name}
-    for environ in (given, fewer):
+    for environ in (given, fewer, secure):
         command = [binary(), "-c", "-f", str(CONFIG)]
         done = subprocess.run(command, env=dict(os.environ) | environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         assert "arning" not in done.stderr
     named = set(re.findall(r"\$\{(\w+)", CONFIG.read_text()))
-    assert named == set(service("haproxy")["environment"])
+    assert named == set(secure)
 
 
 def test_valkey_is_the_version_that_tests_run() -> None:

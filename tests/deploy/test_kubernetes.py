@@ -245,9 +245,9 @@ def patched(found: Any, patch: Any) -> Any:
     return patch
 
 
-def component() -> tuple[Any, list[Any]]:
-    """Return the edges' Deployment with the component for files, and what comes with it."""
-    folder = FOLDER / output.FILES
+def component(name: str) -> tuple[Any, list[Any]]:
+    """Return the edges' Deployment with a component, and what comes with it."""
+    folder = FOLDER / name
     kustomization = yaml.safe_load((folder / output.KUSTOMIZATION).read_text())
     assert kustomization["kind"] == "Component"
     ((resources,), (patch,)) = kustomization["resources"], kustomization["patches"]
@@ -259,7 +259,7 @@ def component() -> tuple[Any, list[Any]]:
 
 def test_files_are_shared_by_all_edges() -> None:
     """With the component edges serve files from one claim that many nodes may mount; all else stays as it was."""
-    edge, others = component()
+    edge, others = component(output.FILES)
     for version in VERSIONS:
         for found in (edge, *others):
             kubernetes_validate.validate(found, version, strict=True)
@@ -284,3 +284,26 @@ def test_files_are_shared_by_all_edges() -> None:
     before = main_of("edge")
     assert all(each in container["volumeMounts"] for each in before["volumeMounts"])
     assert (container["securityContext"], spec["securityContext"]["fsGroup"]) == (before["securityContext"], 10001)
+
+
+def test_tls_ends_at_the_edges() -> None:
+    """With the component edges speak TLS with the Secret's certificate, on a port of its own that stations reach."""
+    edge, others = component(output.TLS)
+    for version in VERSIONS:
+        for found in (edge, *others):
+            kubernetes_validate.validate(found, version, strict=True)
+    service, policy = others
+    spec = edge["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    environ = {each["name"]: each["value"] for each in container["env"] if "REDIS" not in each["name"]}
+    settings = load(of("ConfigMap", "ampstream")["data"] | environ)
+    (volume,) = [each for each in spec["volumes"] if each.get("secret", {}).get("secretName") == choices.TLS_SECRET]
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == volume["name"]]
+    assert settings.tls_certificates == ":".join(f"{mount['mountPath']}/{name}" for name in ("tls.crt", "tls.key"))
+    (port,) = service["spec"]["ports"]
+    assert {"name": port["targetPort"], "containerPort": settings.tls_port} in container["ports"]
+    assert policy["spec"]["ingress"] == [{"ports": [{"protocol": "TCP", "port": port["targetPort"]}]}]
+    labels = edge["spec"]["template"]["metadata"]["labels"].items()
+    assert service["spec"]["selector"].items() <= labels
+    assert policy["spec"]["podSelector"]["matchLabels"].items() <= labels
+    assert not any("tls" in str(each).lower() for each in (main_of("edge")["env"], main_of("edge")["ports"]))

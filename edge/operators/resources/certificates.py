@@ -117,7 +117,7 @@ async def list_revoked(call: Call[Any, None]) -> Page[RevokedCertificate]:
     response=RevokedCertificate, status=201, errors=("not_found", "conflict"),
 )  # fmt: skip
 async def revoke_certificate(call: Call[Any, Revocation]) -> Answer:
-    """Let a certificate open no door any more, at once, and close the socket that it opened."""
+    """Let a certificate open no door any more, at once, and close the socket that it opened (named alone: soon)."""
     body = call.body
     name, station_id = await _meant(call)
     record = Revoked(at=await now_ms(call.lane), by=call.token.name, reason=body.reason, station_id=station_id or "")
