@@ -8,6 +8,7 @@
     handlers   translate OCPP into calls of services
     services   decide, as pure functions
     store      loads state, collects changes, commits them
+    uplinks    what the workers themselves put on stations' uplinks
     sweeps     due timers and passed presence deadlines become entries
     jobs       arq's part; no promise rests on it
 

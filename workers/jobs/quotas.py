@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
-from shared.envelopes import Kind, Uplink
 from shared.logs import get_logger
 from shared.records.queries.reading import replies
 from shared.records.requests import DropQuarantined
 from shared.settings import Settings
+from workers.uplinks import append, asking
 
 log = get_logger(__name__)
 
@@ -114,9 +113,7 @@ async def _newest_first(lane: Lane, index: str) -> AsyncIterator[list[str]]:
 def _drop(member: str, partitions: int) -> Command:
     station, _, frame = member.rpartition("/")
     request = DropQuarantined(request_id=f"{BY}:{member}", by=BY, quarantine_id=frame)
-    entry = Uplink(envelopes.VERSION, Kind.REQUEST, station, "", 0, 0, envelopes.encode(request))
-    stream = keys.uplink(keys.partition_of(station, partitions))
-    return ("XADD", stream, "*", envelopes.FIELD, envelopes.encode(entry))
+    return append(asking(station, request), partitions)
 
 
 def _lane(ctx: dict[Any, Any]) -> Lane:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from shared import envelopes
-from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.envelopes import Kind, Uplink, Wakeup
 from shared.records.queries.reading import replies
+from workers.uplinks import append
 
 from .charging import Busy, busy_stations
 
@@ -35,5 +35,4 @@ def _wakeups(stations: Iterable[Busy], partitions: int, before_ms: int) -> Itera
             if record.deadline_at < before_ms:
                 body = envelopes.encode(Wakeup("reconcile", str(record.transaction_id), record.deadline_at))
                 entry = Uplink(envelopes.VERSION, Kind.WAKEUP, station.station_id, "", 0, 0, body)
-                stream = keys.uplink(keys.partition_of(station.station_id, partitions))
-                yield ("XADD", stream, "*", envelopes.FIELD, envelopes.encode(entry))
+                yield append(entry, partitions)

@@ -13,17 +13,16 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.bus.lease import Lease
 from shared.certificates.errors import CertificateError
-from shared.envelopes import Kind, Uplink
 from shared.logs import get_logger
 from shared.records.certificates import SigningRequest
-from shared.records.packing import pack, unpack
+from shared.records.packing import unpack
 from shared.records.requests import IssueCertificate
 from shared.settings import Settings
+from workers.uplinks import append, asking
 
 BEAT_S: Final = 1.0
 HOLD_MS: Final = 5000
@@ -113,9 +112,7 @@ class Signer:
             log.warning("the authority is not reached", station=request.station_id, reason=str(error), again_s=pause)
             return False
         self._not_before[member] = self._clock() + SETTLE_S
-        entry = Uplink(envelopes.VERSION, Kind.REQUEST, request.station_id, "", 0, 0, pack(answer))
-        uplink = keys.uplink(keys.partition_of(request.station_id, self._partitions))
-        await self._lane.one("XADD", uplink, "*", envelopes.FIELD, envelopes.encode(entry))
+        await self._lane.one(*append(asking(request.station_id, answer), self._partitions))
         return True
 
     async def _sign(self, request: SigningRequest, now: int) -> IssueCertificate:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Final, Literal
 
-import hiredis
-
 from shared import envelopes
 from shared.bus import keys
-from shared.bus.lane import Command, Lane
+from shared.bus.lane import Lane
 from shared.bus.scripts import REMOVE_DUE
 from shared.envelopes import Expired, Kind, Uplink, Wakeup
 from shared.logs import get_logger
@@ -21,6 +19,7 @@ from shared.presence import ttl_ms
 from shared.records.packing import unpack
 from shared.records.queries.reading import replies
 from shared.settings import Settings
+from workers.uplinks import append
 
 log = get_logger(__name__)
 
@@ -139,13 +138,7 @@ class Sweep:
         return [(member, int(float(score))) for member, score in zip(found[::2], found[1::2], strict=True)]
 
     async def _append_and_remove(self, key: str, entries: Sequence[Uplink], found: Due) -> None:
-        commands: list[Command] = []
-        for entry in entries:
-            stream = keys.uplink(keys.partition_of(entry.station, self._partitions))
-            commands.append(("XADD", stream, "*", envelopes.FIELD, envelopes.encode(entry)))
-        for reply in await self._lane.execute(commands):
-            if isinstance(reply, hiredis.ReplyError):
-                raise reply
+        await replies(self._lane, [append(entry, self._partitions) for entry in entries])
         arguments = [part for member, score in found for part in (member, score)]
         await self._lane.one(*REMOVE_DUE.command([key], arguments))
 

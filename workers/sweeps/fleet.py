@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Final
 
-import hiredis
-
 from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import Command, Lane
 from shared.records.local_lists import STATES as LIST_STATES
+from shared.records.queries.reading import replies
 from shared.records.tuning import ALL, STATES, Applied, index_member
 from shared.series import OTHER
 
@@ -27,7 +26,7 @@ class Fleet:
 
     async def refresh(self) -> None:
         """Read and set; raises `LaneLost` and ReplyError."""
-        replies = await self._ask(
+        found = await self._ask(
             ("ZCARD", keys.STATIONS),
             ("HVALS", keys.ONLINE),
             ("ZCARD", keys.TRANSACTIONS_OPEN),
@@ -40,7 +39,7 @@ class Fleet:
             ("HLEN", keys.DRIFTING),
             ("TIME",),
         )
-        known, online, active, connectors, quarantined, never_seen, inflight, stuck, jobs, drifting, now = replies
+        known, online, active, connectors, quarantined, never_seen, inflight, stuck, jobs, drifting, now = found
         self._stations(int(known), Counter(protocol.decode() for protocol in online), int(never_seen))
         metrics.TRANSACTIONS_ACTIVE.labels("ocpp1.6").set(active)
         metrics.TRANSACTIONS_STUCK.labels().set(int(stuck or 0))
@@ -118,11 +117,7 @@ class Fleet:
         metrics.STREAM_PENDING_SECONDS.labels(*labels).set(_age_s(oldest, now_ms) if oldest else 0)
 
     async def _ask(self, *commands: Command) -> list[Any]:
-        replies = await self._lane.execute(commands)
-        for reply in replies:
-            if isinstance(reply, hiredis.ReplyError):
-                raise reply
-        return replies
+        return await replies(self._lane, commands)
 
 
 def _field(pairs: list[Any], name: bytes) -> bytes:

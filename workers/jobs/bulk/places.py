@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from shared import envelopes, metrics
 from shared.bus import keys
-from shared.bus.lane import Command, Lane
+from shared.bus.lane import Lane
 from shared.bus.scripts import FINISH_JOB, MOVE_STATIONS, SETTLE_STATIONS, START_STATIONS
-from shared.envelopes import Kind, Uplink
 from shared.records.events import JobDone
 from shared.records.jobs import PLACES, Job, JobNow, JobResult, Outcome, Place
 from shared.records.packing import pack
 from shared.records.queries.reading import replies
 from shared.records.requests import Request
+from workers.uplinks import append, asking, uplink_of
 
 from .kinds import KINDS
 
@@ -33,13 +33,11 @@ class Site:
 
     def uplink(self, station_id: str) -> str:
         """Return the uplink stream of a station."""
-        return keys.uplink(keys.partition_of(station_id, self.partitions))
+        return uplink_of(station_id, self.partitions)
 
     def entry(self, station_id: str, request: Request) -> bytes:
         """Return the uplink entry that asks a station's commit for something; nobody waits for the reply."""
-        return envelopes.encode(
-            Uplink(envelopes.VERSION, Kind.REQUEST, station_id, "", 0, 0, envelopes.encode(request))
-        )
+        return envelopes.encode(asking(station_id, request))
 
 
 async def begin(site: Site, job: Job, count: int, most: int, now: int) -> int:
@@ -146,11 +144,8 @@ async def take_back(site: Site, job: Job) -> int:
     asked = 0
     for place in ("active", "queued"):
         async for names in members(site.lane, job, place):
-            commands: list[Command] = [
-                ("XADD", site.uplink(name), "*", envelopes.FIELD, site.entry(name, KINDS[job.kind].stop(job, name)))
-                for name in names
-            ]
-            await replies(site.lane, commands)
+            stops = [asking(name, KINDS[job.kind].stop(job, name)) for name in names]
+            await replies(site.lane, [append(stop, site.partitions) for stop in stops])
             asked += len(names)
     return asked
 

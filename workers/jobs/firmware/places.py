@@ -11,9 +11,8 @@ import msgspec
 from shared import envelopes, metrics
 from shared.bus import firmware_keys as keys
 from shared.bus import keys as station_keys
-from shared.bus.lane import Command, Lane
+from shared.bus.lane import Lane
 from shared.bus.scripts import FINISH_JOB, MOVE_STATIONS, REST_STATIONS, SETTLE_STATIONS, START_STATIONS
-from shared.envelopes import Kind, Uplink
 from shared.records import files_links
 from shared.records.events import CampaignDone
 from shared.records.firmware import (
@@ -30,6 +29,7 @@ from shared.records.queries.reading import replies
 from shared.records.requests import BeginUpdate, Request, StopUpdate
 from shared.settings import Settings
 from workers.jobs.bulk.places import sort_out
+from workers.uplinks import append, asking, uplink_of
 
 CHUNK: Final = 500
 LOOKS: Final = 4
@@ -52,11 +52,11 @@ class Site(msgspec.Struct, frozen=True):
 
     def uplink(self, station_id: str) -> str:
         """Return the uplink of a station."""
-        return station_keys.uplink(station_keys.partition_of(station_id, self.partitions))
+        return uplink_of(station_id, self.partitions)
 
     def entry(self, station_id: str, request: Request) -> bytes:
         """Return an uplink entry with a request; no node waits for its reply."""
-        return envelopes.encode(Uplink(envelopes.VERSION, Kind.REQUEST, station_id, "", 0, 0, pack(request)))
+        return envelopes.encode(asking(station_id, request))
 
 
 async def begin(site: Site, now: CampaignNow, count: int, fresh: int, at: int) -> int:
@@ -228,10 +228,7 @@ async def take_back(site: Site, campaign: Campaign) -> int:
     asked = 0
     stop = StopUpdate(request_id=f"{campaign.origin}:stop", by=campaign.origin, campaign_id=campaign.campaign_id)
     async for some in members(site.lane, campaign, "active"):
-        commands: list[Command] = [
-            ("XADD", site.uplink(name), "*", envelopes.FIELD, site.entry(name, stop)) for name in some
-        ]
-        await replies(site.lane, commands)
+        await replies(site.lane, [append(asking(name, stop), site.partitions) for name in some])
         asked += len(some)
     return asked
 

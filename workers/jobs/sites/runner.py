@@ -19,14 +19,13 @@ from shared.bus import keys
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.lease import Lease
 from shared.bus.scripts import END_ROUND, REMOVE_SITE
-from shared.envelopes import Kind, Uplink
 from shared.logs import get_logger
 from shared.records.packing import pack, unpack
 from shared.records.queries.reading import replies
-from shared.records.requests import Request
 from shared.records.site_history import FIELD, MINUTE_MS
 from shared.records.sites import RoundNote, Site, SiteState
 from shared.settings import Settings
+from workers.uplinks import asking, uplink_of
 
 from . import limiting
 from .deciding import Decision, Moment, decide
@@ -171,7 +170,7 @@ class Runner:
         arguments: list[Any] = [self._holder, name, held.packed, msgspec.msgpack.encode(found.run), pack(found.state)]
         arguments.append(pack(note(held.site, found.state)))
         for station, request in found.asks:
-            arguments += (6 + uplinks.index(self._uplink(station)), _entry(station, request))
+            arguments += (6 + uplinks.index(self._uplink(station)), envelopes.encode(asking(station, request)))
         touched = [keys.site_lease(name), keys.site(name), keys.site_run(name), keys.site_state(name)]
         touched += [keys.SITE_ROUNDS, *uplinks]
         done = int(await self._lane.one(*END_ROUND.command(touched, arguments)))
@@ -205,7 +204,7 @@ class Runner:
         self._minutes[name] = minute.at
 
     def _uplink(self, station_id: str) -> str:
-        return keys.uplink(keys.partition_of(station_id, self._partitions))
+        return uplink_of(station_id, self._partitions)
 
     def _show(self, sites: Iterable[str], notes: dict[str, RoundNote], now: int) -> None:
         """Set the gauges; every worker shows the same figures."""
@@ -225,8 +224,3 @@ class Runner:
 def turn_of(site: str, workers: Iterable[str]) -> str:
     """Return the worker whose turn it is to allocate for a site; one that goes moves no site but its own."""
     return max(workers, key=lambda worker: (zlib.crc32(f"{site}|{worker}".encode()), worker))
-
-
-def _entry(station_id: str, request: Request) -> bytes:
-    """Return the uplink entry that asks a station's commit for something; nobody waits for a reply."""
-    return envelopes.encode(Uplink(envelopes.VERSION, Kind.REQUEST, station_id, "", 0, 0, envelopes.encode(request)))
