@@ -2,6 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import Literal
+
+import pytest
 
 from shared import metrics
 
@@ -18,11 +21,7 @@ def test_every_metric_is_fed() -> None:
         for path in (ROOT / package).rglob("*.py")
         if ROOT / "shared" / "metrics" not in path.parents
     )
-    constants = {
-        constant: family.name.removeprefix("ampstream_")
-        for constant, family in vars(metrics).items()
-        if family in metrics.REGISTRY.families.values()
-    }
+    constants = _constants()
     assert len(constants) == len(metrics.REGISTRY.families)
     unfed = [
         name
@@ -30,3 +29,27 @@ def test_every_metric_is_fed() -> None:
         if not re.search(rf'\b{THROUGH.get(constant, constant)}\b|"{name}"', sources)
     ]
     assert not unfed
+
+
+@pytest.mark.parametrize(("package", "role"), [("edge", "edge"), ("workers", "worker")])
+def test_who_counts_shows(package: str, role: Literal["edge", "worker"], request: pytest.FixtureRequest) -> None:
+    """What a process counts it shows: else it would be counted for nobody."""
+    request.addfinalizer(lambda: metrics.show_as(""))
+    metrics.show_as(role)
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / package).rglob("*.py"))
+    counted = [
+        name
+        for constant, name in _constants().items()
+        if re.search(rf'\bmetrics\.{constant}\b|\bcount\(\s*"{name}"', sources)
+    ]
+    assert len(counted) > 10
+    assert not [name for name in counted if not metrics.shows(name)]
+
+
+def _constants() -> dict[str, str]:
+    """Return the families' names, without the prefix, by their constants."""
+    return {
+        constant: family.name.removeprefix("ampstream_")
+        for constant, family in vars(metrics).items()
+        if family in metrics.REGISTRY.families.values()
+    }
