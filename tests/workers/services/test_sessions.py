@@ -186,10 +186,7 @@ def test_a_profile_is_never_lowered() -> None:
 
 
 def test_an_operators_profile_is_not_lowered_by_a_session_that_came_before_it() -> None:
-    """What the door asked for when a socket was let in may be less than it asks for now: that stays, the socket goes.
-
-    So it is with a socket of a lower profile that was let in while a higher one was being written down.
-    """
+    """The door may ask for more by the time that a socket's opening is decided: that stays, and the socket goes."""
     world = World()
     world.open(security_profile=2)
     world.memory.data[keys.door(world.station_id)]["minimum_profile"] = b"3"
