@@ -18,7 +18,6 @@ from shared.ocpp.timestamps import format_time
 from shared.policy import Policy
 from shared.records.demand import DemandEvent, DemandRecord, DemandStation
 from shared.records.packing import unpack
-from shared.records.prices import PriceInterval, Prices
 from shared.records.profiles import Assigned, Limits, Period, Profile, Purpose, Unit, slot_of
 from shared.records.queries import demand, profiles, sites
 from shared.records.sites import Amount, Circuit, Place, Site
@@ -286,19 +285,6 @@ async def test_dying_at_any_point_leaves_nothing_undone(field: Field, after: boo
                 kind,
                 uses,
             )
-
-
-async def test_a_site_goes_by_the_prices_of_its_area(field: Field) -> None:
-    """Under `deadline` the prices of the area that it names count; under another strategy none are read."""
-    site = Site(name="depot", circuits=(Circuit(name="main", capacity=Amount(watts=9000)),), strategy="deadline")
-    now = await field.now()
-    for area, price in (("default", 0.3), ("north", 0.1)):
-        given = Prices(area=area, intervals=(PriceInterval(now, now + 1000, price),))
-        await prices.put(field.lane, given, now=now, kept_ms=0)
-    for change, expected in (({}, [0.3]), ({"price_area": "north"}, [0.1]), ({"price_area": "south"}, [])):
-        found = await limiting.read(field.lane, msgspec.structs.replace(site, **change), now)
-        assert [one.price for one in found.prices] == expected
-    assert not (await limiting.read(field.lane, msgspec.structs.replace(site, strategy="equal"), now)).prices
 
 
 async def test_a_site_is_limited_through_its_windows(field: Field) -> None:
