@@ -15,6 +15,7 @@ prometheus   Prometheus's API, and what is asked of it here
 watching     which alerts fire from when to when, and who is told
 stage        the system under load with all that watches it
 load         the load: fleets, operators, and stations that do what should not happen
+care         what operators do now and then: keys, certificates, lists, firmware, probes, demand response
 faults       what goes wrong, and which alert must say so
 judging      one fault after the other, and what it must show
 pictures     the dashboards drawn from the run's data, for docs/dashboards.md

@@ -17,6 +17,7 @@ import aiohttp
 
 from ampstream.simulate.station import CsmsCall, Refused, Station, StationError
 from tests.e2e.field import Field, iso
+from tests.observe import care
 from tests.observe.stage import Stage
 
 COMMANDS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
@@ -56,6 +57,8 @@ async def applied(stage: Stage) -> AsyncIterator[None]:
         _twins,
         _knock,
         _be_mute,
+        care.look_after,
+        care.answer_for_the_grid,
     )
     tasks = [asyncio.create_task(_again_and_again(part, stage)) for part in parts]
     try:
@@ -92,11 +95,19 @@ async def _look(stage: Stage) -> None:
     for path in itertools.cycle(("/summary", "/stations", "/transactions", "/commands", "/quarantine", "/connectors")):
         await operator.get(path)
         if path == "/summary":
+            await _guess(operator.url)
             await operator.request("POST", "/stations", json={"station_id": "NEVER"})
             body = {"action": "ClearCache", "payload": {}}
             _, made = await operator.request("POST", "/stations/NEVER/commands", json=body)
             await operator.request("DELETE", f"/commands/{made['id']}")
         await asyncio.sleep(1)
+
+
+async def _guess(url: str) -> None:
+    """Ask with a token that nobody gave out: a script whose token ran out."""
+    headers = {"Authorization": "Bearer nobody-gave-it-out"}
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(f"{url}/api/v1/stations") as answer:
+        assert answer.status in (401, 429)
 
 
 async def _send_to_many(stage: Stage) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests.chaos.harness import ports
 from tests.chaos.harness.processes import Lifeline, Process
 from tests.chaos.harness.system import System
 from tests.e2e.secured import secured
@@ -29,6 +30,9 @@ SETTINGS: Final = {
     "PING_INTERVAL_S": "3",
     "CALL_TIMEOUT_S": "12",
     "CONFIGURATION_READ_S": "60",
+    "OPENADR_POLL_S": "5",
+    "OPENADR_CLIENT_ID": "me",
+    "OPENADR_CLIENT_SECRET": "secret",
 }
 """Where this differs from the crash tests' waits: calmer, and unanswered CALLs live to be counted as slow."""
 FLEETS: Final = {"NORTH": 180, "SOUTH": 120}
@@ -50,7 +54,9 @@ class Stage:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         (directory / "tls").mkdir(parents=True)
+        self.vtn_port = ports.take()
         settings = SETTINGS | secured(directory / "tls")  # So that there is an end of a certificate to be shown.
+        settings |= {"TRANSFER_DIR": str(directory / "files"), "OPENADR_URL": f"http://127.0.0.1:{self.vtn_port}/vtn"}
         self.system = System(directory / "system", edges=2, workers=2, worker_guards=["defect"], settings=settings)
         self._lifeline = Lifeline()
         exporter, prometheus, alertmanager = free_port(), free_port(), free_port()
