@@ -4,7 +4,7 @@
     transactions.py  Transaction, open ones in the `charging` section, closed ones under their own key; Sample, Reading
     commands.py      Command records and their states
     reservations.py  section `rs`: connectors kept for somebody, and a record each
-    jobs.py          jobs over many stations, and their results
+    jobs.py          jobs over many stations, and their results; works.py: what campaigns have in common with them
     configuration.py section `cf`: what a station's configuration is, and where its reading stands
     changes.py       how two configurations differ: diff, apply, undo
     drifts.py        changes that somebody should look at; drift_rules.py: the rules that are shipped

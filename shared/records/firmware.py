@@ -18,6 +18,7 @@ import msgspec
 
 from .commands import make_id
 from .windows import Windows
+from .works import WorkNow
 
 CampaignState = Literal["running", "paused", "stopped", "cancelled", "done"]
 """`stopped`: by itself, because canaries or too many stations failed."""
@@ -110,14 +111,10 @@ class Campaign(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return f"{ORIGIN}:{self.campaign_id}"
 
 
-class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
-    """A campaign as it stands: `places` and `outcomes` count its stations."""
+class CampaignNow(WorkNow[CampaignState, CampaignPlace, UpdateOutcome], frozen=True, kw_only=True):
+    """A campaign as it stands."""
 
     campaign: Campaign
-    state: CampaignState
-    changed_at: int = 0
-    changed_by: str = ""
-    ended_at: int = 0
     reason: str = ""
     """Why it stopped."""
     canary_at: int = 0
@@ -125,13 +122,6 @@ class CampaignNow(msgspec.Struct, frozen=True, kw_only=True):
     base_updated: int = 0
     base_failed: int = 0
     """What had ended when somebody resumed it: failures are counted from then on."""
-    places: dict[CampaignPlace, int] = {}
-    outcomes: dict[UpdateOutcome, int] = {}
-
-    @property
-    def ended(self) -> int:
-        """How many stations have a result."""
-        return sum(self.outcomes.values())
 
 
 class UpdateResult(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -194,11 +184,6 @@ def command_id(campaign_id: str, station_id: str, turn: int, now: int) -> str:
 def number_of(command: str) -> int:
     """Return the request id of a signed update: follows from the command's id, positive, 31 bits."""
     return zlib.crc32(command.encode()) % (2**31 - 1) + 1
-
-
-def turn_order(campaign_id: str, station_id: str) -> int:
-    """Return a station's place in the order of a campaign: shuffled, so that neighbours don't follow each other."""
-    return zlib.crc32(f"{campaign_id}:{station_id}".encode())
 
 
 def tries_of(packed: bytes | str | None) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from typing import Final, Literal
 import msgspec
 
 from .commands import made_at, make_id
+from .works import WorkNow
 
 JobState = Literal["running", "paused", "cancelled", "done"]
 JobKind = Literal["command", "read_configuration", "apply_templates", "sync_local_lists", "rotate_keys", "probe"]
@@ -71,23 +72,10 @@ class Job(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return f"{ORIGIN}:{self.job_id}"
 
 
-class JobNow(msgspec.Struct, frozen=True, kw_only=True):
-    """A job as it stands: `places` and `outcomes` count its stations."""
+class JobNow(WorkNow[JobState, Place, Outcome], frozen=True, kw_only=True):
+    """A job as it stands."""
 
     job: Job
-    state: JobState
-    changed_at: int = 0
-    """When somebody made, paused, resumed or cancelled it."""
-    changed_by: str = ""
-    ended_at: int = 0
-    """When its last station ended; 0: it has not."""
-    places: dict[Place, int] = {}
-    outcomes: dict[Outcome, int] = {}
-
-    @property
-    def ended(self) -> int:
-        """How many stations have a result."""
-        return sum(self.outcomes.values())
 
 
 class JobResult(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -109,11 +97,6 @@ def command_id(job_id: str, station_id: str) -> str:
     """Return the id of a job's command to a station: the same however often it is asked for."""
     spread = zlib.crc32(station_id.encode()) % SPREAD_MS
     return make_id(made_at(job_id) + spread, f"{job_id}:{station_id}")
-
-
-def turn_of(job_id: str, station_id: str) -> int:
-    """Return a station's place in the order of a job: shuffled, so that neighbours don't follow each other."""
-    return zlib.crc32(f"{job_id}:{station_id}".encode())
 
 
 def job_of(origin: str) -> str:

@@ -19,6 +19,7 @@ from edge.operators.resources.asking import request_id
 from edge.operators.resources.jobs import Target
 from edge.operators.resources.lists import page, position, shown
 from edge.operators.resources.tags import now_ms
+from edge.operators.resources.writing import room
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import GivenInstant, milliseconds
@@ -96,10 +97,8 @@ async def create_event(call: Call[Any, NewDemandEvent]) -> Answer:
     before = await demand.record(call.lane, event.event_id)
     if before is not None:
         return Answer(DemandEvent.of(before), 200)
-    try:
+    with room():
         return Answer(DemandEvent.of(await demand.create(call.lane, event)), 201)
-    except demand.TooMany:
-        raise ProblemError("conflict", f"{records.MAX_EVENTS} events have not ended; that is the most") from None
 
 
 @_route(

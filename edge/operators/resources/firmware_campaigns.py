@@ -19,6 +19,7 @@ from edge.operators.resources.jobs import MAX_NAMED, Target, matching, named
 from edge.operators.resources.lists import member, page, position, shown
 from edge.operators.resources.stations import Text
 from edge.operators.resources.tags import now_ms
+from edge.operators.resources.writing import room
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.transfers import places
@@ -34,7 +35,6 @@ from shared.records.firmware import (
     make_campaign_id,
 )
 from shared.records.queries import firmware
-from shared.records.queries.firmware import TooManyError
 from shared.records.windows import Windows, parse_window, zone_of
 
 TABLE: Final = Table("firmware")
@@ -128,12 +128,10 @@ async def create_campaign(call: Call[Any, NewCampaign]) -> Answer:
         expires_at=now + body.expires_in_s * 1000,
         **same,
     )
-    try:
+    with room():
         made = await firmware.create(
             call.lane, campaign, stations, state="paused" if body.paused else "running", digest=digest
         )
-    except TooManyError as error:
-        raise ProblemError("conflict", str(error)) from None
     return Answer(models.Campaign.of(await _known(call.lane, made)), 201 if made == campaign.campaign_id else 200)
 
 

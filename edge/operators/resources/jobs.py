@@ -21,13 +21,13 @@ from edge.operators.resources.commands import MAX_EXPIRY_S, Action
 from edge.operators.resources.lists import member, page, position, shown
 from edge.operators.resources.stations import Text
 from edge.operators.resources.tags import now_ms
+from edge.operators.resources.writing import room
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from shared.bus.lane import Lane
 from shared.ocpp.versions import Version
 from shared.records.jobs import Job, JobKind, JobNow, JobState, Outcome, Place, make_job_id
 from shared.records.queries import jobs, stations
-from shared.records.queries.jobs import TooManyError
 from shared.records.queries.stations import StationFilter, StationNow, StationState
 from shared.records.stations import Registration
 from shared.settings import Settings
@@ -149,12 +149,10 @@ async def create_job(call: Call[Any, NewJob]) -> Answer:
         created_by=call.token.name,
         expires_at=now + body.expires_in_s * 1000,
     )
-    try:
+    with room():
         made = await jobs.create(
             call.lane, job, targets.names, state="paused" if body.paused else "running", digest=digest
         )
-    except TooManyError as error:
-        raise ProblemError("conflict", str(error)) from None
     return Answer(models.Job.of(await _known(call.lane, made)), 201 if made == job.job_id else 200)
 
 

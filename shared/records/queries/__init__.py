@@ -7,6 +7,7 @@
     transactions.py  transactions by start, newest first; their meter values
     commands.py      what is queued for a station, what is outstanding
     reservations.py  reservations, newest first
+    works.py         what jobs and campaigns of firmware share: staged, made, changed, listed
     jobs.py          jobs over many stations: written, listed, their results (no station's state either)
     configuration.py stations' configurations and their history; drifts and their rules
     models.py        models and the operators' word on them

@@ -21,13 +21,9 @@ from shared.records.packing import pack, unpack
 from shared.records.sites import Site
 
 from .cursors import Position
-from .reading import page_of, replies, walk
+from .reading import TooManyError, page_of, replies, walk
 
 CHUNK: Final = 500
-
-
-class TooMany(Exception):
-    """There are `MAX_EVENTS` that have not ended."""
 
 
 def make_event_id(now: int) -> str:
@@ -36,9 +32,9 @@ def make_event_id(now: int) -> str:
 
 
 async def create(lane: Lane, event: DemandEvent) -> DemandRecord:
-    """Write a new event; raises `TooMany`."""
+    """Write a new event; raises `TooManyError`."""
     if int(await lane.one("ZCARD", keys.ACTIVE)) >= MAX_EVENTS:
-        raise TooMany
+        raise TooManyError(f"{MAX_EVENTS} events have not ended; that is the most")
     made = DemandRecord(event=event, changed_at=event.created_at)
     swap = SWAP_RECORD.command(keys=[keys.record(event.event_id)], args=[b"", pack(made)])
     await replies(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Literal, cast
+from typing import Any, Final
 
 import msgspec
 
 from shared.bus import firmware_keys as keys
 from shared.bus import keys as station_keys
 from shared.bus.lane import Command, Lane
-from shared.bus.scripts import CHANGE_JOB, CREATE_JOB, REVIVE_STATIONS
+from shared.bus.scripts import REVIVE_STATIONS
 from shared.records.events import CampaignChanged, CampaignCreated, Event
 from shared.records.firmware import (
     OUTCOMES,
@@ -24,19 +24,16 @@ from shared.records.firmware import (
     UpdateResult,
     Updating,
     tries_of,
-    turn_order,
 )
 from shared.records.packing import pack, unpack
+from shared.records.works import turn_of
 
-from .cursors import Position
-from .reading import SCAN_BUDGET, names, page_of, replies, walk
+from .reading import replies
+from .works import CHUNK, AtStation, Change, Made, Works
 
-CHUNK: Final = 500
 MAX_ACTIVE: Final = 50
 """Campaigns that have not ended, at a time."""
 MAX_IMAGES: Final = 1000
-STAGED_S: Final = 600
-REQUEST_KEPT_MS: Final = 24 * 3600 * 1000
 FROM: Final[dict[CampaignState, tuple[CampaignState, ...]]] = {
     "paused": ("running",),
     "stopped": ("running",),
@@ -45,24 +42,15 @@ FROM: Final[dict[CampaignState, tuple[CampaignState, ...]]] = {
 }
 """State -> the states from which a campaign may come there."""
 
-Change = Literal["changed", "unchanged", "conflict", "missing"]
 
-
-class StationUpdate(msgspec.Struct, frozen=True):
+class StationUpdate(AtStation[CampaignPlace, UpdateResult], frozen=True):
     """Where a station of a campaign is, or what came of it."""
 
-    station_id: str
-    place: CampaignPlace | None
-    result: UpdateResult | None
     update: Updating | None = None
     """Of one that is active: what is under way."""
     attempt: int = 1
     due_at: int = 0
     """Of one that rests: when it may begin again (ms)."""
-
-
-class TooManyError(Exception):
-    """So many campaigns are under way that no other is taken."""
 
 
 # ── images ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -100,15 +88,34 @@ async def in_use(lane: Lane, image_id: str) -> str:
 # ── campaigns ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-async def create(lane: Lane, campaign: Campaign, stations: Sequence[str], *, state: CampaignState, digest: str) -> str:
-    """Make a campaign and return its id; a repetition of the same request (`digest`) gets the first one's.
+WORKS: Final = Works(
+    nouns="campaigns",
+    index=keys.CAMPAIGNS,
+    active=keys.CAMPAIGNS_ACTIVE,
+    key=keys.campaign,
+    stations=keys.campaign_stations,
+    place=keys.campaign_place,
+    request=keys.campaign_request,
+    places=PLACES,
+    outcomes=OUTCOMES,
+    most=MAX_ACTIVE,
+    sources=FROM,
+    now=lambda fields, shared: CampaignNow(
+        campaign=unpack(fields["r"], Campaign),
+        reason=fields.get("reason", b"").decode(),
+        canary_at=int(fields.get("canary_at", 0)),
+        base_updated=int(fields.get("base_updated", 0)),
+        base_failed=int(fields.get("base_failed", 0)),
+        **shared,
+    ),
+)
+campaign, campaigns, made_by, page = WORKS.one, WORKS.several, WORKS.made_by, WORKS.page
+reading, read = WORKS.reading, WORKS.read
 
-    Raises `TooManyError`. The stations are written first, under a TTL: a campaign that is there has all of them.
-    """
+
+async def create(lane: Lane, campaign: Campaign, stations: Sequence[str], *, state: CampaignState, digest: str) -> str:
+    """Make a campaign and return its id: see `Works.create`."""
     number = campaign.campaign_id
-    staged = keys.campaign_stations(number), keys.campaign_place(number, "waiting")
-    for begin in range(0, len(stations), CHUNK):
-        await replies(lane, _staging(number, stations[begin : begin + CHUNK], staged))
     event = CampaignCreated(
         station_id="",
         at=campaign.created_at,
@@ -119,22 +126,8 @@ async def create(lane: Lane, campaign: Campaign, stations: Sequence[str], *, sta
         state=state,
         by=campaign.created_by,
     )
-    touched = [keys.campaign(number), *staged, keys.campaign_request(digest)]
-    touched += [keys.CAMPAIGNS, keys.CAMPAIGNS_ACTIVE, station_keys.EVENTS]
-    about: list[str | int | bytes] = [number, campaign.created_at, state, campaign.created_by, pack(campaign)]
-    limits = [campaign.total, MAX_ACTIVE, REQUEST_KEPT_MS]
-    result, found = await lane.one(*CREATE_JOB.command(touched, [*about, *limits, pack([event])]))
-    if result == 3:
-        raise TooManyError(f"{found} campaigns are under way; that is the most")
-    if result == 4:
-        raise RuntimeError(f"campaign {number}: {found} of {campaign.total} stations were staged")
-    return str(found.decode())
-
-
-async def made_by(lane: Lane, digest: str) -> str:
-    """Return the id of the campaign that a request made before; empty where it made none."""
-    found = await lane.one("GET", keys.campaign_request(digest))
-    return found.decode() if found else ""
+    made = Made(number, campaign, campaign.total, campaign.created_at, campaign.created_by, event)
+    return await WORKS.create(lane, made, stations, state=state, digest=digest)
 
 
 async def change(lane: Lane, now: CampaignNow, to: CampaignState, *, at: int, by: str, reason: str = "") -> Change:
@@ -149,10 +142,7 @@ async def change(lane: Lane, now: CampaignNow, to: CampaignState, *, at: int, by
     if now.state in FROM[to]:
         await lane.one("HSET", keys.campaign(number), *(part for pair in fields.items() for part in pair))
     event = changed(msgspec.structs.replace(now, state=to, reason=reason), at=at, by=by)
-    touched = [keys.campaign(number), keys.CAMPAIGNS_ACTIVE, station_keys.EVENTS]
-    reply = await lane.one(*CHANGE_JOB.command(touched, [number, to, at, by, pack([event]), *FROM[to]]))
-    results: dict[int, Change] = {1: "changed", 2: "unchanged", 3: "conflict", 4: "missing"}
-    return results[reply[0]]
+    return await WORKS.change(lane, number, to, at=at, by=by, event=event)
 
 
 def changed(now: CampaignNow, *, at: int, by: str = "") -> Event:
@@ -171,82 +161,18 @@ def changed(now: CampaignNow, *, at: int, by: str = "") -> Event:
     )
 
 
-async def campaign(lane: Lane, campaign_id: str) -> CampaignNow | None:
-    """Return a campaign, or None where it is not known."""
-    return (await campaigns(lane, [campaign_id]))[0]
-
-
-async def campaigns(lane: Lane, campaign_ids: Sequence[str]) -> list[CampaignNow | None]:
-    """Return the campaigns of these ids in their order, None for what is not known; one round trip."""
-    commands = [command for one in campaign_ids for command in reading(one)]
-    found = await replies(lane, commands) if commands else []
-    step = 1 + len(PLACES)
-    return [read(found[n : n + step]) for n in range(0, len(found), step)]
-
-
-def reading(campaign_id: str) -> list[Command]:
-    """Return the commands whose replies `read` makes a campaign of."""
-    places: list[Command] = [("ZCARD", keys.campaign_place(campaign_id, place)) for place in PLACES]
-    return [("HGETALL", keys.campaign(campaign_id)), *places]
-
-
-def read(found: Sequence[Any]) -> CampaignNow | None:
-    """Return a campaign from what Redis holds; None where it holds nothing."""
-    pairs, *counts = found
-    fields = {name.decode(): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)}
-    if "r" not in fields:
-        return None
-    return CampaignNow(
-        campaign=unpack(fields["r"], Campaign),
-        state=cast("CampaignState", fields["state"].decode()),
-        changed_at=int(fields["changed_at"]),
-        changed_by=fields["changed_by"].decode(),
-        ended_at=int(fields.get("ended_at", 0)),
-        reason=fields.get("reason", b"").decode(),
-        canary_at=int(fields.get("canary_at", 0)),
-        base_updated=int(fields.get("base_updated", 0)),
-        base_failed=int(fields.get("base_failed", 0)),
-        places={place: int(count) for place, count in zip(PLACES, counts, strict=True)},
-        outcomes={outcome: int(fields.get(f"n:{outcome}", 0)) for outcome in OUTCOMES},
-    )
-
-
-async def page(
-    lane: Lane, state: CampaignState | None, after: Position | None, limit: int
-) -> tuple[list[CampaignNow], Position | None]:
-    """Return up to `limit` campaigns behind `after`, the newest first, and where to go on; None at the end."""
-
-    async def load(positions: list[Position]) -> Sequence[CampaignNow | None]:
-        return await campaigns(lane, [at.member for at in positions])
-
-    source = walk(lane, keys.CAMPAIGNS, after, min(limit + 1, CHUNK))
-    return await page_of(source, load, lambda found: state is None or found.state == state, after, limit)
-
-
 async def stations(
     lane: Lane, campaign_id: str, outcome: UpdateOutcome | CampaignPlace | None, after: str, limit: int
 ) -> tuple[list[StationUpdate], str]:
     """Return up to `limit` stations of a campaign behind `after`, and the id to go on behind; empty at the end."""
-    kept: list[StationUpdate] = []
-    last, seen = after, 0
-    while True:
-        ids = await names(lane, keys.campaign_stations(campaign_id), "", last, CHUNK)
-        for one in await _stations(lane, campaign_id, ids):
-            if outcome is None or outcome == (one.result.outcome if one.result else one.place):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(one)
-            last = one.station_id
-        seen += len(ids)
-        if len(ids) < CHUNK:
-            return kept, ""
-        if seen >= SCAN_BUDGET:
-            return kept, last
+
+    async def load(ids: list[str]) -> list[StationUpdate]:
+        return await _stations(lane, campaign_id, ids)
+
+    return await WORKS.at_stations(lane, campaign_id, load, outcome, after, limit)
 
 
 async def _stations(lane: Lane, campaign_id: str, ids: Sequence[str]) -> list[StationUpdate]:
-    if not ids:
-        return []
     commands: list[Command] = [("ZMSCORE", keys.campaign_place(campaign_id, place), *ids) for place in PLACES]
     commands += [("HMGET", keys.campaign_tries(campaign_id), *ids), ("HMGET", keys.campaign_results(campaign_id), *ids)]
     *places, tries, results = await replies(lane, commands)
@@ -295,21 +221,9 @@ async def revive(lane: Lane, now: CampaignNow, *, at: int, by: str) -> int:
         arguments: list[Any] = []
         for one, result, known in zip(found, packed, tries, strict=True):
             turn = tries_of(known)[0] + 1
-            arguments += (one.station_id, result, "failed", turn_order(number, one.station_id), f"{turn}:1")
+            arguments += (one.station_id, result, "failed", turn_of(number, one.station_id), f"{turn}:1")
         if arguments:
             revived += max(int(await lane.one(*REVIVE_STATIONS.command(touched, [number, at, by, *arguments]))), 0)
         if not cursor:
             break
     return revived
-
-
-def _staging(campaign_id: str, some: Sequence[str], staged: tuple[str, str]) -> list[Command]:
-    known, waiting = staged
-    in_order = [part for station in some for part in (0, station)]
-    in_turn = [part for station in some for part in (turn_order(campaign_id, station), station)]
-    return [
-        ("ZADD", known, *in_order),
-        ("ZADD", waiting, *in_turn),
-        ("EXPIRE", known, STAGED_S),
-        ("EXPIRE", waiting, STAGED_S),
-    ]

@@ -42,6 +42,38 @@ async def names(lane: Lane, index: str, prefix: str, after: str, count: int) -> 
     return [name.decode() for name in found]
 
 
+async def page_by_name(
+    lane: Lane,
+    index: str,
+    load: Callable[[list[str]], Awaitable[Sequence[R | None]]],
+    takes: Callable[[R], bool],
+    after: str,
+    limit: int,
+    *,
+    prefix: str = "",
+    chunk: int = CHUNK,
+) -> tuple[list[R], str]:
+    """Return up to `limit` of the records named in an index, and the name to go on behind; empty at the end.
+
+    As with `page_of` only what is there and wanted counts: a page may be short, or empty, and still go on.
+    """
+    kept: list[R] = []
+    last, seen = after, 0
+    while True:
+        found = await names(lane, index, prefix, last, chunk)
+        for name, record in zip(found, await load(found) if found else (), strict=True):
+            if record is not None and takes(record):
+                if len(kept) == limit:
+                    return kept, last
+                kept.append(record)
+            last = name
+        seen += len(found)
+        if len(found) < chunk:
+            return kept, ""
+        if seen >= SCAN_BUDGET:
+            return kept, last
+
+
 async def newest(
     lane: Lane, index: str, after: Position | None, count: int, low: str | int = LOWEST, high: str | int = HIGHEST
 ) -> list[Position]:
@@ -51,10 +83,17 @@ async def newest(
     return [Position(found[n].decode(), int(float(found[n + 1]))) for n in range(0, len(found), 2)]
 
 
-async def walk(lane: Lane, index: str, after: Position | None, chunk: int = CHUNK) -> AsyncIterator[list[Position]]:
-    """Yield the members of an index by score, highest first, behind `after`, some at a time."""
+async def walk(
+    lane: Lane,
+    index: str,
+    after: Position | None,
+    chunk: int = CHUNK,
+    low: str | int = LOWEST,
+    high: str | int = HIGHEST,
+) -> AsyncIterator[list[Position]]:
+    """Yield the members of an index by score, highest first, behind `after`, some at a time; scores low to high."""
     last = after
-    while positions := await newest(lane, index, last, chunk):
+    while positions := await newest(lane, index, last, chunk, low, high):
         yield positions
         if len(positions) < chunk:
             return

@@ -11,7 +11,7 @@ from shared.records.packing import pack
 from shared.records.security_events import SecurityRecord, Severity, Source, member, read
 
 from .cursors import Position
-from .reading import CHUNK, HIGHEST, LOWEST, SCAN_BUDGET, newest, replies
+from .reading import CHUNK, HIGHEST, LOWEST, page_of, replies, walk
 
 
 class SecurityFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,23 +38,13 @@ async def page(
     lane: Lane, wanted: SecurityFilter, after: Position | None, limit: int
 ) -> tuple[list[SecurityRecord], Position | None]:
     """Return up to `limit` events behind `after`, newest first, and where to go on; None at the end."""
-    kept: list[SecurityRecord] = []
-    last, seen = after, 0
     high = wanted.until - 1 if wanted.until else HIGHEST
-    while True:
-        found = await newest(lane, keys.SECURITY, last, CHUNK, wanted.since or LOWEST, high)
-        for at in found:
-            record = read(at.member)
-            if record is not None and wanted.takes(record):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(record)
-            last = at
-        seen += len(found)
-        if len(found) < CHUNK:
-            return kept, None
-        if seen >= SCAN_BUDGET:
-            return kept, last
+
+    async def load(positions: list[Position]) -> list[SecurityRecord | None]:
+        return [read(at.member) for at in positions]
+
+    source = walk(lane, keys.SECURITY, after, CHUNK, wanted.since or LOWEST, high)
+    return await page_of(source, load, wanted.takes, after, limit)
 
 
 def writing(records: list[SecurityRecord]) -> list[Command]:

@@ -16,9 +16,7 @@ from shared.bus.scripts import SWAP_RECORD
 from shared.records.packing import pack, unpack
 from shared.records.tags import IdTag, TagStatus
 
-from .reading import SCAN_BUDGET, names, replies
-
-CHUNK = 200
+from .reading import page_by_name, replies
 
 
 class TagNow(msgspec.Struct, frozen=True):
@@ -49,21 +47,14 @@ async def tag(lane: Lane, id_tag: str) -> TagNow | None:
 
 async def page(lane: Lane, wanted: TagFilter, after: str, limit: int) -> tuple[list[TagNow], str]:
     """Return up to `limit` tags by name behind `after`, and the name to go on behind; empty at the end."""
-    kept: list[TagNow] = []
-    last, seen = after, 0
-    while True:
-        found_names = await names(lane, keys.TAGS, wanted.q.lower(), last, CHUNK)
-        for name, found in zip(found_names, await _load(lane, found_names), strict=True):
-            if found is not None and wanted.takes(found.tag):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(found)
-            last = name
-        seen += len(found_names)
-        if len(found_names) < CHUNK:
-            return kept, ""
-        if seen >= SCAN_BUDGET:
-            return kept, last
+
+    async def load(some: list[str]) -> list[TagNow | None]:
+        return await _load(lane, some)
+
+    def takes(found: TagNow) -> bool:
+        return wanted.takes(found.tag)
+
+    return await page_by_name(lane, keys.TAGS, load, takes, after, limit, prefix=wanted.q.lower())
 
 
 async def put(lane: Lane, records: Sequence[IdTag]) -> list[bool]:

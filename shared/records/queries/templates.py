@@ -15,7 +15,7 @@ from shared.records.stations import StationRecord
 from shared.records.templates import MAX_TEMPLATES, Template, Templates, wants_the_same
 from shared.records.tuning import STATES, Tuned, TuningState
 
-from .reading import SCAN_BUDGET, names, replies
+from .reading import page_by_name, replies
 from .registers import Register
 
 CHUNK: Final = 500
@@ -74,20 +74,15 @@ async def stations(
     prefix = f"{template.name}/"
     if state not in (None, "pending"):
         prefix = f"{template.name}/{template.updated_at}/{state}/"
-    kept: list[tuple[str, TuningState, bool]] = []
-    last, seen = after, 0
-    while True:
-        members = await names(lane, keys.TUNING, prefix, last, CHUNK)
-        for member in members:
-            found = _read(template, member)
-            if state is None or found[1] == state:
-                if len(kept) == limit:
-                    return await _standing(lane, kept), last
-                kept.append(found)
-            last = member
-        seen += len(members)
-        if len(members) < CHUNK or seen >= SCAN_BUDGET:
-            return await _standing(lane, kept), last if len(members) == CHUNK else ""
+
+    async def load(members: list[str]) -> list[tuple[str, TuningState, bool]]:
+        return [_read(template, member) for member in members]
+
+    def takes(found: tuple[str, TuningState, bool]) -> bool:
+        return state is None or found[1] == state
+
+    kept, last = await page_by_name(lane, keys.TUNING, load, takes, after, limit, prefix=prefix, chunk=CHUNK)
+    return await _standing(lane, kept), last
 
 
 async def tuning(lane: Lane, station_id: str) -> TuningNow | None:

@@ -17,7 +17,7 @@ from shared.records.packing import unpack
 from shared.records.transactions import Charging, Reading, Transaction, TransactionState
 
 from .cursors import Position
-from .reading import HIGHEST, LOWEST, SCAN_BUDGET, newest, replies
+from .reading import HIGHEST, LOWEST, page_of, replies, walk
 
 CHUNK: Final = 200
 """Records read at once: decoding them holds the event loop, which may carry frames."""
@@ -91,25 +91,14 @@ async def page(
     lane: Lane, wanted: TransactionFilter, after: Position | None, limit: int
 ) -> tuple[list[Transaction], Position | None]:
     """Return up to `limit` transactions behind `after`, newest start first, and where to go on; None at the end."""
-    kept: list[Transaction] = []
-    last, seen = after, 0
     low = LOWEST if wanted.since is None else wanted.since
     high = HIGHEST if wanted.until is None else f"({wanted.until}"
-    while True:
-        chunk = CHUNK if wanted.by_content else min(limit - len(kept) + 1, CHUNK)
-        positions = await newest(lane, wanted.index, last, chunk, low, high)
-        found = await transactions(lane, [int(at.member) for at in positions], wanted.station_id)
-        for at, one in zip(positions, found, strict=True):
-            if one is not None and wanted.takes(one):
-                if len(kept) == limit:
-                    return kept, last
-                kept.append(one)
-            last = at
-        seen += len(positions)
-        if len(positions) < chunk:
-            return kept, None
-        if seen >= SCAN_BUDGET:
-            return kept, last
+
+    async def load(positions: list[Position]) -> list[Transaction | None]:
+        return await transactions(lane, [int(at.member) for at in positions], wanted.station_id)
+
+    chunk = CHUNK if wanted.by_content else min(limit + 1, CHUNK)
+    return await page_of(walk(lane, wanted.index, after, chunk, low, high), load, wanted.takes, after, limit)
 
 
 async def readings(

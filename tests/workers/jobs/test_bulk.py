@@ -11,6 +11,7 @@ from shared.bus.lane import Lane
 from shared.policy import Policy
 from shared.records.packing import pack
 from shared.records.queries import jobs
+from shared.records.queries.reading import TooManyError
 from shared.records.requests import CreateStation, DeleteStation, SendCommand
 from shared.settings import Settings
 from tests.workers.jobs.bulk import PARTITIONS, Place, accept, site
@@ -20,6 +21,7 @@ from workers.jobs.bulk.kinds import KINDS
 from workers.jobs.bulk.runner import TAKE_UP_S
 from workers.services.commands import MAX_QUEUE
 from workers.sweeps.fleet import Fleet
+from workers.uplinks import append, asking
 
 NAMES = [f"CP{n}" for n in range(6)]
 
@@ -243,8 +245,7 @@ async def test_a_redelivered_request_queues_nothing_twice(settings: Settings, la
         await place.until_ended(job_id)
         job = (await place.shown(job_id)).job
         for _ in range(2):
-            entry = place.runner._site.entry("CP1", KINDS["command"].begin(job, "CP1", 0))
-            await lane.one("XADD", place.runner._site.uplink("CP1"), "*", "e", entry)
+            await lane.one(*append(asking("CP1", KINDS["command"].begin(job, "CP1", 0)), PARTITIONS))
         await place.system.settle()
         await place.answer()
         assert place.sent["CP1"] == 1
@@ -289,7 +290,7 @@ async def test_a_repeated_request_makes_one_job(settings: Settings, lane: Lane) 
         assert await jobs.create(lane, again, NAMES, state="running", digest=first.job.job_id) == first.job.job_id
         assert await lane.one("KEYS", "j:{another}:*") == []
         await lane.execute([("HSET", keys.BULK_JOBS_ACTIVE, f"j{n}", "paused") for n in range(jobs.MAX_ACTIVE)])
-        with pytest.raises(jobs.TooManyError):
+        with pytest.raises(TooManyError):
             await place.job(NAMES)
 
 

@@ -10,9 +10,10 @@ from shared.envelopes import Kind
 from shared.policy import Policy
 from shared.records.commands import made_at
 from shared.records.events import StartFailed
-from shared.records.jobs import JobResult, command_id, job_of, make_job_id, turn_of
+from shared.records.jobs import JobResult, command_id, job_of, make_job_id
 from shared.records.packing import unpack
 from shared.records.requests import DeleteStation, SendCommand
+from shared.records.works import turn_of
 from tests.workers.harness import START_MS, World
 from tests.workers.services.test_commands import booted, record, sent
 from workers.dispatch import quarantine

@@ -22,6 +22,7 @@ from shared.records.demand import OPENADR, DemandEvent, DemandRecord, DemandStat
 from shared.records.packing import pack, unpack
 from shared.records.prices import AREA_PATTERN, DEFAULT_AREA, MAX_AREA, Prices
 from shared.records.queries import demand, prices, sites
+from shared.records.queries.reading import TooManyError
 from shared.settings import Settings
 
 from . import oadr
@@ -101,7 +102,7 @@ class Ven:
             try:
                 areas = await self._price(event, target, now)
                 ids = [] if target is None else await self._make(event, target, mark, now)
-            except demand.TooMany:
+            except TooManyError:
                 log.warning("an event of the VTN has to wait: too many have not ended", vtn_event=event.id[:100])
                 continue
             became = Known(mark, event.program_id, tuple(ids), oadr.reports_wanted(event), areas)

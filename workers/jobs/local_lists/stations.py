@@ -13,7 +13,7 @@ from shared.records.jobs import Job, JobKind, make_job_id
 from shared.records.local_lists import SETTLED, Head, LocalList
 from shared.records.packing import unpack
 from shared.records.queries import jobs
-from shared.records.queries.reading import replies
+from shared.records.queries.reading import TooManyError, replies
 from shared.records.stations import StationRecord
 from shared.settings import Settings
 
@@ -125,5 +125,5 @@ async def _make(lane: Lane, settings: Settings, what: _What, source: str, statio
     )
     try:
         return await jobs.create(lane, job, stations, state="running", digest=digest)
-    except jobs.TooManyError:
+    except TooManyError:
         return ""
