@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from shared.bus import keys
 from shared.records.jobs import Job, JobResult, Place
 from shared.records.queries.reading import replies
+from workers.jobs.works import Site, sort_out
+from workers.uplinks import uplink_of
 
+from . import places
 from .kinds import KINDS, Seen
-from .places import CHUNK, Site, move, settle, sort_out
 
 LOOK_AFTER_MS: Final = 5_000
 """A station is looked at once it has been begun for so long."""
@@ -31,16 +32,13 @@ async def look(site: Site, job: Job, place: Place, now: int, hold_ms: int) -> in
     `hold_ms`.
     """
     healed = 0
-    key = keys.job_place(job.job_id, place)
-    found = await site.lane.one("ZRANGE", key, "-inf", now - LOOK_AFTER_MS, "BYSCORE", "WITHSCORES")
-    begun = [(name.decode(), int(float(at))) for name, at in zip(found[::2], found[1::2], strict=True)]
-    for begin in range(0, len(begun), CHUNK):
-        healed += await _look(site, job, place, begun[begin : begin + CHUNK], now, hold_ms)
+    async for begun in places.of(site.lane, job).begun(place, now - LOOK_AFTER_MS):
+        healed += await _look(site, job, place, begun, now, hold_ms)
     return healed
 
 
 async def _look(site: Site, job: Job, place: Place, begun: Sequence[tuple[str, int]], now: int, hold_ms: int) -> int:
-    names = [name for name, _ in begun]
+    names, work = [name for name, _ in begun], places.of(site.lane, job)
     seen = await KINDS[job.kind].look(site.lane, job, begun, now)
     online, _, _ = await sort_out(site.lane, names)
     present = set(online)
@@ -50,11 +48,11 @@ async def _look(site: Site, job: Job, place: Place, begun: Sequence[tuple[str, i
         if one == "queued" and (name not in present or now - at > hold_ms)
     ]
     if place == "active":
-        await move(site.lane, job, "active", "queued", aside)
+        await work.move("active", "queued", aside)
     lost = await _lost(site, begun, seen, now)
     results = [(name, one) for name, one in zip(names, seen, strict=True) if isinstance(one, JobResult)]
     nothing = JobResult(outcome="error", at=now, detail="its request came to nothing; the workers' logs tell why")
-    return await settle(site.lane, job, [*results, *((name, nothing) for name in lost)])
+    return await work.settle([*results, *((name, nothing) for name in lost)])
 
 
 async def _lost(site: Site, begun: Sequence[tuple[str, int]], seen: Sequence[Seen], now: int) -> list[str]:
@@ -62,10 +60,10 @@ async def _lost(site: Site, begun: Sequence[tuple[str, int]], seen: Sequence[See
     old = [(name, at) for (name, at), one in zip(begun, seen, strict=True) if one is None and now - at > LOST_MS]
     if not old:
         return []
-    streams = sorted({site.uplink(name) for name, _ in old})
+    streams = sorted({uplink_of(name, site.partitions) for name, _ in old})
     heads = await replies(site.lane, [("XRANGE", stream, "-", "+", "COUNT", 1) for stream in streams])
     oldest = {
         stream: int(entries[0][0].partition(b"-")[0]) if entries else now
         for stream, entries in zip(streams, heads, strict=True)
     }
-    return [name for name, at in old if oldest[site.uplink(name)] > at + MARGIN_MS]
+    return [name for name, at in old if oldest[uplink_of(name, site.partitions)] > at + MARGIN_MS]

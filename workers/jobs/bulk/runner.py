@@ -27,10 +27,10 @@ from shared.records.queries import jobs
 from shared.records.queries.reading import replies
 from shared.settings import Settings
 from workers.jobs.rhythm import Rhythm
+from workers.jobs.works import Site
 
 from . import healing, places, rotating
 from .pace import Bucket, Pace
-from .places import Site
 
 log = get_logger(__name__)
 
@@ -125,16 +125,17 @@ class Runner:
         going = self._going.get(job.job_id)
         if going is None:
             going = self._going[job.job_id] = _Going(Pace(job.rate_per_s, job.jitter_s, self._draw))
+        work = places.of(self._lane, job)
         if ended:
             pairs = zip(ended[::2], ended[1::2], strict=True)
-            await places.settle(self._lane, job, [(name.decode(), unpack(packed, JobResult)) for name, packed in pairs])
+            await work.settle([(name.decode(), unpack(packed, JobResult)) for name, packed in pairs])
         elif not any(one.places.values()):
             await places.finish(self._lane, one, at)
             return 0
         if one.state == "cancelled":
             await self._end(one, going, at)
         elif at >= job.expires_at:
-            await places.end_waiting(self._lane, job, "expired", at)
+            await work.end_waiting("expired", at)
         elif one.state == "running":
             begun = await self._begin(one, going, at, active)
         if one.state != "running":
@@ -146,7 +147,7 @@ class Runner:
     async def _begin(self, one: JobNow, going: _Going, at: int, active: int) -> int:
         job, now, settings = one.job, self._clock(), self._settings
         if one.places["offline"] and going.is_time("take up", now, TAKE_UP_S):
-            await places.take_up(self._lane, job, at)
+            await places.of(self._lane, job).take_up(at)
         most = min(job.concurrency, one.places["active"] + max(settings.job_max_concurrency - active, 0))
         going.pace.plan(now, max(min(most - one.places["active"], one.places["waiting"]), 0))
         wanted = going.pace.due(now)
@@ -157,7 +158,7 @@ class Runner:
         return max(await places.begin(self._site, job, allowed, most, at), 0)
 
     async def _end(self, one: JobNow, going: _Going, at: int) -> None:
-        await places.end_waiting(self._lane, one.job, "cancelled", at)
+        await places.of(self._lane, one.job).end_waiting("cancelled", at)
         begun = one.places["active"] + one.places["queued"]
         # Again now and then: what an edge could not write is queued once more.
         if begun and going.is_time("take back", self._clock(), TAKE_BACK_S):

@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from shared import envelopes
 from shared.bus import keys
 from shared.bus.lane import Command
 from shared.records.configuration import Snapshot
@@ -21,8 +20,9 @@ from shared.records.queries.reading import replies
 from shared.records.requests import AssignProfile, ClearProfile
 from shared.records.stations import StationRecord
 from shared.smartcharging.validation import StationLimits, faults
-from workers.jobs.bulk.places import Site, sort_out
+from workers.jobs.works import Site, sort_out
 from workers.services.smartcharging.taking import takes
+from workers.uplinks import append, asking
 
 CHUNK: Final = 200
 """Stations in one round trip."""
@@ -75,7 +75,7 @@ async def _hold(site: Site, event: DemandEvent, rows: dict[str, DemandStation], 
                     request_id=f"{name_of(event.event_id)}:{name}:{now}", by=ORIGIN, profile=profile,
                     name=name_of(event.event_id), version=now, site=ORIGIN,
                 )  # fmt: skip
-                entries.append(("XADD", site.uplink(name), "*", envelopes.FIELD, site.entry(name, asked)))
+                entries.append(append(asking(name, asked), site.partitions))
         if after != row:
             changed[name] = after
     if entries:
@@ -105,7 +105,7 @@ async def release(site: Site, event_id: str, names: list[str]) -> None:
         entries: list[Command] = []
         for name in names[begin : begin + CHUNK]:
             asked = ClearProfile(request_id=f"{name_of(event_id)}:{name}:end", by=ORIGIN, site=name_of(event_id))
-            entries.append(("XADD", site.uplink(name), "*", envelopes.FIELD, site.entry(name, asked)))
+            entries.append(append(asking(name, asked), site.partitions))
         await replies(site.lane, entries)
 
 

@@ -28,8 +28,8 @@ from shared.records.packing import pack
 from shared.records.queries import demand
 from shared.settings import Settings
 from shared.smartcharging.demand import complied, judged_from
-from workers.jobs.bulk.places import Site
 from workers.jobs.rhythm import Rhythm
+from workers.jobs.works import Site
 
 from . import beginning, holding
 from .measuring import Span, measure

@@ -13,9 +13,11 @@ from shared.bus import keys as station_keys
 from shared.records.firmware import Campaign, UpdateResult, Updating, tries_of
 from shared.records.packing import unpack
 from shared.records.queries.reading import replies
-from workers.jobs.bulk.places import sort_out
+from workers.jobs.works import sort_out
+from workers.uplinks import uplink_of
 
-from .places import CHUNK, Site, refuse, take_in
+from . import places
+from .places import Site
 
 LOOK_AFTER_MS: Final = 20_000
 LOST_MS: Final = 120_000
@@ -24,19 +26,16 @@ LOST_MS: Final = 120_000
 
 async def look(site: Site, campaign: Campaign, at: int) -> int:
     """Look at stations that were begun a while ago; returns how many results were found."""
-    active = keys.campaign_place(campaign.campaign_id, "active")
-    found = await site.lane.one("ZRANGE", active, "-inf", at - LOOK_AFTER_MS, "BYSCORE", "WITHSCORES")
-    begun = [(name.decode(), int(float(score))) for name, score in zip(found[::2], found[1::2], strict=True)]
     healed = 0
-    for first in range(0, len(begun), CHUNK):
-        healed += await _look(site, campaign, begun[first : first + CHUNK], at)
+    async for begun in places.of(site.lane, campaign).begun("active", at - LOOK_AFTER_MS):
+        healed += await _look(site, campaign, begun, at)
     return healed
 
 
 async def _look(site: Site, campaign: Campaign, begun: list[tuple[str, int]], at: int) -> int:
     stations = [name for name, _ in begun]
     _, _, unknown = await sort_out(site.lane, stations)
-    await refuse(site.lane, campaign, unknown, at)
+    await places.of(site.lane, campaign).refuse(unknown, at)
     states = await replies(site.lane, [("HGET", station_keys.state(name), "fw") for name in stations])
     tries = await site.lane.one("HMGET", keys.campaign_tries(campaign.campaign_id), *stations)
     results: list[tuple[str, UpdateResult]] = []
@@ -49,10 +48,10 @@ async def _look(site: Site, campaign: Campaign, begun: list[tuple[str, int]], at
         elif at - begun_at > LOST_MS and name not in unknown and await _decided(site, name, begun_at):
             detail = "its request came to nothing; the workers' logs tell why"
             results.append((name, UpdateResult(outcome="failed", turn=turn, attempt=attempt, at=at, detail=detail)))
-    return await take_in(site.lane, campaign, results, at)
+    return await places.take_in(site.lane, campaign, results, at)
 
 
 async def _decided(site: Site, station_id: str, begun_at: int) -> bool:
     """Tell whether everything that was on the station's uplink then has been decided."""
-    oldest = await site.lane.one("XRANGE", site.uplink(station_id), "-", "+", "COUNT", 1)
+    oldest = await site.lane.one("XRANGE", uplink_of(station_id, site.partitions), "-", "+", "COUNT", 1)
     return not oldest or int(oldest[0][0].partition(b"-")[0]) > begun_at + LOOK_AFTER_MS

@@ -1,39 +1,23 @@
-"""Stations of a campaign from one place to the next: begun, put off, tried again, set aside, ended."""
+"""Stations of a campaign from one place to the next: begun, put off, tried again; the rest is `workers.jobs.works`."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
-
-from shared import envelopes, metrics
+from shared import metrics
 from shared.bus import firmware_keys as keys
-from shared.bus import keys as station_keys
 from shared.bus.lane import Lane
-from shared.bus.scripts import FINISH_JOB, MOVE_STATIONS, REST_STATIONS, SETTLE_STATIONS, START_STATIONS
+from shared.bus.scripts import REST_STATIONS
 from shared.records import files_links
 from shared.records.events import CampaignDone
-from shared.records.firmware import (
-    PLACES,
-    Campaign,
-    CampaignNow,
-    CampaignPlace,
-    UpdateOutcome,
-    UpdateResult,
-    tries_of,
-)
-from shared.records.packing import pack
-from shared.records.queries.reading import replies
-from shared.records.requests import BeginUpdate, Request, StopUpdate
+from shared.records.firmware import PLACES, Campaign, CampaignNow, CampaignPlace, UpdateResult, tries_of
+from shared.records.requests import BeginUpdate, StopUpdate
 from shared.settings import Settings
-from workers.jobs.bulk.places import sort_out
-from workers.uplinks import append, asking, uplink_of
+from workers.jobs import works
+from workers.jobs.works import CHUNK, Kind, Work, sort_out
 
-CHUNK: Final = 500
-LOOKS: Final = 4
-"""How often one call looks further where many that wait are offline."""
 COMMAND_MS: Final = 15 * 60_000
 """A command that could not be sent for so long is not sent: the window may be over by then."""
 PUT_OFF_MS: Final = 5 * 60_000
@@ -41,40 +25,52 @@ PUT_OFF_MS: Final = 5 * 60_000
 LINK_MARGIN_S: Final = 3600
 
 
-class Site(msgspec.Struct, frozen=True):
-    """What all need: the way to Redis, who holds the lease, what links are signed with."""
+class Site(works.Site, frozen=True):
+    """What works need, and what links are signed with."""
 
-    lane: Lane
-    partitions: int
-    holder: str
     settings: Settings
     link_key: bytes
 
-    def uplink(self, station_id: str) -> str:
-        """Return the uplink of a station."""
-        return uplink_of(station_id, self.partitions)
 
-    def entry(self, station_id: str, request: Request) -> bytes:
-        """Return an uplink entry with a request; no node waits for its reply."""
-        return envelopes.encode(asking(station_id, request))
+WORK: Final = Kind(
+    runner=keys.CAMPAIGNS_RUNNER,
+    every=keys.CAMPAIGNS,
+    active=keys.CAMPAIGNS_ACTIVE,
+    over=keys.CAMPAIGNS_ENDED,
+    whole=keys.campaign,
+    stations=keys.campaign_stations,
+    place=keys.campaign_place,
+    results=keys.campaign_results,
+    ended=keys.campaign_ended,
+    others=(keys.campaign_tries,),
+    places=PLACES,
+    waits=("waiting", "offline", "resting"),
+    result=UpdateResult,
+    counted=metrics.CAMPAIGN_RESULTS,
+)
+
+
+def of(lane: Lane, campaign: Campaign) -> Work[UpdateResult]:
+    """Return the stations of a campaign."""
+    return Work(WORK, lane, campaign.campaign_id)
 
 
 async def begin(site: Site, now: CampaignNow, count: int, fresh: int, at: int) -> int:
     """Begin up to `count` stations that are online, those that rest first; returns how many were begun."""
     lane, campaign = site.lane, now.campaign
+    work = of(lane, campaign)
     begun = 0
     place = keys.campaign_place(campaign.campaign_id, "resting")
     due = await lane.one("ZRANGE", place, "-inf", at, "BYSCORE", "LIMIT", 0, count)
     resting = [name.decode() for name in due]
     if resting:
         online, offline, unknown = await sort_out(lane, resting)
-        await move(lane, campaign, "resting", "offline", offline)
-        await refuse(lane, campaign, unknown, at)
+        await work.move("resting", "offline", offline)
+        await work.refuse(unknown, at)
         begun += await _start(site, now, "resting", online, count, at)
     wanted = min(count - begun, fresh)
     if wanted > 0:
-        chosen = await _choose(lane, campaign, wanted, at)
-        begun += await _start(site, now, "waiting", chosen, count, at)
+        begun += await _start(site, now, "waiting", await work.choose(wanted, at), count, at)
     return begun
 
 
@@ -86,14 +82,9 @@ async def _start(
     for first in range(0, len(stations), CHUNK):
         some = stations[first : first + CHUNK]
         tries = await site.lane.one("HMGET", keys.campaign_tries(campaign.campaign_id), *some)
-        uplinks = sorted({site.uplink(name) for name in some})
-        arguments: list[Any] = [site.holder, at, most]
-        for name, known in zip(some, tries, strict=True):
-            request = _request(site, campaign, name, tries_of(known), at)
-            arguments += (name, 5 + uplinks.index(site.uplink(name)), site.entry(name, request))
-        places = [keys.campaign_place(campaign.campaign_id, place) for place in (source, "active")]
-        touched = [keys.CAMPAIGNS_RUNNER, keys.campaign(campaign.campaign_id), *places, *uplinks]
-        done = int(await site.lane.one(*START_STATIONS.command(touched, arguments)))
+        turns = zip(some, map(tries_of, tries), strict=True)
+        requests = [(name, _request(site, campaign, name, turn, at)) for name, turn in turns]
+        done = await of(site.lane, campaign).start(site, source, requests, most, at)
         if done < 0:
             break
         begun += done
@@ -131,45 +122,6 @@ def _request(site: Site, campaign: Campaign, station_id: str, tries: tuple[int, 
     )
 
 
-async def _choose(lane: Lane, campaign: Campaign, count: int, at: int) -> list[str]:
-    """Return waiting stations that are online, in the campaign's order; those passed over are set aside."""
-    chosen: list[str] = []
-    waiting = keys.campaign_place(campaign.campaign_id, "waiting")
-    for _ in range(LOOKS):
-        found = await lane.one("ZRANGE", waiting, len(chosen), len(chosen) + max(count, CHUNK) - 1)
-        every = [name.decode() for name in found]
-        online, offline, unknown = await sort_out(lane, every)
-        wanted = count - len(chosen)
-        last = every.index(online[wanted - 1]) if len(online) >= wanted else len(every)
-        chosen += online[:wanted]
-        passed = set(every[:last])
-        await move(lane, campaign, "waiting", "offline", [name for name in offline if name in passed])
-        await refuse(lane, campaign, [name for name in unknown if name in passed], at)
-        if len(chosen) >= count or len(every) < CHUNK:
-            break
-    return chosen
-
-
-async def take_up(lane: Lane, campaign: Campaign, at: int) -> int:
-    """Let stations wait for their turn again that were offline and are back; returns how many."""
-    back = 0
-    async for some in members(lane, campaign, "offline"):
-        online, _, unknown = await sort_out(lane, some)
-        back += await move(lane, campaign, "offline", "waiting", online)
-        await refuse(lane, campaign, unknown, at)
-    return back
-
-
-async def move(
-    lane: Lane, campaign: Campaign, source: CampaignPlace, to: CampaignPlace, stations: Sequence[str]
-) -> int:
-    """Move stations from one place to another; returns how many were there."""
-    if not stations:
-        return 0
-    touched = [keys.campaign_place(campaign.campaign_id, place) for place in (source, to)]
-    return int(await lane.one(*MOVE_STATIONS.command(touched, stations)))
-
-
 async def take_in(lane: Lane, campaign: Campaign, results: Iterable[tuple[str, UpdateResult]], at: int) -> int:
     """Take in what came of attempts: ended, or to be tried again; returns how many have ended."""
     final: list[tuple[str, UpdateResult]] = []
@@ -189,55 +141,13 @@ async def take_in(lane: Lane, campaign: Campaign, results: Iterable[tuple[str, U
         touched = [keys.campaign_place(number, "active"), keys.campaign_place(number, "resting")]
         touched += [keys.campaign_tries(number), keys.campaign_ended(number)]
         await lane.one(*REST_STATIONS.command(touched, again))
-    return await settle(lane, campaign, final)
-
-
-async def settle(lane: Lane, campaign: Campaign, results: Iterable[tuple[str, UpdateResult]]) -> int:
-    """Count results; returns how many stations had none before."""
-    every, counted, number = list(results), 0, campaign.campaign_id
-    touched = [keys.campaign(number), keys.campaign_stations(number), keys.campaign_results(number)]
-    touched += [keys.campaign_ended(number), *(keys.campaign_place(number, place) for place in PLACES)]
-    for first in range(0, len(every), CHUNK):
-        arguments: list[Any] = []
-        for station, result in every[first : first + CHUNK]:
-            arguments += (station, result.outcome, pack(result))
-        for outcome in await lane.one(*SETTLE_STATIONS.command(touched, arguments)):
-            metrics.CAMPAIGN_RESULTS.labels(outcome.decode()).inc()
-            counted += 1
-    return counted
-
-
-async def refuse(lane: Lane, campaign: Campaign, stations: Sequence[str], at: int) -> None:
-    """Give stations that are no more their result."""
-    refused = UpdateResult(outcome="refused", at=at, detail="no such station")
-    await settle(lane, campaign, [(name, refused) for name in stations])
-
-
-async def end_waiting(lane: Lane, campaign: Campaign, outcome: UpdateOutcome, at: int) -> int:
-    """Give every station that is not active its result; returns how many."""
-    ended = 0
-    result = UpdateResult(outcome=outcome, at=at, detail="not begun")
-    for place in ("waiting", "offline", "resting"):
-        while found := await lane.one("ZRANGE", keys.campaign_place(campaign.campaign_id, place), 0, CHUNK - 1):
-            ended += await settle(lane, campaign, [(name.decode(), result) for name in found])
-    return ended
+    return await of(lane, campaign).settle(final)
 
 
 async def take_back(site: Site, campaign: Campaign) -> int:
     """Ask each station that is active to cancel what was not sent; returns how many were asked. May be repeated."""
-    asked = 0
     stop = StopUpdate(request_id=f"{campaign.origin}:stop", by=campaign.origin, campaign_id=campaign.campaign_id)
-    async for some in members(site.lane, campaign, "active"):
-        await replies(site.lane, [append(asking(name, stop), site.partitions) for name in some])
-        asked += len(some)
-    return asked
-
-
-async def members(lane: Lane, campaign: Campaign, place: CampaignPlace) -> AsyncIterator[list[str]]:
-    """Yield the stations at a place, all that were there at the beginning, in chunks."""
-    everything = await lane.one("ZRANGE", keys.campaign_place(campaign.campaign_id, place), 0, -1)
-    for first in range(0, len(everything), CHUNK):
-        yield [name.decode() for name in everything[first : first + CHUNK]]
+    return await of(site.lane, campaign).ask(site, "active", lambda _: stop)
 
 
 async def finish(lane: Lane, now: CampaignNow, at: int) -> bool:
@@ -252,6 +162,4 @@ async def finish(lane: Lane, now: CampaignNow, at: int) -> bool:
         total=now.campaign.total,
         outcomes={name: count for name, count in now.outcomes.items() if count},
     )
-    touched = [keys.campaign(number), keys.CAMPAIGNS_ACTIVE, keys.CAMPAIGNS_ENDED, station_keys.EVENTS]
-    touched += [keys.campaign_place(number, place) for place in PLACES]
-    return bool(await lane.one(*FINISH_JOB.command(touched, [number, at, pack([event])])))
+    return await of(lane, now.campaign).finish(at, event)

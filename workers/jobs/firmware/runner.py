@@ -126,11 +126,11 @@ class Runner:
             await places.finish(self._lane, one, at)
             return
         if one.state == "cancelled":
-            await places.end_waiting(self._lane, campaign, "cancelled", at)
+            await places.of(self._lane, campaign).end_waiting("cancelled", at)
             if one.places["active"] and going.is_time("take back", self._clock(), TAKE_BACK_S):
                 await places.take_back(site, campaign)
         elif at >= campaign.expires_at:
-            await places.end_waiting(self._lane, campaign, "expired", at)
+            await places.of(self._lane, campaign).end_waiting("expired", at)
         elif one.state == "running":
             await self._go_on(site, one, going, at)
         if one.places["active"] and going.is_time("heal", self._clock(), HEAL_S):
@@ -139,7 +139,7 @@ class Runner:
 
     async def _go_on(self, site: Site, one: CampaignNow, going: Rhythm, at: int) -> None:
         if one.places["offline"] and going.is_time("take up", self._clock(), TAKE_UP_S):
-            await places.take_up(self._lane, one.campaign, at)
+            await places.of(self._lane, one.campaign).take_up(at)
         verdict = decide(one, at)
         number = one.campaign.campaign_id
         if verdict.stop:
