@@ -7,7 +7,6 @@ from typing import Any
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.bus.scripts import REMOVE_CONSUMER
-from shared.settings import Settings
 from workers.heartbeat import forget_dead
 
 from . import places, rebuild
@@ -15,8 +14,8 @@ from . import places, rebuild
 
 async def reap_consumers(ctx: dict[Any, Any]) -> int:
     """Remove consumers of worker incarnations that are gone and hold nothing."""
-    lane = _lane(ctx)
-    alive = await forget_dead(lane, _settings(ctx).node_ttl_s)
+    lane: Lane = ctx["lane"]
+    alive = await forget_dead(lane, ctx["settings"].node_ttl_s)
     removed = 0
     for partition in range(ctx["partitions"]):
         stream = keys.uplink(partition)
@@ -29,19 +28,9 @@ async def reap_consumers(ctx: dict[Any, Any]) -> int:
 
 async def free_places(ctx: dict[Any, Any]) -> int:
     """Free places under id tags' limits whose holder is no open transaction any more (a worker died in between)."""
-    return await places.free_unheld(_lane(ctx))
+    return await places.free_unheld(ctx["lane"])
 
 
 async def mend_indexes(ctx: dict[Any, Any]) -> int:
     """Put right what the indexes of the present say of stations; returns how many members were wrong."""
-    return (await rebuild.mend_present(_lane(ctx))).total
-
-
-def _lane(ctx: dict[Any, Any]) -> Lane:
-    lane: Lane = ctx["lane"]
-    return lane
-
-
-def _settings(ctx: dict[Any, Any]) -> Settings:
-    settings: Settings = ctx["settings"]
-    return settings
+    return (await rebuild.mend_present(ctx["lane"])).total

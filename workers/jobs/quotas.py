@@ -29,7 +29,8 @@ BY: Final = "quota"
 
 async def trim_events(ctx: dict[Any, Any]) -> int:
     """Drop events that are older than the retention, and the oldest while the stream is too large."""
-    lane, settings = _lane(ctx), _settings(ctx)
+    lane: Lane = ctx["lane"]
+    settings: Settings = ctx["settings"]
     seconds, _ = await lane.one("TIME")
     oldest = (int(seconds) - settings.event_retention_s) * 1000
     removed = await _trim(lane, keys.EVENTS, "MINID", f"{max(oldest, 0)}-0")
@@ -38,7 +39,8 @@ async def trim_events(ctx: dict[Any, Any]) -> int:
 
 async def trim_quarantine(ctx: dict[Any, Any]) -> int:
     """Ask for the oldest frames to be dropped where quarantine is too large in total; returns for how many."""
-    lane, quota = _lane(ctx), _settings(ctx).quarantine_total_bytes
+    lane: Lane = ctx["lane"]
+    quota = ctx["settings"].quarantine_total_bytes
     size, surplus = 0, list[str]()
     async for members in _newest_first(lane, keys.QUARANTINE):
         pairs = [member.rpartition("/") for member in members]
@@ -56,7 +58,8 @@ async def trim_quarantine(ctx: dict[Any, Any]) -> int:
 
 async def trim_histories(ctx: dict[Any, Any]) -> int:
     """Cut histories that are too large, each or together; returns how many facts left."""
-    lane, settings = _lane(ctx), _settings(ctx)
+    lane: Lane = ctx["lane"]
+    settings: Settings = ctx["settings"]
     sizes: dict[str, int] = {}
     cursor = b"0"
     while True:
@@ -114,13 +117,3 @@ def _drop(member: str, partitions: int) -> Command:
     station, _, frame = member.rpartition("/")
     request = DropQuarantined(request_id=f"{BY}:{member}", by=BY, quarantine_id=frame)
     return append(asking(station, request), partitions)
-
-
-def _lane(ctx: dict[Any, Any]) -> Lane:
-    lane: Lane = ctx["lane"]
-    return lane
-
-
-def _settings(ctx: dict[Any, Any]) -> Settings:
-    settings: Settings = ctx["settings"]
-    return settings

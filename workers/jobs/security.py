@@ -28,7 +28,8 @@ _SYSTEM: Final = Actor(kind="system", name="ampstream")
 
 async def trim_audit(ctx: dict[Any, Any]) -> int:
     """Take entries off the audit log that are too old, or too many, behind an entry that says so."""
-    lane, settings = _lane(ctx), _settings(ctx)
+    lane: Lane = ctx["lane"]
+    settings: Settings = ctx["settings"]
     seconds, _ = await lane.one("TIME")
     oldest = (int(seconds) - settings.audit_retention_s) * 1000
     found = await lane.one("XREVRANGE", keys.AUDIT, str(max(oldest, 0)), "-", "COUNT", 1)
@@ -46,7 +47,8 @@ async def trim_audit(ctx: dict[Any, Any]) -> int:
 
 async def check_audit(ctx: dict[Any, Any]) -> int:
     """Check the chain of the audit log; returns how many problems it has, each a reason for an alarm."""
-    lane, checker = _lane(ctx), Checker()
+    lane: Lane = ctx["lane"]
+    checker = Checker()
     async for links in audit.links(lane):
         checker.feed(links)
     problems = checker.verdict().problems
@@ -70,7 +72,8 @@ async def check_audit(ctx: dict[Any, Any]) -> int:
 
 async def trim_security_events(ctx: dict[Any, Any]) -> int:
     """Drop security events that are too old, and where there are too many, the oldest of those who sent the most."""
-    lane, settings = _lane(ctx), _settings(ctx)
+    lane: Lane = ctx["lane"]
+    settings: Settings = ctx["settings"]
     seconds, _ = await lane.one("TIME")
     oldest = (int(seconds) - settings.security_event_retention_s) * 1000
     removed = int(await lane.one("ZREMRANGEBYSCORE", keys.SECURITY, "-inf", f"({oldest}"))
@@ -111,13 +114,3 @@ async def _at(lane: Lane, number: int) -> str:
 def _id(text: str) -> tuple[int, int]:
     at, _, seq = text.partition("-")
     return (int(at or 0), int(seq or 0))
-
-
-def _lane(ctx: dict[Any, Any]) -> Lane:
-    lane: Lane = ctx["lane"]
-    return lane
-
-
-def _settings(ctx: dict[Any, Any]) -> Settings:
-    settings: Settings = ctx["settings"]
-    return settings
