@@ -16,5 +16,6 @@ sites/          shares the capacity of sites: one worker at a time for each, bes
 demand/         demand response: events begin and end on time, likewise; the VEN of OpenADR
 rhythm.py       what is done now and then in a loop that beats more often
 firmware/       campaigns of firmware, likewise
+works.py        stations of a job or a campaign, from one place to the next
 reconcile.py    looks again at reconciliations whose time has come
 """

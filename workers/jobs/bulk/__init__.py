@@ -4,7 +4,7 @@
     pace.py     how many stations may begin now: rate, jitter, stations at a time (pure)
     kinds.py    what a job does at a station, by kind
     rotating.py that of keys
-    places.py   stations from one place to the next: begun, set aside, taken up again
+    places.py   how a job's stations are begun, taken back, and end (see `workers.jobs.works`)
     healing.py  stations that took long: what became of them, by the station's own records
     keeping.py  jobs that ended long ago are forgotten
 

@@ -2,7 +2,7 @@
 
     runner.py    Runner: the lease, the beat, and what a beat does for each campaign
     deciding.py  who may begin now, and whether the campaign must stop (pure)
-    places.py    stations from one place to the next: begun, put off, tried again, ended
+    places.py    how a campaign's stations are begun, put off, tried again, and end (see `workers.jobs.works`)
     healing.py   stations that took long: what became of them, by their own records
     keeping.py   campaigns that ended long ago are forgotten
 
