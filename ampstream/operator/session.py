@@ -71,6 +71,8 @@ def operator(command: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
         asyncio.run(whole())
 
+    # Click keeps the lines as they are of a paragraph that begins with this character; docstrings hold none.
+    run.__doc__ = (command.__doc__ or "").replace(r"\b", "\b")
     return run
 
 

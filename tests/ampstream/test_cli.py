@@ -64,6 +64,14 @@ def test_each_command_loads_and_agrees_with_the_overview(name: str) -> None:
     assert status == 0, output
 
 
+@pytest.mark.parametrize(("command", "line"), [("site", 'name = "main" '), ("profiles", "[[periods]]\n")])
+def test_examples_keep_their_lines(command: str, line: str) -> None:
+    """An example of a file in a command's help stands there line by line."""
+    status, output = run(command, "put", "--help")
+    assert status == 0
+    assert f"\n      {line}" in output
+
+
 def test_a_misspelt_command_gets_a_hint() -> None:
     """A wrong name is an error that suggests the near one."""
     status, output = run("setings")
