@@ -119,6 +119,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A limit on a circuit for a while, as an allocator takes it."""
 
     event_id: str
+    name: str = ""
+    """What people call the event."""
     circuit: str
     start_at: int
     end_at: int

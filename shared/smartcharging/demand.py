@@ -21,7 +21,7 @@ HOUR_MS: Final = 3_600_000
 
 
 class Held(msgspec.Struct, frozen=True):
-    """The limit that holds on a circuit, and the events that set it, by id."""
+    """The limit that holds on a circuit, and the events that set it, by name, else by id."""
 
     amount: Amount
     events: tuple[str, ...]
@@ -34,7 +34,7 @@ def limit_at(windows: Iterable[Window], now: int) -> dict[str, Held]:
         if window.start_at <= now < window.end_at:
             before = held.get(window.circuit)
             amount = window.cap if before is None else least(before.amount, window.cap)
-            held[window.circuit] = Held(amount, (*(before.events if before else ()), window.event_id))
+            held[window.circuit] = Held(amount, (*(before.events if before else ()), window.name or window.event_id))
     return held
 
 

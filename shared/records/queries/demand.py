@@ -121,8 +121,11 @@ async def windows(lane: Lane, site: Site, until: int | None = None) -> list[Wind
         if event.site == site.name and one.open and cap is not None:
             circuit = event.circuit or root
             found.append(
-                Window(event_id=event.event_id, circuit=circuit, start_at=event.start_at, end_at=event.end_at, cap=cap)
-            )
+                Window(
+                    event_id=event.event_id, name=event.name, circuit=circuit, start_at=event.start_at,
+                    end_at=event.end_at, cap=cap,
+                )
+            )  # fmt: skip
     return found
 
 

@@ -32,7 +32,7 @@ amounts = st.builds(
 windows = st.lists(
     st.builds(
         lambda n, circuit, start, lasts, cap: Window(
-            event_id=f"e{n}", circuit=circuit, start_at=start, end_at=start + lasts, cap=cap
+            event_id=f"e{n}", name="peak" * (n % 2), circuit=circuit, start_at=start, end_at=start + lasts, cap=cap
         ),
         st.integers(0, 99),
         st.sampled_from(("main", "left", "right")),
@@ -58,7 +58,7 @@ def test_every_open_window_holds_and_no_other(given_: list[Window], now: int) ->
         assert (circuit in held) == bool(open_)
         if open_:
             found = held[circuit]
-            assert found.events == tuple(one.event_id for one in open_)
+            assert found.events == tuple(one.name or one.event_id for one in open_)
             watts = [one.cap.watts for one in open_ if one.cap.watts is not None]
             assert found.amount.watts == (min(watts) if watts else None)
             for phase in range(3):
