@@ -96,25 +96,23 @@ class Batch:
 
         Raises `LaneLost`, `Unsettled`, and whatever a decider lets through.
         """
-        needs = {entry.origin.entry_id: _Needs(entry) for entry in entries}
-        done: dict[str, Done] = {}
-        waiting = list(entries)
+        turns = [_Turn(entry) for entry in entries]
+        waiting = turns
         for _ in range(MAX_TURNS):
-            ready, waiting, loaded_at = await self._decided(waiting, needs)
+            ready, waiting, loaded_at = await self._decided(waiting)
             if ready:
                 with timed(self._observe, "commit"):
                     outcomes = await commit_many(self._lane, [draft for _, draft in ready], self._barrier)
                 took_s = time.perf_counter() - loaded_at
-                for (entry, draft), outcome in zip(ready, outcomes, strict=True):
-                    entry_id = entry.origin.entry_id
+                for (turn, draft), outcome in zip(ready, outcomes, strict=True):
                     if outcome.result is Result.CONFLICT:
-                        needs[entry_id].conflicts += 1
-                        waiting.append(entry)
+                        turn.conflicts += 1
+                        waiting.append(turn)
                     else:
                         self._keep(draft, outcome)
-                        done[entry_id] = Done(entry, draft, outcome, needs[entry_id].conflicts, took_s)
+                        turn.done = Done(turn.entry, draft, outcome, turn.conflicts, took_s)
             if not waiting:
-                return [done[one] for one in (entry.origin.entry_id for entry in entries) if one in done]
+                return [turn.done for turn in turns if turn.done is not None]
         raise Unsettled(f"{len(waiting)} entries neither decided nor committed in {MAX_TURNS} turns")
 
     def _keep(self, draft: Draft, outcome: Outcome) -> None:
@@ -127,56 +125,54 @@ class Batch:
             return  # The station is deleted.
         self._loader.keep(draft.view)
 
-    async def _decided(
-        self, entries: Sequence[Entry], needs: dict[str, _Needs]
-    ) -> tuple[list[tuple[Entry, Draft]], list[Entry], float]:
-        """Load and decide; returns what was decided, the entries that miss something, and when that was loaded."""
+    async def _decided(self, turns: Sequence[_Turn]) -> tuple[list[tuple[_Turn, Draft]], list[_Turn], float]:
+        """Load and decide; returns what was decided, what misses something, and when that was loaded."""
         with timed(self._observe, "load"):
             loaded = await self._loader.load(
-                (entry.station for entry in entries if entry.station),
-                ((entry.origin.entry_id, entry.station, needs[entry.origin.entry_id].wanted) for entry in entries),
+                [turn.entry.station for turn in turns if turn.entry.station],
+                [(turn.entry.origin.entry_id, turn.entry.station, turn.wanted) for turn in turns if turn.wanted],
             )
         loaded_at = time.perf_counter()
-        ready: list[tuple[Entry, Draft]] = []
-        missing: list[Entry] = []
+        ready: list[tuple[_Turn, Draft]] = []
+        missing: list[_Turn] = []
         with timed(self._observe, "decide"):
-            for entry in entries:
-                need = needs[entry.origin.entry_id]
+            for turn in turns:
+                entry = turn.entry
                 view = loaded.views.get(entry.station) or StationView(entry.station, None, {})
-                view.loaded = need.found(loaded.wanted.get(entry.origin.entry_id))
+                view.loaded = turn.found(loaded.wanted) if turn.wanted else entry.given
                 try:
-                    ready.append((entry, self._decide(entry, view, loaded.now_ms, self._policy)))
+                    ready.append((turn, self._decide(entry, view, loaded.now_ms, self._policy)))
                 except Missing as error:
                     if not isinstance(error.want, WantJudgement):
-                        need.wanted.add(error.want)
-                        missing.append(entry)
+                        turn.wanted.add(error.want)
+                        missing.append(turn)
                     elif self._park is not None:
                         self._park(entry, error.want)
                     else:
                         entry.given[error.want] = Judgement(problem="busy")
-                        missing.append(entry)
+                        missing.append(turn)
         return ready, missing, loaded_at
 
 
-class _Needs:
-    """What an entry's decision wants, over the turns that it takes."""
+class _Turn:
+    """An entry on its way: what its decision wants, over the rounds that it takes, and what became of it."""
 
-    __slots__ = ("_kept", "conflicts", "wanted")
+    __slots__ = ("conflicts", "done", "entry", "wanted")
 
     def __init__(self, entry: Entry) -> None:
+        self.entry = entry
         self.wanted: set[Want] = set(entry.wants())
         self.conflicts = 0
-        self._kept: dict[Want, Any] = entry.given
+        self.done: Done | None = None
 
-    def found(self, loaded: dict[Want, Any] | None) -> dict[Want, Any]:
-        """Return what was loaded; a transaction id, once taken, serves every further turn."""
-        if loaded is None:
-            return self._kept
+    def found(self, wanted: dict[str, dict[Want, Any]]) -> dict[Want, Any]:
+        """Return what was loaded for the entry; a transaction id, once taken, serves every further turn."""
+        kept, loaded = self.entry.given, wanted.get(self.entry.origin.entry_id, {})
         for want, value in loaded.items():
             if type(want) is WantTransactionId:
-                self._kept[want] = value
+                kept[want] = value
                 self.wanted.discard(want)
-        return {**loaded, **self._kept}
+        return {**loaded, **kept}
 
 
 @contextmanager

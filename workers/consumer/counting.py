@@ -14,6 +14,8 @@ _FAMILIES: Final[dict[str, Any]] = {
     name.removeprefix(PREFIX): family for name, family in metrics.REGISTRY.families.items()
 }
 _children: Final[dict[tuple[str, tuple[str, ...]], Any]] = {}
+_WAITED: Final = metrics.STREAM_WAIT_SECONDS.labels()
+_TOOK: Final = metrics.WORKER_END_TO_END_SECONDS.labels()
 _RESULTS: Final = {Result.DUPLICATE: "duplicate", Result.STALE: "stale"}
 
 
@@ -30,8 +32,8 @@ def count(done: Done, now_ms: int) -> None:
             metrics.WORKER_FENCED.labels().inc()
         return
     waited_s = max(now_ms - entry.origin.received_at, 0) / 1000
-    _child("stream_wait_seconds", ()).observe(waited_s)
-    _child("worker_end_to_end_seconds", ()).observe(waited_s + done.took_s)
+    _WAITED.observe(waited_s)
+    _TOOK.observe(waited_s + done.took_s)
     for name, labels, amount in draft.counts:
         child = _child(name, labels)
         if isinstance(child, Histogram):

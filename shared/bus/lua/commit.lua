@@ -12,17 +12,19 @@
 --
 -- Returns {1} committed, {2, outbox} duplicate whose outcome may not be out yet, {3} stale, {4} conflict.
 local state = KEYS[1]
-local found = redis.call('HMGET', state, 'v', ARGV[1], ARGV[3])
+-- The outbox is read where it is told again, not with the rest: most commits overwrite one that is out.
+local token, fence = unpack(redis.call('HMGET', state, 'v', ARGV[1]))
 if ARGV[1] ~= '' then
-  local fence = found[2]
   if fence and tonumber(ARGV[2]) <= tonumber(fence) then
-    if found[3] and ARGV[2] == fence then return {2, found[3]} end
+    local box = ARGV[2] == fence and redis.call('HGET', state, ARGV[3])
+    if box then return {2, box} end
     return {3}
   end
-elseif found[3] then
-  return {2, found[3]}
+else
+  local box = redis.call('HGET', state, ARGV[3])
+  if box then return {2, box} end
 end
-if ARGV[4] ~= '' and (found[1] or '-') ~= ARGV[4] then return {4} end
+if ARGV[4] ~= '' and (token or '-') ~= ARGV[4] then return {4} end
 local n = tonumber(ARGV[5])
 redis.call('HSET', state, unpack(ARGV, 6, 5 + n))
 local at = 6 + n
