@@ -15,6 +15,7 @@ import hiredis
 import msgspec
 
 from shared import metrics
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane, LaneLost
 from shared.clock import Clock, SystemClock
 from shared.logs import get_logger
@@ -120,8 +121,7 @@ class SecurityLog:
         while self._waiting:
             found, self._waiting = self._waiting, []
             try:
-                seconds, microseconds = await self._lane.one("TIME")
-                at = int(seconds) * 1000 + int(microseconds) // 1000
+                at = await now_ms(self._lane)
                 await security_events.write(self._lane, [msgspec.structs.replace(one, at=at) for one in found])
             except (LaneLost, hiredis.ReplyError) as error:
                 _log.warning("security events could not be written", count=len(found), error=str(error))

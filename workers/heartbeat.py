@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.bus import keys, schema
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.bus.scripts import BEAT_NODE
 from shared.bus.server import Unfit
@@ -58,8 +59,7 @@ class Heartbeat:
 
 async def forget_dead(lane: Lane, ttl_s: float) -> set[str]:
     """Take out the names of workers that were not heard of for `ttl_s`; returns those that live."""
-    seconds, micros = await lane.one("TIME")
-    dead_since = int(seconds) * 1000 + int(micros) // 1000 - round(ttl_s * 1000)
+    dead_since = await now_ms(lane) - round(ttl_s * 1000)
     _, alive, announced = await replies(
         lane,
         [

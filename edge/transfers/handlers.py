@@ -16,6 +16,7 @@ from edge.transfers.receiving import Limits, Outrun, Received, ReceiveError, rec
 from edge.transfers.storage import NoSpace, NotThere, Storage
 from shared import metrics
 from shared.bus import keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.logs import get_logger
 from shared.records import files_links
@@ -85,8 +86,7 @@ class Transfers:
         if link.purpose != purpose:
             raise Refused(405, "the link is for " + ("fetching" if link.purpose == "get" else "leaving") + " a file",
                           "forged", {"Allow": "GET, HEAD" if link.purpose == "get" else "PUT, POST"})  # fmt: skip
-        seconds, micros = await self._lane.one("TIME")
-        now = int(seconds) * 1000 + int(micros) // 1000
+        now = await now_ms(self._lane)
         if now >= link.expires_at * 1000:
             raise Refused(410, "the link has expired", "expired")
         record = await files.file(self._lane, link.file_id)
@@ -159,8 +159,7 @@ class Transfers:
 
         async def progress(size: int) -> None:
             nonlocal told
-            seconds, micros = await self._lane.one("TIME")
-            at = int(seconds) * 1000 + int(micros) // 1000
+            at = await now_ms(self._lane)
             if at - told >= TELL_MS:
                 told = at
                 if await self._put(record, claim, size=size, claimed_until=at + CLAIM_MS) is None:

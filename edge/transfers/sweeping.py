@@ -10,6 +10,7 @@ import hiredis
 from edge.transfers.storage import Storage
 from shared import metrics
 from shared.bus import firmware_keys as keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.lease import Lease
 from shared.logs import get_logger
@@ -50,8 +51,7 @@ class Sweeper:
         """Delete what is due; returns how many. A crash in between leaves a record that is found here again."""
         gone = 0
         while True:
-            seconds, micros = await self._lane.one("TIME")
-            due = await files.expired(self._lane, int(seconds) * 1000 + int(micros) // 1000)
+            due = await files.expired(self._lane, await now_ms(self._lane))
             for file_id in due:
                 await self._storage.delete(file_id)
                 await files.forget(self._lane, file_id)

@@ -14,6 +14,7 @@ import aiohttp
 import msgspec
 
 from shared.bus import keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.bus.lease import Lease
 from shared.certificates.errors import CertificateError
@@ -71,8 +72,7 @@ class Signer:
         """Sign what waits, where this worker holds the lease; returns how many requests were answered."""
         if not await self._lease.mine():
             return 0
-        seconds, micros = await self._lane.one("TIME")
-        now = int(seconds) * 1000 + int(micros) // 1000
+        now = await now_ms(self._lane)
         if self._settings.certificate_authority == "builtin" and self._authority is None:
             self._authority = await self._open(now)
         found = await self._lane.one("HGETALL", keys.CERTIFICATE_REQUESTS)

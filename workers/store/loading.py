@@ -12,6 +12,7 @@ import msgspec
 from shared import metrics
 from shared.bus import keys
 from shared.bus.barrier import Barrier
+from shared.bus.clock import ms_of
 from shared.bus.lane import Command, Lane
 from shared.bus.scripts import ACQUIRE_SLOT
 from shared.records import local_lists
@@ -135,8 +136,7 @@ class Loader:
         for reply in replies:
             if type(reply) is hiredis.ReplyError:
                 raise reply
-        seconds, micros = replies[0]
-        loaded = Loaded(int(seconds) * 1000 + int(micros) // 1000)
+        loaded = Loaded(ms_of(replies[0]))
         outdated: list[str] = []
         for name, found in zip(names, replies[1:], strict=False):
             view = kept.get(name)

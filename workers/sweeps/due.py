@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 from shared import envelopes
 from shared.bus import keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Lane
 from shared.bus.scripts import REMOVE_DUE
 from shared.envelopes import Expired, Kind, Uplink, Wakeup
@@ -62,10 +63,8 @@ class Sweep:
 
         `expired` are the stations whose presence keys are known to have expired.
         """
-        (seconds, micros), (last, since) = await replies(
-            self._lane, [("TIME",), ("HMGET", keys.SWEPT, "last", "since")]
-        )
-        now_ms = int(seconds) * 1000 + int(micros) // 1000
+        time, (last, since) = await replies(self._lane, [("TIME",), ("HMGET", keys.SWEPT, "last", "since")])
+        now_ms = ms_of(time)
         paused = now_ms - int(last or 0) > PAUSE_MS
         since_ms = now_ms if paused else int(since or 0)
         swept = 0

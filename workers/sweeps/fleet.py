@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from shared import metrics
 from shared.bus import keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Command, Lane
 from shared.records.local_lists import STATES as LIST_STATES
 from shared.records.queries.reading import replies
@@ -54,7 +55,7 @@ class Fleet:
         await self._jobs()
         await self._tuned()
         await self._listed()
-        now_ms = int(now[0]) * 1000 + int(now[1]) // 1000
+        now_ms = ms_of(now)
         await self._certificates(now_ms)
         for partition in range(self._partitions):
             await self._stream(keys.uplink(partition), now_ms)

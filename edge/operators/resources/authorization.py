@@ -14,9 +14,9 @@ from edge.operators.models.base import Page
 from edge.operators.models.tuning import TemplateMatch
 from edge.operators.problems import FieldError, ProblemError
 from edge.operators.resources import writing
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.ocpp.standard_keys import problem_of, spelt, standard_key
 from shared.records import authorization as records

@@ -19,9 +19,9 @@ from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.lists import page, position, shown
 from edge.operators.resources.stations import StationPath, Text, known
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
+from shared.bus.clock import now_ms
 from shared.certificates.names import certificate_id
 from shared.records.certificates import Revoked
 from shared.records.queries import certificates

@@ -22,9 +22,9 @@ from edge.operators.models.base import StationId
 from edge.operators.models.sites import Name
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.stations import known
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.times import GivenInstant, milliseconds
+from shared.bus.clock import now_ms
 from shared.records.authorization_hours import is_zone, zone_of
 from shared.records.queries import profiles, site_history, sites
 from shared.records.queries.profiles import StationProfiles

@@ -14,8 +14,8 @@ from edge.operators.problems import ProblemError
 from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.lists import member, page, shown
 from edge.operators.resources.stations import StationPath, known
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
+from shared.bus.clock import now_ms
 from shared.records.queries import configuration
 from shared.records.requests import ReadConfiguration
 

@@ -18,11 +18,11 @@ from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.asking import request_id
 from edge.operators.resources.jobs import Target
 from edge.operators.resources.lists import page, position, shown
-from edge.operators.resources.tags import now_ms
 from edge.operators.resources.writing import room
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import GivenInstant, milliseconds
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.records import demand as records
 from shared.records.commands import make_id

@@ -13,8 +13,8 @@ from edge.operators.models.configuration import Drift, Rules
 from edge.operators.problems import missing
 from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.lists import page, position, shown
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
+from shared.bus.clock import now_ms
 from shared.records import drifts
 from shared.records.configuration import ChangeKind
 from shared.records.drifts import DriftRule, DriftRules, DriftState

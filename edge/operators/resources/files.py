@@ -17,12 +17,12 @@ from edge.operators.resources import sending
 from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.lists import page, position, shown
 from edge.operators.resources.stations import StationPath, known
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.times import GivenInstant, instant, milliseconds
 from edge.transfers import sending as bytes_out
 from edge.transfers.listener import open_storage
 from edge.transfers.storage import NotThere, Storage
+from shared.bus.clock import now_ms
 from shared.records import files_links
 from shared.records.files import FileKind, FileRecord, FileState, make_file_id
 from shared.records.queries import files

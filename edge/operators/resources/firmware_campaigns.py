@@ -18,11 +18,11 @@ from edge.operators.resources.asking import request_id
 from edge.operators.resources.jobs import MAX_NAMED, Target, matching, named
 from edge.operators.resources.lists import member, page, position, shown
 from edge.operators.resources.stations import Text
-from edge.operators.resources.tags import now_ms
 from edge.operators.resources.writing import room
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.transfers import places
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.records.firmware import (
     Campaign,

@@ -17,12 +17,12 @@ from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.files import storage_of
 from edge.operators.resources.lists import page, position, shown
 from edge.operators.resources.stations import Text
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.transfers import places
 from edge.transfers.receiving import Limits, ReceiveError, TooLarge, TooSlow, WrongChecksum, receive
 from edge.transfers.storage import NoSpace, Storage
 from shared.bus import firmware_keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.records import firmware
 from shared.records.commands import make_id

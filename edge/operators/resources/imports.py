@@ -21,8 +21,9 @@ from msgspec import Meta
 from edge.operators.call import Call
 from edge.operators.inputs import BODY_TIMEOUT_S, plain
 from edge.operators.problems import ProblemError
-from edge.operators.resources.tags import NewTag, now_ms
+from edge.operators.resources.tags import NewTag
 from edge.operators.routes import Table
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.records.queries import tags
 from shared.records.tags import IdTag

@@ -20,10 +20,10 @@ from edge.operators.resources.asking import request_id
 from edge.operators.resources.commands import MAX_EXPIRY_S, Action
 from edge.operators.resources.lists import member, page, position, shown
 from edge.operators.resources.stations import Text
-from edge.operators.resources.tags import now_ms
 from edge.operators.resources.writing import room
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.ocpp.versions import Version
 from shared.records.jobs import Job, JobKind, JobNow, JobState, Outcome, Place, make_job_id

@@ -13,8 +13,8 @@ from edge.operators.models.base import Cursor, Limit, Page
 from edge.operators.models.configuration import Model, ModelOverrides
 from edge.operators.problems import FieldError, ProblemError, missing
 from edge.operators.resources.lists import member, page, shown
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
+from shared.bus.clock import now_ms
 from shared.quirk_profiles import Profile, ProfileError, load, problem
 from shared.records.models import Overrides
 from shared.records.queries import models

@@ -12,9 +12,9 @@ from edge.operators.call import Call
 from edge.operators.models.base import Page
 from edge.operators.models.demand import Prices, PricesBody
 from edge.operators.problems import ProblemError, missing
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.times import GivenInstant, milliseconds
+from shared.bus.clock import now_ms
 from shared.records import prices as records
 from shared.records.queries import prices
 

@@ -24,11 +24,11 @@ from edge.operators.problems import FieldError, ProblemError, missing
 from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.lists import member, page, shown
 from edge.operators.resources.stations import StationPath, known
-from edge.operators.resources.tags import now_ms
 from edge.operators.resources.taking import takes
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import instant
+from shared.bus.clock import now_ms
 from shared.records import profiles as stored
 from shared.records.authorization_hours import is_zone, zone_of
 from shared.records.profiles import Assigned, Profile, Supply, Unit

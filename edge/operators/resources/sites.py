@@ -29,10 +29,10 @@ from edge.operators.problems import FieldError, ProblemError, missing
 from edge.operators.resources.asking import ask, request_id
 from edge.operators.resources.charging import TransactionPath
 from edge.operators.resources.lists import member, page, shown
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import GivenInstant, iso, milliseconds
+from shared.bus.clock import now_ms
 from shared.records import sites as records
 from shared.records.queries import sites, transactions
 from shared.records.requests import PlanTransaction

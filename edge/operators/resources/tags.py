@@ -15,6 +15,7 @@ from edge.operators.resources.lists import member, page, shown
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import GivenInstant, milliseconds
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.records.authorization_hours import Hours, HoursError, is_zone
 from shared.records.authorization_hours import parse as parse_hours
@@ -194,12 +195,6 @@ async def delete_tag(call: Call[TagPath, None]) -> None:
     """Forget a tag; transactions that it holds go on."""
     if not await tags.delete(call.lane, call.params.id_tag):
         raise missing("such id tag")
-
-
-async def now_ms(lane: Lane) -> int:
-    """Return Redis's time."""
-    seconds, microseconds = await lane.one("TIME")
-    return int(seconds) * 1000 + int(microseconds) // 1000
 
 
 async def _show(lane: Lane, id_tag: str) -> Tag:

@@ -15,9 +15,9 @@ from edge.operators.models.tuning import MeterDataPolicy, Template, TemplateMatc
 from edge.operators.problems import FieldError, ProblemError
 from edge.operators.resources import writing
 from edge.operators.resources.lists import member, page, shown
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.ocpp.standard_keys import (
     MAX_KEY,

@@ -11,10 +11,10 @@ from edge.operators.call import Call
 from edge.operators.models.base import Page
 from edge.operators.models.tokens import Me, NewToken, RotatedToken, TokenInfo, fields
 from edge.operators.problems import ProblemError, missing
-from edge.operators.resources.tags import now_ms
 from edge.operators.routes import Table
 from edge.operators.serving import Answer
 from edge.operators.times import GivenInstant, instant, milliseconds
+from shared.bus.clock import now_ms
 from shared.records.queries import tokens
 from shared.records.queries.tokens import Contended, LastAdmin
 from shared.records.tokens import Scope, digest, id_of

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from shared.bus import keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Command, Lane
 from shared.records.packing import unpack
 from shared.records.reservations import Reservation, Reservations, of_connector
@@ -100,8 +101,8 @@ async def stations(lane: Lane, station_ids: Sequence[str]) -> list[StationNow | 
             ("PTTL", keys.presence(station_id)),
             ("HGETALL", keys.door(station_id)),
         )
-    (seconds, microseconds), *found = await replies(lane, commands)
-    now = int(seconds) * 1000 + int(microseconds) // 1000
+    time, *found = await replies(lane, commands)
+    now = ms_of(time)
     return [_now(now, *found[n : n + 3]) for n in range(0, len(found), 3)]
 
 

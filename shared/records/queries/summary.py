@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from shared.bus import keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Lane
 
 from .reading import replies
@@ -51,7 +52,7 @@ class Tally:
                 ("ZCARD", keys.QUARANTINE),
             ],
         )
-        now = int(found[0][0]) * 1000 + int(found[0][1]) // 1000
+        now = ms_of(found[0])
         return Summary(
             stations=found[1],
             online=found[2],

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.bus import keys
+from shared.bus.clock import ms_of, now_ms
 from shared.bus.lane import Lane
 from shared.bus.scripts import SWAP_FIELDS
 from shared.records.packing import pack, unpack
@@ -36,8 +37,8 @@ async def token(lane: Lane, token_digest: str) -> Token | None:
 
 async def token_at(lane: Lane, token_digest: str) -> tuple[Token | None, int]:
     """Return the token with this digest, expired or not, and Redis's time (ms) in the same round trip."""
-    record, (seconds, microseconds) = await replies(lane, [("HGET", keys.TOKENS, token_digest), ("TIME",)])
-    return unpack(record, Token) if record is not None else None, int(seconds) * 1000 + int(microseconds) // 1000
+    record, time = await replies(lane, [("HGET", keys.TOKENS, token_digest), ("TIME",)])
+    return unpack(record, Token) if record is not None else None, ms_of(time)
 
 
 async def tokens(lane: Lane) -> dict[str, Token]:
@@ -60,7 +61,7 @@ async def used(lane: Lane, token_id: str, use: TokenUse) -> None:
 async def create(lane: Lane, name: str, scope: Scope, expires_at: int = 0) -> tuple[str, Token]:
     """Make a token and return it with its record: the text can't be had again. Long expired ones leave."""
     text = generate()
-    now = await _now(lane)
+    now = await now_ms(lane)
     record = Token(name=name, scope=scope, created_at=now, expires_at=expires_at)
     await replies(lane, [("HSET", keys.TOKENS, digest(text), pack(record))])
     stale = [
@@ -81,7 +82,7 @@ async def rotate(lane: Lane, token_id: str, overlap_ms: int, expires_at: int = 0
     for _ in range(MAX_TRIES):
         known = await _all(lane)
         old_digest = _with_id(known, token_id)
-        now = await _now(lane)
+        now = await now_ms(lane)
         if old_digest is None or not known[old_digest][1].valid(now):
             return None
         packed, old = known[old_digest]
@@ -151,8 +152,3 @@ async def _remove(lane: Lane, digests: list[str]) -> None:
             lane,
             [("HDEL", keys.TOKENS, *digests), ("HDEL", keys.TOKENS_USED, *map(id_of, digests))],
         )
-
-
-async def _now(lane: Lane) -> int:
-    seconds, microseconds = await lane.one("TIME")
-    return int(seconds) * 1000 + int(microseconds) // 1000

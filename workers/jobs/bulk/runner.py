@@ -18,6 +18,7 @@ from typing import Any, Final
 import hiredis
 
 from shared.bus import keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.lease import Lease
 from shared.logs import get_logger
@@ -92,10 +93,10 @@ class Runner:
         if not await self.lease.mine():
             self._going.clear()
             return False
-        found, (seconds, micros) = await replies(self._lane, [("HKEYS", keys.BULK_JOBS_ACTIVE), ("TIME",)])
+        found, time = await replies(self._lane, [("HKEYS", keys.BULK_JOBS_ACTIVE), ("TIME",)])
         ids = [one.decode() for one in found]
         self._going = {one: going for one, going in self._going.items() if one in ids}
-        return await self._advance_all(ids, int(seconds) * 1000 + int(micros) // 1000) if ids else False
+        return await self._advance_all(ids, ms_of(time)) if ids else False
 
     async def _advance_all(self, ids: list[str], at: int) -> bool:
         # Each beat another one is first: where the bound over all jobs is tight, it goes round.

@@ -19,6 +19,7 @@ import msgspec
 
 from shared import metrics
 from shared.bus import demand_keys, keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.lease import Lease
 from shared.logs import get_logger
@@ -75,8 +76,7 @@ class Conductor:
         if not await self.lease.mine():
             self._rhythms.clear()
             return False
-        seconds, micros = await self._lane.one("TIME")
-        now = int(seconds) * 1000 + int(micros) // 1000
+        now = await now_ms(self._lane)
         events = await demand.active(self._lane, now)
         for gone in self._rhythms.keys() - {"", *(one.event.event_id for one in events)}:
             del self._rhythms[gone]

@@ -20,6 +20,7 @@ import hiredis
 from shared import metrics
 from shared.bus import firmware_keys as keys
 from shared.bus import keys as station_keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.lease import Lease
 from shared.logs import get_logger
@@ -78,7 +79,7 @@ class Runner:
         `at`: Redis's time where a test turns the clock.
         """
         held = await self.lease.mine()
-        pairs, (seconds, micros) = await replies(self._lane, [("HGETALL", keys.CAMPAIGNS_ACTIVE), ("TIME",)])
+        pairs, time = await replies(self._lane, [("HGETALL", keys.CAMPAIGNS_ACTIVE), ("TIME",)])
         counts = Counter(state.decode() for state in pairs[1::2])
         for state in STATES:
             metrics.CAMPAIGNS.labels(state).set(counts[state])
@@ -87,7 +88,7 @@ class Runner:
             return False
         ids = [one.decode() for one in pairs[::2]]
         self._going = {one: going for one, going in self._going.items() if one in ids}
-        return await self._advance_all(ids, at or int(seconds) * 1000 + int(micros) // 1000) if ids else False
+        return await self._advance_all(ids, at or ms_of(time)) if ids else False
 
     async def _advance_all(self, ids: list[str], at: int) -> bool:
         if self._site is None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from shared.bus import keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane
 from shared.bus.lease import Lease
 from shared.logs import get_logger
@@ -70,7 +71,7 @@ class Runner:
 
     async def _look(self, policies: Policies) -> None:
         listed = [policy for policy in policies.by_name.values() if policy.has_list]
-        now = await self._now_ms()
+        now = await now_ms(self._lane)
         for name, some in (await stations.to_configure(self._lane, policies)).items():
             job_id = await stations.configure(self._lane, self._settings, policies.by_name[name], some, now)
             log.info("authorization policy to be set", policy=name, stations=len(some), job=job_id)
@@ -92,7 +93,3 @@ class Runner:
             await deriving.forget(self._lane, gone)
             await self._lane.one("SREM", keys.LOCAL_LIST_NAMES, *sorted(gone))
         return bool(gone)
-
-    async def _now_ms(self) -> int:
-        seconds, micros = await self._lane.one("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from shared.bus import keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Command, Lane
 from shared.records.configuration import Snapshot
 from shared.records.packing import unpack
@@ -53,13 +54,13 @@ class Reader:
 
     async def site(self, name: str) -> Held | None:
         """Return a site and what is kept of it; None where it is not there."""
-        data, run, loads, (seconds, micros) = await replies(
+        data, run, loads, time = await replies(
             self._lane,
             [("GET", keys.site(name)), ("GET", keys.site_run(name)), ("HGETALL", keys.site_loads(name)), ("TIME",)],
         )
         if data is None:
             return None
-        now = int(seconds) * 1000 + int(micros) // 1000
+        now = ms_of(time)
         return Held(unpack(data, Site), data, unpack(run, Run) if run else Run(), loads_of(loads), now)
 
     async def stations(self, names: Iterable[str]) -> dict[str, Seen]:

@@ -16,6 +16,7 @@ import msgspec
 
 from shared import envelopes, metrics
 from shared.bus import keys
+from shared.bus.clock import ms_of
 from shared.bus.lane import Lane, LaneLost
 from shared.bus.lease import Lease
 from shared.bus.scripts import END_ROUND, REMOVE_SITE
@@ -80,7 +81,7 @@ class Runner:
 
     async def beat(self) -> None:
         """Take and keep leases, and do the rounds that are due."""
-        names, workers, rounds, (seconds, micros) = await replies(
+        names, workers, rounds, time = await replies(
             self._lane,
             [
                 ("ZRANGE", keys.SITES, 0, -1),
@@ -89,7 +90,7 @@ class Runner:
                 ("TIME",),
             ],
         )
-        now = int(seconds) * 1000 + int(micros) // 1000
+        now = ms_of(time)
         sites = [name.decode() for name in names]
         notes = {name.decode(): unpack(data, RoundNote) for name, data in zip(rounds[::2], rounds[1::2], strict=True)}
         self._show(sites, notes, now)
