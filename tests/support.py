@@ -7,34 +7,52 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 from ampstream.up import valkey
 
 Result = TypeVar("Result")
+PATIENCE_S: Final = 30.0
+"""How long something may take of which only is asked that it happens: a busy machine is no finding."""
+LATE_S: Final = 0.05
+"""A sleep that takes so much longer than it was to says that this machine stood still."""
 
 
 @overload
 async def wait_until(
-    condition: Callable[[], Coroutine[Any, Any, Result]], timeout_s: float = 5.0, interval_s: float = 0.01
+    condition: Callable[[], Coroutine[Any, Any, Result]], timeout_s: float = PATIENCE_S, interval_s: float = 0.01
 ) -> Result: ...
 
 
 @overload
-async def wait_until(condition: Callable[[], Result], timeout_s: float = 5.0, interval_s: float = 0.01) -> Result: ...
+async def wait_until(
+    condition: Callable[[], Result], timeout_s: float = PATIENCE_S, interval_s: float = 0.01
+) -> Result: ...
 
 
-async def wait_until(condition: Callable[[], Any], timeout_s: float = 5.0, interval_s: float = 0.01) -> Any:
-    """Return the condition's first true result; fail when there is none in time."""
+async def wait_until(condition: Callable[[], Any], timeout_s: float = PATIENCE_S, interval_s: float = 0.01) -> Any:
+    """Return the condition's first true result; fail when there is none in time.
+
+    Time in which this process stood still does not count: what it waits for most likely stood as well.
+    """
     deadline = time.monotonic() + timeout_s
+    latest = deadline + PATIENCE_S
     while True:
         found = condition()
         result = await found if isinstance(found, Awaitable) else found
         if result:
             return result
-        if time.monotonic() > deadline:
+        slept = time.monotonic()
+        if slept > deadline:
             raise AssertionError(f"not true within {timeout_s:g} s: {condition}")
         await asyncio.sleep(interval_s)
+        deadline = min(deadline + stood_still(slept, interval_s), latest)
+
+
+def stood_still(since: float, meant_s: float) -> float:
+    """Return by how much (s) a sleep of `meant_s` from `since` on was too long; 0 where that is ordinary."""
+    late = time.monotonic() - since - meant_s
+    return late if late > LATE_S else 0.0
 
 
 async def lasting(seconds: float, because: str) -> None:
@@ -46,13 +64,16 @@ async def lasting(seconds: float, because: str) -> None:
     await asyncio.sleep(seconds)
 
 
-def wait_until_sync(condition: Callable[[], Result], timeout_s: float = 5.0, interval_s: float = 0.02) -> Result:
-    """Return the condition's first true result without a loop; fail when there is none in time."""
+def wait_until_sync(condition: Callable[[], Result], timeout_s: float = PATIENCE_S, interval_s: float = 0.02) -> Result:
+    """Return the condition's first true result without a loop; fail as `wait_until` does."""
     deadline = time.monotonic() + timeout_s
+    latest = deadline + PATIENCE_S
     while not (result := condition()):
-        if time.monotonic() > deadline:
+        slept = time.monotonic()
+        if slept > deadline:
             raise AssertionError(f"not true within {timeout_s:g} s: {condition}")
         time.sleep(interval_s)
+        deadline = min(deadline + stood_still(slept, interval_s), latest)
     return result
 
 

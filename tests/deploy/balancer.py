@@ -76,7 +76,7 @@ class Balancer(Process):
         async def are() -> bool:
             return await self.up() == set(edges)
 
-        await wait_until(are, 10, 0.05)
+        await wait_until(are, interval_s=0.05)
 
     async def until_down(self) -> None:
         """Wait until it serves and has found that no edge does."""
@@ -84,7 +84,7 @@ class Balancer(Process):
         async def is_down() -> bool:
             return 'active_servers{proxy="stations"} 0' in await self.metrics()
 
-        await wait_until(is_down, 10, 0.05)
+        await wait_until(is_down, interval_s=0.05)
 
     async def up(self) -> set[str]:
         """Return the edges that get stations, as its newest worker sees them; none where it does not answer."""
@@ -111,7 +111,7 @@ class Balancer(Process):
         """Read the configuration anew and wait until a new worker serves."""
         before = self._workers()
         self.signal(signal.SIGUSR2)
-        await wait_until(lambda: self._workers() - before, 10, 0.02)
+        await wait_until(lambda: self._workers() - before, interval_s=0.02)
         await self.until_up("edge-1", "edge-2")
 
     def _workers(self) -> set[str]:

@@ -21,7 +21,7 @@ from tests.chaos.harness.processes import Lifeline
 from tests.chaos.harness.system import System, running
 from tests.deploy.balancer import ADDRESS, Balancer
 from tests.edge.stations.rig import basic
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 pytestmark = [pytest.mark.xdist_group("deploy"), pytest.mark.slow]
 
@@ -39,7 +39,7 @@ async def dialled(url: str, station_id: str, headers: dict[str, str]) -> AsyncIt
         http.ws_connect(f"{url}/{station_id}", protocols=("ocpp1.6",), headers=headers) as socket,
     ):
         await socket.send_str('[2,"1","Heartbeat",{}]')
-        await socket.receive_str(timeout=5)
+        await socket.receive_str(timeout=PATIENCE_S)
         yield socket
 
 

@@ -74,7 +74,9 @@ async def test_files_are_left_and_fetched_through_the_balancer(system: System, s
     url = await site.link("get", record)
     with begun(url):
         # An edge must see what a station does not take: the balancer holds little of it.
-        await wait_until(standing({int(each.environ["AMPSTREAM_TRANSFER_PORT"]) for each in system.edges}), 5, 0.1)
+        await wait_until(
+            standing({int(each.environ["AMPSTREAM_TRANSFER_PORT"]) for each in system.edges}), interval_s=0.1
+        )
     status, rest, _ = await site.get(url, Range="bytes=1000-")
     assert (status, rest == CONTENT[1000:]) == (206, True)
     status, start, _ = await site.get(url, Range="bytes=0-999")

@@ -60,7 +60,7 @@ async def test_a_session_from_boot_to_bill_is_denied_nothing(system: System, tmp
     async def answered() -> bool:
         return bool((await operator.get(f"/commands/{command['id']}"))["state"] == "accepted")
 
-    await wait_until(answered, 10)
+    await wait_until(answered)
     await ledger.end()
     status, token = await operator.request("POST", "/tokens", json={"name": "another", "scope": "read"})
     assert status == 201, token
@@ -90,7 +90,7 @@ async def test_a_job_over_stations_is_denied_nothing(system: System, tmp_path: P
             found = await operator.get(f"/jobs/{job_id}")
             return bool(found["ended_at"] and found["state"] == end)
 
-        await wait_until(ended, 15)
+        await wait_until(ended)
         assert len(await operator.items(f"/jobs/{job['id']}/results")) == 1
     await ledger.end()
     assert users.denied(system) == []
@@ -239,7 +239,7 @@ async def test_redis_exporter_is_denied_nothing(system: System, secrets: Path, l
             except aiohttp.ClientError:
                 return ""
 
-    text = await wait_until(figures, 10, 0.05)
+    text = await wait_until(figures, interval_s=0.05)
     exporter.kill()
     assert "redis_up 1" in text
     assert "redis_aof_last_write_status 1" in text

@@ -55,7 +55,7 @@ async def test_tags_that_are_kept_elsewhere(tmp_path: Path) -> None:
                     shown = await one.transaction(found["transactionId"])
                     return found["idTagInfo"]["status"] == "Accepted" and "authorized_stale" in shown["flags"]
 
-                await wait_until(stale, 10, 0.3)
+                await wait_until(stale, interval_s=0.3)
             assert await scrape(system, "ampstream_authorizer_requests_total", 'result="status"') >= 2
             assert not denied(system), "a role lacks a command or key: see deploy/roles.py"
             assert "NEVERSEEN" not in system.logs()

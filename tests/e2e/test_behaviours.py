@@ -80,7 +80,7 @@ async def test_makes_that_are_particular(system: System, operator: Operator) -> 
         asked = {name: await operator.request("POST", f"/stations/{name}/configuration/read") for name in everyone}
         assert {name: status for name, (status, _) in asked.items() if status != 202} == {"MAKE-abb": 409}
         # Without its profile it restarts when it is asked: that is what the profile is for.
-        await wait_until(lambda: len(boots(operator, "MAKE-stranger")) > 1, 20)
+        await wait_until(lambda: len(boots(operator, "MAKE-stranger")) > 1)
     for name, make in MAKES.items():
         station = await operator.station(f"MAKE-{name}")
         assert (station["vendor"], station["model"]) == (make.vendor, make.model)

@@ -30,7 +30,7 @@ async def test_charts_of_a_station_and_of_its_site(system: System, tmp_path: Pat
             async def looked_at() -> bool:
                 return (await operator.get("/sites/charted/state"))["at"] is not None
 
-            await wait_until(looked_at, 20, 0.2)
+            await wait_until(looked_at, interval_s=0.2)
             await _cli(operator, "site", "chart", "charted", "--node", "fuse", "--hours", "0.5", "--out", str(inside))
             assert inside.read_bytes().startswith(b"\x89PNG")
             assert "fuse" in await _cli(operator, "site", "show", "charted")

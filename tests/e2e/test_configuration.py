@@ -86,7 +86,7 @@ async def shown(operator: Operator, station_id: str, version: int = 1) -> dict[s
         status, found = await operator.request("GET", f"/stations/{station_id}/configuration")
         return found if status == 200 and found["version"] >= version and not found["reading"] else None
 
-    return cast("dict[str, Any]", await wait_until(look, 20))
+    return cast("dict[str, Any]", await wait_until(look))
 
 
 async def test_a_station_that_changes_is_a_drift(system: System) -> None:
@@ -107,7 +107,7 @@ async def test_a_station_that_changes_is_a_drift(system: System) -> None:
         (event,) = await field.events("configuration.drifted")
         assert event["drift_id"] == drift["id"]
         assert len(await field.events("configuration.read")) == 2
-        await wait_until(lambda: _equals(scrape(system, "ampstream_stations_config_drift"), 2), 15)  # By each worker.
+        await wait_until(lambda: _equals(scrape(system, "ampstream_stations_config_drift"), 2))  # By each worker.
         assert await scrape(system, "ampstream_configuration_drifts_total", 'kind="changed"') >= 1
 
         difference = await _json(field.operator, "config", "diff", field.id)
@@ -195,7 +195,7 @@ async def test_operators_overrule_a_model(system: System) -> None:
             path = f"/stations/{field.id}/configuration/read"
             return (await field.operator.request("POST", path))[0] == 409
 
-        await wait_until(refused, 15, interval_s=0.5)
+        await wait_until(refused, interval_s=0.5)
         assert "Overruled" in await _cli(field.operator, "models", "show", model["key"])
 
 
@@ -256,7 +256,7 @@ async def test_simulated_stations_are_read_whatever_they_do(system: System) -> N
         async def failed() -> bool:
             return bool((await operator.get("/stations/SIM-REFUSING/configuration"))["failed_at"])
 
-        await wait_until(failed, 20)
+        await wait_until(failed)
         assert "configuration_unread" in (await operator.station("SIM-REFUSING"))["flags"]
         status, _ = await operator.request(
             "POST", "/stations/SIM-NEW/commands", json={"action": "Reset", "payload": {"type": "Hard"}}

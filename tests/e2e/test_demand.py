@@ -57,7 +57,7 @@ async def charging(system: System, behaviours: Mapping[str, Behaviour]) -> Async
         station.configuration.set("MeterValueSampleInterval", "1")
     fleet.start()
     try:
-        await wait_until(lambda: world.counters.started == len(behaviours), 20)
+        await wait_until(lambda: world.counters.started == len(behaviours))
         yield world, drawn
     finally:
         await fleet.finish(20)
@@ -100,9 +100,9 @@ async def test_who_complied(system: System, operator: Operator) -> None:
             report = await operator.get(f"/demand-events/{made['id']}/report")
             return [one["outcome"] for one in report["stations"]] == ["taken", "taken"]
 
-        await wait_until(taken, 15)
+        await wait_until(taken)
         began = datetime.now(UTC)
-        await wait_until(lambda: drawn.power_w(IGNORES, world.wall_ms()) > 9000, 20)
+        await wait_until(lambda: drawn.power_w(IGNORES, world.wall_ms()) > 9000)
         since = round(began.timestamp() * 1000) + 5000
         obeyed = [drawn.power_w(OBEYS, at) for at in range(since, world.wall_ms(), 250)]
         assert max(obeyed, default=0.0) <= 5001
@@ -113,7 +113,7 @@ async def test_who_complied(system: System, operator: Operator) -> None:
             report = await operator.get(f"/demand-events/{made['id']}/report")
             return [one["complied"] for one in report["stations"]] == [True, False]
 
-        await wait_until(concluded, 15)
+        await wait_until(concluded)
         assert "evening peak" in await _cli(operator, "demand", "list", "--state", "cancelled")
         text = await _cli(operator, "demand", "report", made["id"])
         assert "1 complied, 1 did not" in text
@@ -123,7 +123,7 @@ async def test_who_complied(system: System, operator: Operator) -> None:
             page = await operator.get(f"/stations/{OBEYS}/charging-profiles")
             return not page["items"]
 
-        await wait_until(let_go, 15)
+        await wait_until(let_go)
 
 
 async def test_a_vtn_lowers_a_site_and_tells_prices(system: System, operator: Operator) -> None:
@@ -155,15 +155,15 @@ async def test_a_vtn_lowers_a_site_and_tells_prices(system: System, operator: Op
         )  # fmt: skip
         vtn.events = [limit, vtn_event("PRICE", 0.4, 0.1, units="KWH", id="prices", targets=whom)]
         await wait_until(lambda: 4000 < watts() <= 6001, 40)
-        await wait_until(lambda: told_is(told, [0.4, 0.1]), 20)
+        await wait_until(lambda: told_is(told, [0.4, 0.1]))
         (event,) = [one for one in await operator.items("/demand-events") if one["source"] == "openadr"]
         await _cli(operator, "demand", "cancel", event["id"])
-        await wait_until(lambda: bool(vtn.reports), 20)
+        await wait_until(lambda: bool(vtn.reports))
         assert vtn.reports[0]["eventID"] == "limit"
         vtn.events = [limit, vtn_event("PRICE", 0.2, units="KWH", id="prices", targets=whom)]
-        await wait_until(lambda: told_is(told, [0.2]), 20)
+        await wait_until(lambda: told_is(told, [0.2]))
         vtn.events = []
-        await wait_until(lambda: told_is(told, []), 20)
+        await wait_until(lambda: told_is(told, []))
         assert (await operator.request("DELETE", "/sites/openadr"))[0] == 204
 
 

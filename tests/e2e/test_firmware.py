@@ -42,7 +42,7 @@ async def fleet(system: System, behaviours: Mapping[str, Behaviour]) -> AsyncIte
     stations = Fleet(world, list(behaviours), urls, behaviours=behaviours, model=BY_NAME["Home 11"], connect_rate=0)
     stations.start()
     try:
-        await wait_until(lambda: stations.status().accepted == len(behaviours), 20)
+        await wait_until(lambda: stations.status().accepted == len(behaviours))
         yield mover
     finally:
         await stations.close()
@@ -96,7 +96,7 @@ async def test_a_campaign_from_the_command_line(system: System, operator: Operat
     assert (status, made["ready"], made["size"]) == (0, True, 300_000), made
     async with fleet(system, behaviours):
         assert (await operator.request("POST", "/stations/FW-GOOD-1/configuration/read"))[0] == 202
-        await wait_until(lambda: [e for e in operator.events("FW-GOOD-1") if e["type"] == "configuration.read"], 10)
+        await wait_until(lambda: [e for e in operator.events("FW-GOOD-1") if e["type"] == "configuration.read"])
         options = ("--filter", "q=FW-", "--canary", "0", "--attempts", "1", "--max-failures", "100", "--wait")
         status, one = await run(system, "firmware", "campaigns", "create", made["id"], *options)
         assert (status, one["state"]) == (1, "done"), one
@@ -112,7 +112,7 @@ async def test_a_campaign_from_the_command_line(system: System, operator: Operat
             read = [event for event in operator.events("FW-GOOD-1") if event["type"] == "configuration.read"]
             return [event["trigger"] for event in read] == ["operator", "firmware"]
 
-        await wait_until(looked_at, 10)
+        await wait_until(looked_at)
     fetched = [event["station_id"] for event in operator.events() if event["type"] == "file.fetched"]
     assert Counter(fetched) == dict.fromkeys(behaviours, 1)
     assert "/transfer/" not in system.logs().replace("/transfer/***", "")
@@ -147,7 +147,7 @@ async def test_whoever_advances_a_campaign_is_killed(tmp_path: Path) -> None:
             body = {"image_id": number, "filter": {"q": "KILL-"}, **FAST, "batch": 2}
             status, one = await operator.request("POST", "/firmware-campaigns", json=body)
             assert status == 201, one
-            await wait_until(lambda: has_ended(operator, one["id"], 1), 30)
+            await wait_until(lambda: has_ended(operator, one["id"], 1))
             await kill_runner(system)
             one = await until_over(operator, one["id"])
         assert (one["state"], one["outcomes"]["updated"]) == ("done", 5), one
@@ -163,7 +163,7 @@ async def has_ended(operator: Operator, number: str, count: int) -> bool:
 
 async def kill_runner(system: System) -> None:
     """Kill the worker that holds the lease; the other one is all that is left."""
-    holder = await wait_until(lambda: system.valkey.client().get(firmware_keys.CAMPAIGNS_RUNNER), 10)
+    holder = await wait_until(lambda: system.valkey.client().get(firmware_keys.CAMPAIGNS_RUNNER))
     worker = next(each for each in system.workers if each.name == holder.decode().rpartition("-")[0])
     worker.kill()
     await system.restart(worker)

@@ -87,7 +87,7 @@ async def test_an_edge_that_drains_wants_no_work(system: System) -> None:
         system.valkey.stop()  # So that it has something to wait for.
         try:
             system.edges[0].terminate()
-            await wait_until(partial(_drains, http, url), 5, 0.02)
+            await wait_until(partial(_drains, http, url), interval_s=0.02)
             assert await probe(http, f"{url}/healthz") == (200, [])
         finally:
             system.valkey.resume()
@@ -106,6 +106,6 @@ async def reasons(http: aiohttp.ClientSession, url: str, status: int) -> list[st
         found = await probe(http, f"{url}/readyz")
         return found if found[0] == status else None
 
-    found = await wait_until(look, 15, 0.1)
+    found = await wait_until(look, interval_s=0.1)
     assert found is not None
     return found[1]

@@ -116,7 +116,7 @@ async def test_it_answers_what_the_reconciliation_asks(system: System) -> None:
         )
         await _leave(client, reading)
         client, reading = await _connected(http, system)
-        await wait_until(lambda: {"StatusNotification", "MeterValues"} <= set(client.triggered), 10)
+        await wait_until(lambda: {"StatusNotification", "MeterValues"} <= set(client.triggered))
         await client.call(_reading(started.transaction_id, 5100))
         await client.call(
             call.StopTransaction(meter_stop=5200, timestamp=_now(), transaction_id=started.transaction_id)

@@ -94,7 +94,8 @@ async def test_every_command_is_understood_by_others(system: System, operator: O
                 "POST", "/stations/INTEROP-CMD/commands?wait=10s", json={"action": action, "payload": payload}
             )
             assert status == 200, (action, body)
-            assert body["payload"] == payload
+            if action != "SendLocalList":  # Whose tags a command that has ended does not keep.
+                assert body["payload"] == payload
             found[action] = (body["state"], body["error"])
         assert found == {action: (state, None) for action, (_, _, state) in COMMANDS.items()}
         reading.cancel()

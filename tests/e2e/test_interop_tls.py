@@ -62,7 +62,7 @@ async def _session(system: System, context: ssl.SSLContext, key: bytes = b"", cs
             if csr:
                 answer = await client.call(call.SignCertificate(csr=csr))
                 assert answer.status == GenericStatus.accepted
-                await wait_until(lambda: client.chain, 20)
+                await wait_until(lambda: client.chain)
             return client.chain
         finally:
             reading.cancel()

@@ -107,12 +107,12 @@ async def test_pause_resume_and_cancel(system: System) -> None:
             shown: dict[str, Any] = await operator.get(f"/jobs/{job_id}")
             return bool(shown["state"] == "paused" and shown["progress"]["active"] == 0)
 
-        await wait_until(calm, 10)
+        await wait_until(calm)
         before = [len(member.executed) for member in members]
         await lasting(0.7, "the pause, in which nothing may begin")
         assert [len(member.executed) for member in members] == before
         await operator.request("POST", f"/jobs/{job_id}/resume")
-        await wait_until(lambda: sum(len(member.executed) for member in members) > sum(before), 10)
+        await wait_until(lambda: sum(len(member.executed) for member in members) > sum(before))
         status, body = await operator.request("POST", f"/jobs/{job_id}/cancel")
         assert (status, body["state"]) == (200, "cancelled")
         found = await until(operator, job_id)
@@ -206,7 +206,7 @@ async def test_workers_are_killed_in_the_middle(tmp_path: Path) -> None:
 
 async def kill_runner(system: System) -> int:
     """Kill the worker that holds the lease, and start it again; returns how many were killed."""
-    holder = await wait_until(lambda: system.valkey.client().get(keys.BULK_JOBS_RUNNER), 10)
+    holder = await wait_until(lambda: system.valkey.client().get(keys.BULK_JOBS_RUNNER))
     name = holder.decode().rpartition("-")[0]
     worker = next(each for each in system.workers if each.name == name)
     worker.kill()
@@ -231,7 +231,7 @@ async def begun_twice(directory: Path, *guards: str) -> list[checks.Violation]:
             system.arm("between_steps", "kill", "TWICE")
             job_id = await make(operator, stations=["TWICE"])
             await system.reached("between_steps")
-            await wait_until(lambda: is_active(operator, job_id), 10)
+            await wait_until(lambda: is_active(operator, job_id))
             answering.set()
             found = await until(operator, job_id)
             assert found["outcomes"]["accepted"] == 1
@@ -240,7 +240,7 @@ async def begun_twice(directory: Path, *guards: str) -> list[checks.Violation]:
                 every = await operator.items("/commands", station_id="TWICE")
                 return all(one["ended_at"] for one in every)
 
-            await wait_until(quiet, 10)
+            await wait_until(quiet)
             return audit(members)
 
 

@@ -26,4 +26,4 @@ async def test_every_process_watches_its_loop(system: System) -> None:
 
     assert len(system._ports) == 4
     for _, port in system._ports.values():
-        await wait_until(functools.partial(observed, port), 10)
+        await wait_until(functools.partial(observed, port))

@@ -64,8 +64,8 @@ async def read(operator: Operator, station: str) -> None:
         status, body = await operator.request("GET", f"/stations/{station}/configuration")
         return status == 200 and bool(body["keys"])
 
-    await wait_until(asked, 20)
-    await wait_until(known, 20)
+    await wait_until(asked)
+    await wait_until(known)
 
 
 async def ended(operator: Operator, station: str) -> dict[str, Any]:
@@ -99,7 +99,7 @@ async def test_three_makes(system: System, operator: Operator) -> None:
         good = "PROBE-good"
         profile = {"profile": {"purpose": "station_max", "periods": [{"limit": 14}]}}
         assert (await operator.request("POST", f"/stations/{good}/charging-profiles", json=profile))[0] == 202
-        await wait_until(lambda: state_of(operator, good, "verified"), 10)
+        await wait_until(lambda: state_of(operator, good, "verified"))
         (begun,) = await _json(operator, "probe", good)
         assert (begun["state"], begun["checks_done"]) == ("complete", begun["checks"])
         assert await state_of(operator, good, "verified")
@@ -170,7 +170,7 @@ async def test_a_transaction_is_compared_and_an_abort(system: System, operator: 
         await field.boot()
         body = {"profile": {"periods": [{"limit": 10}]}}
         assert (await operator.request("POST", f"/stations/{field.id}/charging-profiles", json=body))[0] == 202
-        await wait_until(lambda: state_of(operator, field.id, "verified"), 10)
+        await wait_until(lambda: state_of(operator, field.id, "verified"))
         model.transaction_id = await field.start()
         status, problem = await operator.request("POST", f"/stations/{field.id}/probe", json={})
         assert (status, f"transaction {model.transaction_id} runs" in problem["detail"]) == (409, True)
@@ -200,7 +200,7 @@ async def test_a_worker_is_killed_in_the_middle(tmp_path: Path) -> None:
             await field.boot()
             body = {"profile": {"periods": [{"limit": 10}]}}
             assert (await operator.request("POST", f"/stations/{field.id}/charging-profiles", json=body))[0] == 202
-            await wait_until(lambda: state_of(operator, field.id, "verified"), 10)
+            await wait_until(lambda: state_of(operator, field.id, "verified"))
             assert (await operator.request("POST", f"/stations/{field.id}/probe", json={}))[0] == 202
 
             async def at(state: str, messages: int = 0) -> bool:
@@ -208,7 +208,7 @@ async def test_a_worker_is_killed_in_the_middle(tmp_path: Path) -> None:
                 assert found["state"] in ("probing", "restoring"), found
                 return bool(found["state"] == state and found["messages"] >= messages)
 
-            await wait_until(lambda: at("probing", 25), 30)
+            await wait_until(lambda: at("probing", 25))
             await killed(system)
             before = (await operator.get(f"/stations/{field.id}/probe"))["messages"]
             await wait_until(lambda: at("probing", before + 5), 30)
@@ -216,13 +216,13 @@ async def test_a_worker_is_killed_in_the_middle(tmp_path: Path) -> None:
             call = await field.command()
             assert (await operator.request("DELETE", f"/stations/{field.id}/probe"))[0] == 202
             field.station.answer(call, answered(model, call))
-            await wait_until(lambda: at("restoring"), 10)
+            await wait_until(lambda: at("restoring"))
             await killed(system)
             by_hand.clear()
             call = await field.command()
             field.station.answer(call, answered(model, call))
             assert (await ended(operator, field.id))["why"].startswith("aborted by")
-            await wait_until(lambda: state_of(operator, field.id, "verified"), 10)
+            await wait_until(lambda: state_of(operator, field.id, "verified"))
             assert [one.periods[0].limit for one in model.held.values()] == [100]
 
 

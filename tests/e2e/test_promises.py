@@ -19,7 +19,7 @@ from ampstream.simulate.station import CallFailed, Refused, Station
 from tests.chaos.harness.system import System
 from tests.e2e.field import ENERGY, Field, iso, scrape
 from tests.edge.operators import contract
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 SCHEMAS = Path(ocpp.__file__).parent / "v16" / "schemas"
 CSR = "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\n-----END CERTIFICATE REQUEST-----"
@@ -251,9 +251,9 @@ async def test_who_was_sent_away_and_does_not_return(system: System) -> None:
     async with Field(system, "P-AWAY") as field:
         await field.boot()
         await field.operator.request("POST", f"/stations/{field.id}/disconnect")
-        assert await field.station.closed_with(5) == 1012
+        assert await field.station.closed_with(PATIENCE_S) == 1012
 
-        offline = await wait_until(lambda: field.events("station.offline"), 6, 0.1)
+        offline = await wait_until(lambda: field.events("station.offline"), interval_s=0.1)
         assert [one["cause"] for one in offline] == ["expiry"]
         assert (await field.shown())["state"] == "offline"
         assert [one["reconnecting"] for one in await field.events("station.disconnected")] == [True]

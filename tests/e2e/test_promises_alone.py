@@ -109,7 +109,7 @@ async def test_an_edge_without_stations(redis_url: str) -> None:
     stations, port = free_port(), free_port()
     async with aiohttp.ClientSession() as http:
         with _edge(redis_url, "--no-stations", stations, port):
-            await wait_until(lambda: _serves(http, port, "/readyz"), 15, 0.1)
+            await wait_until(lambda: _serves(http, port, "/readyz"), interval_s=0.1)
             assert await _asked(http, port, "/api/v1/stations") == 401
             assert not await _listens(stations)
 
@@ -119,7 +119,7 @@ async def test_an_edge_without_operators(redis_url: str) -> None:
     stations, port = free_port(), free_port()
     async with aiohttp.ClientSession() as http:
         with _edge(redis_url, "--no-operators", stations, port):
-            await wait_until(lambda: _serves(http, port, "/readyz"), 15, 0.1)
+            await wait_until(lambda: _serves(http, port, "/readyz"), interval_s=0.1)
             assert await _listens(stations)
             assert [await _asked(http, port, path) for path in ("/healthz", "/metrics")] == [200, 200]
             assert [await _asked(http, port, path) for path in ("/api/v1/stations", "/openapi.json", "/")] == [404] * 3

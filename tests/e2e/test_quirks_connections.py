@@ -16,7 +16,7 @@ from ampstream.simulate.station import CallFailed, Station
 from tests.chaos.harness.charger import now_ms
 from tests.chaos.harness.system import TTL_S, System
 from tests.e2e.field import Field, iso, scrape
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 
 async def test_a_reconnect_without_boot(system: System) -> None:
@@ -137,7 +137,7 @@ async def test_a_stray_subprotocol(system: System) -> None:
         field.station.subprotocols = offered
         await field.station.connect()
         assert field.station.subprotocol == ""
-        assert await field.station.closed_with(5) == 1002
+        assert await field.station.closed_with(PATIENCE_S) == 1002
     assert (await field.shown())["state"] == "never_seen"
     await field.patch(subprotocol="ocpp1.6")
     async with field.flagged("subprotocol"), field:
@@ -182,7 +182,7 @@ class _Socket(NamedTuple):
     async def call(self, action: str, payload: str = "{}") -> None:
         """Send a CALL and wait for its answer."""
         self.writer.write(wsframes.encode(wsframes.TEXT, f'[2,"{action}","{action}",{payload}]'.encode(), 0))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await self.reader.readuntil(f'[3,"{action}",'.encode())
 
 
@@ -223,7 +223,7 @@ async def test_an_answer_after_the_time(system: System) -> None:
         async def timed_out() -> bool:
             return bool((await field.operator.get(path))["state"] == "timed_out")
 
-        await wait_until(timed_out, 8, 0.1)
+        await wait_until(timed_out, interval_s=0.1)
         async with field.flagged("late_answer:TriggerMessage"):
             field.station.answer(call, {"status": "Accepted"})
         command = await field.operator.get(path)
@@ -272,13 +272,13 @@ async def test_our_closes_bring_stations_back(system: System) -> None:
     async with Field(system, "Q29") as field:
         await field.boot()
         assert (await field.operator.request("POST", f"/stations/{field.id}/disconnect"))[0] in (200, 202)
-        assert await field.station.closed_with(5) == 1012
+        assert await field.station.closed_with(PATIENCE_S) == 1012
 
         async def expected() -> bool:
             shown = await field.shown()
             return bool((shown["state"], shown["session"]["connection"]) == ("online", "reconnecting"))
 
-        await wait_until(expected, 1)
+        await wait_until(expected)
         assert not await field.events("station.offline")
 
 
@@ -321,7 +321,7 @@ async def test_too_many_bad_frames_end_the_socket(system: System) -> None:
         for n in range(60):
             if field.station.connected:
                 field.station.send_raw(f"garbage {n}")
-        assert await field.station.closed_with(5) == 1008
+        assert await field.station.closed_with(PATIENCE_S) == 1008
 
 
 async def test_a_call_is_answered_by_its_own_id(system: System) -> None:

@@ -31,7 +31,7 @@ async def test_an_estimate_and_its_correction(system: System, operator: Operator
         await charger.note(stop)
         await charger.connect()
         await charger.status("Available")
-        await wait_until(lambda: _closed(operator, number), 10)
+        await wait_until(lambda: _closed(operator, number))
         estimated = await operator.get(f"/transactions/{number}")
         assert estimated["estimated"]
         assert (estimated["meter_stop_wh"], estimated["energy_wh"]) == (1500, 500)

@@ -37,7 +37,7 @@ async def stations(system: System, **behaviours: Behaviour) -> AsyncIterator[lis
     fleet = Fleet(world, list(named), urls, behaviours=named, model=BY_NAME["Pole Duo 22"], connect_rate=0)
     fleet.start()
     try:
-        await wait_until(lambda: all(station.online for station in fleet.stations), 20)
+        await wait_until(lambda: all(station.online for station in fleet.stations))
         yield fleet.stations
     finally:
         await fleet.close()
@@ -60,7 +60,7 @@ async def shows(operator: Operator, station: str, status: str, connector: int = 
         found = (await operator.get(f"/stations/{station}/connectors"))["items"]
         return next((one for one in found if (one["connector_id"], one["status"]) == (connector, status)), None)
 
-    found = await wait_until(look, 10)
+    found = await wait_until(look)
     assert found is not None
     return found
 
@@ -72,7 +72,7 @@ async def becomes(operator: Operator, made: dict[str, Any], state: str) -> dict[
         found: dict[str, Any] = await operator.get(f"/reservations/{made['id']}")
         return found if found["state"] == state else None
 
-    found = await wait_until(look, 15)
+    found = await wait_until(look)
     assert found is not None
     return found
 

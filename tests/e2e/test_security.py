@@ -57,7 +57,7 @@ async def test_from_a_key_to_a_certificate_and_no_way_back(system: System, opera
     fleet = Fleet(world, [NAME], [Endpoint.parse(tls_url(system))], access, model=BY_NAME["Pole Duo 22"])
     fleet.start()
     try:
-        await wait_until(lambda: fleet.stations[0].online, 20)
+        await wait_until(lambda: fleet.stations[0].online)
         await becomes(operator, lambda one: one["security_profile"] == 2)
         await _rotate(system, operator, made["key"])
         _nowhere(system, fleet)
@@ -65,13 +65,13 @@ async def test_from_a_key_to_a_certificate_and_no_way_back(system: System, opera
         output = await ok(system, "certificates", "revoke", NAME, "--reason", "stolen")
         assert "revoked" in output
         assert NAME in await ok(system, "certificates", "revoked")
-        await wait_until(lambda: not fleet.stations[0].online, 20)
+        await wait_until(lambda: not fleet.stations[0].online)
 
         async def refused() -> bool:
             found = await operator.get("/security-events?type=InvalidStationCertificate")
             return any(f"as {NAME}: " in one["info"] and "revoked" in one["info"] for one in found["items"])
 
-        await wait_until(refused, 20)
+        await wait_until(refused)
     finally:
         await fleet.close()
         wheel.stop()
@@ -135,7 +135,7 @@ async def test_groups_and_roots(system: System, operator: Operator) -> None:
     )  # fmt: skip
     fleet.start()
     try:
-        await wait_until(lambda: fleet.stations[0].online, 20)
+        await wait_until(lambda: fleet.stations[0].online)
         await ok(system, "send", "SECURE-2", "ChangeConfiguration", "key=SecurityProfile", "value=2", "--wait")
         await ok(system, "send", "SECURE-2", "Reset", "type=Soft", "--wait")
 
@@ -143,8 +143,8 @@ async def test_groups_and_roots(system: System, operator: Operator) -> None:
             found = await operator.get("/stations/SECURE-2/credentials")
             return (found["security_profile"], found["minimum_profile"]) == (2, 2)
 
-        await wait_until(over_tls, 20)
-        await wait_until(lambda: fleet.stations[0].online, 20)
+        await wait_until(over_tls)
+        await wait_until(lambda: fleet.stations[0].online)
         await ok(system, "keys", "policies", "set", "guarded", "3")
         assert "guarded" in await ok(system, "keys", "policies", "list")
         with pytest.raises(Refused) as caught:
@@ -156,7 +156,7 @@ async def test_groups_and_roots(system: System, operator: Operator) -> None:
             found = await operator.get("/stations/SECURE-2/credentials")
             return found["roots"][0] if found["roots"] else None
 
-        installed = await wait_until(root, 20)
+        installed = await wait_until(root)
         assert installed is not None
         assert installed["use"] == "CentralSystemRootCertificate"
         await ok(system, "certificates", "remove", "SECURE-2", installed["serial_number"])
@@ -164,7 +164,7 @@ async def test_groups_and_roots(system: System, operator: Operator) -> None:
         async def gone() -> bool:
             return await root() is None
 
-        await wait_until(gone, 20)
+        await wait_until(gone)
     finally:
         await fleet.close()
         wheel.stop()
@@ -184,7 +184,7 @@ async def test_the_keys_of_a_fleet_rotate(system: System, operator: Operator) ->
     fleet = Fleet(World(wheel, NOBODY, speed=60), names, urls, access, model=BY_NAME["Pole Duo 22"])
     fleet.start()
     try:
-        await wait_until(lambda: all(station.online for station in fleet.stations), 20)
+        await wait_until(lambda: all(station.online for station in fleet.stations))
         where = ("--stations", ",".join(names), "--rate", "50")
         job = json.loads(await ok(system, "keys", "rotate", *where, "--json"))
 

@@ -127,9 +127,9 @@ async def test_a_site_holds_its_limit_whatever_dies(tmp_path: Path) -> None:
         operator, parking = system.operator(), Parking(system)
         try:
             parking.fleet.start()
-            await wait_until(lambda: all(one.online for one in parking.fleet.stations), 20)
+            await wait_until(lambda: all(one.online for one in parking.fleet.stations))
             await _put(system, tmp_path)
-            await wait_until(lambda: _covered(operator), 20, 0.2)
+            await wait_until(lambda: _covered(operator), interval_s=0.2)
             parking.since = _ms() + 1000
             for point in POINTS:
                 system.arm(point, "kill", "parking")
@@ -158,14 +158,14 @@ async def _plan_one(system: System, operator: Operator) -> None:
         state = await operator.get("/sites/parking/state")
         return any(one["departs_at"] == "2099-01-01T00:00:00.000Z" for one in state["connectors"])
 
-    await wait_until(seen, 10, 0.2)
+    await wait_until(seen, interval_s=0.2)
 
 
 async def _shed(system: System, operator: Operator, parking: Parking) -> None:
     """Post a base load that leaves 24 A of the root, and see the garage follow it."""
     done = await ampstream("site", "base-load", "put", "parking", "main", "--amps", "36", env=_env(system))
     assert done.status == 0, done
-    await wait_until(lambda: parking.drawn(_ms()) <= 24.05, 20, 0.1)
+    await wait_until(lambda: parking.drawn(_ms()) <= 24.05, interval_s=0.1)
 
     seen: list[list[str]] = []
 
@@ -175,7 +175,7 @@ async def _shed(system: System, operator: Operator, parking: Parking) -> None:
         return seen[-1].count("paused") >= 2  # Four times 6 A is all that fits.
 
     try:
-        await wait_until(two_pause, 20, 0.2)
+        await wait_until(two_pause, interval_s=0.2)
     except AssertionError:
         raise AssertionError(seen[-1]) from None
 

@@ -106,7 +106,7 @@ async def settled(operator: Operator, station: str, *states: str, since: str = "
         return found if done and found["read_at"] != since else None
 
     try:
-        found = await wait_until(look, 20, 0.05)
+        found = await wait_until(look, interval_s=0.05)
     except AssertionError:
         raise AssertionError(await tuning(operator, station)) from None
     assert found is not None
@@ -158,7 +158,7 @@ async def test_a_station_that_reverts_is_left_alone(system: System, operator: Op
         for n in range(5):
             if n:
                 assert (await operator.request("POST", f"/stations/{name}/commands?wait=5s", json=hard))[0] == 200
-                await wait_until(lambda n=n: _boots(operator, name) > n, 15)  # type: ignore[misc]
+                await wait_until(lambda n=n: _boots(operator, name) > n)  # type: ignore[misc]
             await settled(operator, name, "in_line" if n < 3 else "reverting", since=looked_at)
             looked_at = (await tuning(operator, name))["read_at"]
         assert len(await calls(operator, name)) == 3
@@ -187,13 +187,13 @@ async def test_a_reboot_waits_for_the_car(system: System, operator: Operator, tm
     assert (made["name"], made["keys"]) == ("reboots", {"NightMode": "true"})
     needs = Behaviour(name="needs", keys={"NightMode": Key("false", "switch", reboot=True)})
     async with fleet(system, {name: needs}, speed=30):
-        (running,) = await wait_until(lambda: _open(operator, name), 20)
+        (running,) = await wait_until(lambda: _open(operator, name))
         keys = await settled(operator, name, "pending")
         assert keys["NightMode"]["needs_reboot"] is True
         await lasting(1.5, "longer than the idle time, while somebody charges")
         stop = {"action": "RemoteStopTransaction", "payload": {"transactionId": running["id"]}}
         assert (await operator.request("POST", f"/stations/{name}/commands?wait=5s", json=stop))[0] == 200
-        await wait_until(lambda: _boots(operator, name) == 2, 25)
+        await wait_until(lambda: _boots(operator, name) == 2)
         keys = await settled(operator, name, "in_line")
         assert "NightMode" in await _cli(operator, "config", "wanted", name)
         assert keys["NightMode"]["needs_reboot"] is False

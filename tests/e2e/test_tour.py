@@ -14,6 +14,7 @@ from tests.chaos.harness import checks
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
+from tests.support import PATIENCE_S
 from tests.terminal import ampstream
 
 
@@ -50,12 +51,12 @@ async def test_a_station_from_its_key_to_its_end(system: System, operator: Opera
     table = await _cli(operator, "transactions", "meter-values", str(transaction["id"]), "--csv")
     assert "Energy.Active.Import.Register" in table
     await _cli(operator, "stations", "disconnect", "TOUR")
-    assert await charger.station.closed_with(5) == 1012
+    assert await charger.station.closed_with(PATIENCE_S) == 1012
     await charger.connect()
     await charger.charge()
     checks.sound(await checks.transactions(operator, ledger.book(), "TOUR"))
     await _cli(operator, "stations", "delete", "TOUR", "--yes")
-    assert await charger.station.closed_with(5) in (1001, 1008, 1012)
+    assert await charger.station.closed_with(PATIENCE_S) in (1001, 1008, 1012)
     assert (await operator.request("GET", "/stations/TOUR"))[0] == 404
     assert len(await operator.items("/transactions", station_id="TOUR")) == 2
 

@@ -137,7 +137,7 @@ async def test_one_trace_follows_a_frame(system: System, collector: Collector) -
         spans = [span for trace_id in ids for span in collector.of(trace_id)]
         return spans if len(spans) >= 8 else []
 
-    spans = await wait_until(whole, 10)
+    spans = await wait_until(whole)
     assert len({span.trace_id for span in spans}) == 1
     assert edges_of(spans) == {
         ("edge.frame", ""),
@@ -185,7 +185,7 @@ async def test_one_trace_follows_a_command(system: System, collector: Collector)
         ("worker.frame", "edge.command"),
         *BELOW_A_WORKER,
     }
-    await wait_until(lambda: edges_of(collector.of(GIVEN_TRACE)) >= wanted, 10)
+    await wait_until(lambda: edges_of(collector.of(GIVEN_TRACE)) >= wanted)
     assert edges_of(collector.of(GIVEN_TRACE)) == wanted
     roots = [span for span in collector.of(GIVEN_TRACE) if span.name == request]
     assert [span.parent_id for span in roots] == [GIVEN_SPAN]

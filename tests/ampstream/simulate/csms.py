@@ -14,6 +14,7 @@ from ocpp.v16.datatypes import IdTagInfo
 from ocpp.v16.enums import Action, AuthorizationStatus, RegistrationStatus
 
 from shared.ocpp.timestamps import format_time
+from tests.support import PATIENCE_S
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -159,4 +160,4 @@ async def running_csms() -> AsyncIterator[Csms]:
     try:
         yield csms
     finally:
-        await asyncio.wait_for(runner.cleanup(), 10)
+        await asyncio.wait_for(runner.cleanup(), PATIENCE_S)

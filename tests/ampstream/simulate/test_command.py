@@ -15,7 +15,7 @@ from ampstream.simulate.command import simulate
 from ampstream.simulate.drawlog import DrawLog
 from ampstream.simulate.ledger import read
 from tests.ampstream.simulate.csms import running_csms
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 
 async def run(*arguments: str) -> tuple[int, list[str], str]:
@@ -81,7 +81,7 @@ async def test_ctrl_c_ends_in_order() -> None:
         )
         await wait_until(lambda: csms.actions().count("BootNotification") == 2, 30)
         process.send_signal(signal.SIGINT)
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
         assert (process.returncode, err) == (0, b"")
         assert b"2/2 online" in out
         await wait_until(lambda: all(peer._connection.ws.closed for peer in csms.peers.values()))

@@ -138,7 +138,7 @@ async def test_every_answer_is_valid(csms: Csms) -> None:
         for asked, status in CALLS:
             answer = await csms.peers["SIM-00001"].call(asked, suppress=False)
             assert getattr(answer, "status", "") == status, asked
-        await wait_until(lambda: csms.actions().count("BootNotification") == 2, 10)
+        await wait_until(lambda: csms.actions().count("BootNotification") == 2)
         assert fleet.world.counters.errors == 0
         assert "LogStatusNotification" in csms.actions()
 
@@ -149,7 +149,7 @@ async def test_reconnects_after_a_close(csms: Csms) -> None:
         await wait_until(lambda: fleet.status().accepted == 1)
         await csms.drop("SIM-00001")
         await wait_until(lambda: fleet.world.counters.lost == 1)
-        await wait_until(lambda: fleet.status().accepted == 1, 10)
+        await wait_until(lambda: fleet.status().accepted == 1)
 
 
 async def test_fails_over_to_another_edge(csms: Csms) -> None:
@@ -158,7 +158,7 @@ async def test_fails_over_to_another_edge(csms: Csms) -> None:
         refusing.refuse_with = 503
         dead = f"ws://127.0.0.1:{free_port()}/ocpp"
         async with running_fleet(dead, refusing.url, csms.url, stations=6) as fleet:
-            await wait_until(lambda: fleet.status().accepted == 6, 20)
+            await wait_until(lambda: fleet.status().accepted == 6)
     assert refusing.authorizations
     assert len(csms.peers) == 6
 
@@ -178,10 +178,10 @@ async def test_outages_lose_nothing(csms: Csms) -> None:
 async def test_a_storm(csms: Csms) -> None:
     """In a storm all sockets die at once, and all come back."""
     async with running_fleet(csms.url, stations=20, speed=1) as fleet:
-        await wait_until(lambda: fleet.status().accepted == 20, 20)
+        await wait_until(lambda: fleet.status().accepted == 20)
         fleet.drop_all()
         await wait_until(lambda: fleet.world.counters.lost == 20)
-        await wait_until(lambda: fleet.status().accepted == 20, 20)
+        await wait_until(lambda: fleet.status().accepted == 20)
 
 
 async def test_rejected_registration_and_tags(csms: Csms) -> None:
@@ -189,8 +189,8 @@ async def test_rejected_registration_and_tags(csms: Csms) -> None:
     csms.registrations, csms.interval = [RegistrationStatus.rejected], 1
     csms.tag_status = AuthorizationStatus.blocked
     async with running_fleet(csms.url, stations=1) as fleet:
-        await wait_until(lambda: csms.actions().count("BootNotification") == 2, 10)
-        await wait_until(lambda: csms.actions().count("Authorize") >= 2, 20)
+        await wait_until(lambda: csms.actions().count("BootNotification") == 2)
+        await wait_until(lambda: csms.actions().count("Authorize") >= 2)
         # A car that came while the station was not registered was let in, and put out when the CSMS heard of it.
         assert len(csms.stops) == fleet.world.counters.started
         assert all(stop["reason"] == "DeAuthorized" for stop in csms.stops.values())
@@ -203,12 +203,12 @@ async def test_killed_and_started_on_its_ledger(csms: Csms, tmp_path: Path) -> N
     async with running_fleet(csms.url, ledger=ledger, speed=120) as fleet:
         await wait_until(lambda: fleet.status().charging >= 2, 30)
         cars = [connector for station in fleet.stations for connector in station.connectors]
-        await wait_until(lambda: any(car.session and car.session.meters > 1 for car in cars), 10)
+        await wait_until(lambda: any(car.session and car.session.meters > 1 for car in cars))
     assert not read(path).settled()
     book = read(path)
     again = FileLedger(path, "1", 2)
     async with running_fleet(csms.url, ledger=again, book=book, speed=120) as fleet:
-        await wait_until(lambda: fleet.status().accepted == 3, 10)
+        await wait_until(lambda: fleet.status().accepted == 3)
         assert fleet.world.counters.stopped + fleet.status().charging >= 2
         assert await fleet.finish(30)
     book = read(path)

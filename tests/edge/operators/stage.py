@@ -181,9 +181,11 @@ async def running(settings: Settings) -> AsyncIterator[Stage]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     token, _ = await tokens.create(lane, "test", "admin")
-    async with ClientSession() as http:
-        yield Stage(node, f"http://127.0.0.1:{runner.addresses[0][1]}", token, http)
-    await runner.cleanup()
-    await node.security.stop()
-    await lane.close()
-    await asyncio.sleep(0)
+    try:
+        async with ClientSession() as http:
+            yield Stage(node, f"http://127.0.0.1:{runner.addresses[0][1]}", token, http)
+    finally:
+        await runner.cleanup()
+        await node.security.stop()
+        await lane.close()
+        await asyncio.sleep(0)

@@ -25,6 +25,7 @@ from shared.records.transactions import Reading, Sample
 from tests.edge.operators.stage import T0, Stage, transaction
 from tests.edge.operators.test_quarantine import frame
 from tests.edge.operators.test_stations import store_key
+from tests.support import PATIENCE_S
 from tests.terminal import Done, ampstream
 
 OPEN = SessionRecord(epoch=T0, node="edge-1", subprotocol="ocpp1.6", connection="open", opened_at=T0)
@@ -155,21 +156,21 @@ async def test_events_stream_and_resume(stage: Stage) -> None:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    first = json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+    first = json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_S))
     assert first["event"]["id"] == "e0"
     process.send_signal(2)
-    _, err = await asyncio.wait_for(process.communicate(), 10)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     assert (process.returncode, err) == (0, b"")
     tail = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ampstream", "tail", "CP1", "--after", first["position"], env=environment(stage),
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert tail.stdout is not None
-    assert b"offline (close)" in await asyncio.wait_for(tail.stdout.readline(), 20)
-    await asyncio.wait_for(tail.stdout.readline(), 20)
+    assert b"offline (close)" in await asyncio.wait_for(tail.stdout.readline(), PATIENCE_S)
+    await asyncio.wait_for(tail.stdout.readline(), PATIENCE_S)
     booted = StationBooted(station_id="CP1", at=T0, status="accepted", vendor="Acme", model="X1", firmware="2")
     await stage.emit(booted)
-    line = await asyncio.wait_for(tail.stdout.readline(), 20)
+    line = await asyncio.wait_for(tail.stdout.readline(), PATIENCE_S)
     assert b"booted: Acme X1, firmware 2, answered accepted" in line
     tail.terminate()
     await tail.wait()

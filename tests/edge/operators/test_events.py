@@ -20,7 +20,7 @@ from shared.records.queries import events
 from shared.records.queries.events import BEGINNING, EventPosition
 from tests.edge.operators.contract import validate
 from tests.edge.operators.stage import T0, Stage
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 
 def offline(n: int, station_id: str = "CP1") -> StationOffline:
@@ -249,7 +249,7 @@ async def test_a_quiet_feed_keeps_the_connection_alive(stage: Stage, monkeypatch
     monkeypatch.setattr(events_module, "KEEP_ALIVE_S", 0.2)
     async with following(stage, type="station.booted") as reader:
         entry = await stage.emit(offline(1))
-        lines = [(await asyncio.wait_for(reader._response.content.readline(), 5)).decode() for _ in range(8)]
+        lines = [(await asyncio.wait_for(reader._response.content.readline(), PATIENCE_S)).decode() for _ in range(8)]
     assert ": keep-alive\n" in lines
     assert any(line.startswith(f"id: {entry}.") for line in lines), lines
 
@@ -263,7 +263,7 @@ async def test_a_revoked_token_ends_the_stream(stage: Stage, monkeypatch: pytest
         items = (await stage.get("/tokens"))["items"]
         (name,) = [one["id"] for one in items if one["name"] == "test-read"]
         await stage.ask("DELETE", f"/tokens/{name}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while await response.content.readline():
                 pass
 
@@ -283,7 +283,7 @@ async def test_a_deploy_ends_every_stream(stage: Stage) -> None:
     waiting = asyncio.create_task(found.following(await found.now(), 60))
     await asyncio.sleep(0)
     await found.close()
-    assert (await asyncio.wait_for(waiting, 5)).events == []
+    assert (await asyncio.wait_for(waiting, PATIENCE_S)).events == []
     await lane.close()
 
 

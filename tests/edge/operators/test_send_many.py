@@ -11,7 +11,7 @@ from shared.records.jobs import JobResult
 from shared.records.packing import pack
 from tests.edge.operators.stage import T0, Stage
 from tests.edge.operators.test_commands import environment, run
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 
 async def test_many_are_sent_to(stage: Stage, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_one_station_is_waited_for(stage: Stage) -> None:
     """`config apply CP1 --wait` is a job of one station; the exit status tells whether it is in line."""
     await stage.station("CP1")
     waiting = asyncio.create_task(run(stage, "config", "apply", "CP1", "--wait"))
-    (job,) = await wait_until(lambda: stage.all_of("/jobs"), 20, 0.1)
+    (job,) = await wait_until(lambda: stage.all_of("/jobs"), interval_s=0.1)
     assert (job["kind"], job["total"], job["filter"]) == ("apply_templates", 1, None)
     await stage.write(
         ("ZREM", keys.job_place(job["id"], "waiting"), "CP1"),
@@ -135,7 +135,7 @@ async def test_a_job_is_waited_for(stage: Stage) -> None:
     """--wait goes on until the job has ended; the exit status tells whether all accepted."""
     await stage.station("CP1")
     waiting = asyncio.create_task(run(stage, "send", "--all", "ClearCache", "--wait"))
-    (job,) = await wait_until(lambda: stage.all_of("/jobs"), 20, 0.1)
+    (job,) = await wait_until(lambda: stage.all_of("/jobs"), interval_s=0.1)
     await stage.write(
         ("ZREM", keys.job_place(job["id"], "waiting"), "CP1"),
         ("HSET", keys.job(job["id"]), "n:accepted", 1, "ended_at", T0, "state", "done"),
@@ -154,9 +154,9 @@ async def test_who_stops_waiting_stops_nothing(stage: Stage) -> None:
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     asked = metrics.HTTP_SECONDS.labels("/api/v1/jobs/{job_id}", "GET", "200")
-    await wait_until(lambda: asked.count > 0, 20)
+    await wait_until(lambda: asked.count > 0)
     process.send_signal(signal.SIGINT)
-    _, err = await asyncio.wait_for(process.communicate(), 20)
+    _, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
     (job,) = await stage.all_of("/jobs")
     assert f"the job goes on: `ampstream jobs show {job['id']}`" in err.decode().replace("\n", " ").replace("  ", " ")
     assert (process.returncode, job["state"]) == (1, "running")

@@ -16,7 +16,7 @@ from shared.records.events import CommandChanged
 from shared.records.packing import pack
 from shared.records.requests import CancelCommand, Request, SendCommand
 from tests.edge.operators.stage import T0, Stage
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 RESET = {"action": "Reset", "payload": {"type": "Soft"}}
 
@@ -139,7 +139,7 @@ async def test_waiting_answers_with_the_outcome(stage: Stage) -> None:
             await keep(stage, ended)
         changed = CommandChanged(station_id="CP1", at=T0, command_id=name, action="Reset", state="rejected")
         await stage.emit(changed)
-    status, body = await asyncio.wait_for(waiting, 10)
+    status, body = await asyncio.wait_for(waiting, PATIENCE_S)
     assert (status, body["state"], body["response"]) == (200, "rejected", {"status": "Rejected"})
 
 

@@ -26,7 +26,7 @@ from shared.ocpp import frames
 from shared.ocpp.errors import FrameError
 from shared.records.requests import AnyRequest
 from shared.settings import Settings, load
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 Socket = aiohttp.ClientWebSocketResponse
 HEARTBEAT = '[2,"%s","Heartbeat",{}]'
@@ -72,7 +72,9 @@ class FakeWorker:
         """What came of one kind, from one station."""
         return [each for each in self.entries if each.kind == kind and station in ("", each.station)]
 
-    async def wait_for(self, kind: Kind, station: str = "", count: int = 1, timeout_s: float = 5.0) -> list[Uplink]:
+    async def wait_for(
+        self, kind: Kind, station: str = "", count: int = 1, timeout_s: float = PATIENCE_S
+    ) -> list[Uplink]:
         """Wait until `count` entries of a kind came."""
         await wait_until(lambda: len(self.of(kind, station)) >= count, timeout_s)
         return self.of(kind, station)
@@ -233,7 +235,7 @@ async def running_edge(
             await own.close()
 
 
-async def closed(socket: Socket, timeout_s: float = 5.0) -> int | None:
+async def closed(socket: Socket, timeout_s: float = PATIENCE_S) -> int | None:
     """Wait until the socket is closed and return the code."""
     async with asyncio.timeout(timeout_s):
         while not socket.closed:
@@ -243,7 +245,7 @@ async def closed(socket: Socket, timeout_s: float = 5.0) -> int | None:
     return socket.close_code
 
 
-async def ask(socket: Socket, text: str, timeout_s: float = 5.0) -> Any:
+async def ask(socket: Socket, text: str, timeout_s: float = PATIENCE_S) -> Any:
     """Send a text and return the next frame, decoded."""
     await socket.send_str(text)
     return msgspec.json.decode(await socket.receive_str(timeout=timeout_s))

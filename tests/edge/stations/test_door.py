@@ -13,7 +13,7 @@ from shared import credentials, metrics
 from shared.bus import keys
 from shared.envelopes import Kind, SessionOpened
 from tests.edge.stations.rig import HEARTBEAT, Rig, ask, basic, closed, running_edge
-from tests.support import lasting, wait_until
+from tests.support import PATIENCE_S, lasting, wait_until
 
 WRONG = [
     pytest.param({}, id="no header"),
@@ -214,7 +214,7 @@ async def test_stray_paths_and_a_missing_connection_header_are_understood(
     await wait_until(lambda: station in rig.hub.sessions)
     text = (HEARTBEAT % "1234").encode()
     writer.write(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await reader.readexactly(2 + len('[3,"1234",{}]')) == b'\x81\r[3,"1234",{}]'
     writer.close()
     await writer.wait_closed()
@@ -276,7 +276,7 @@ async def test_headers_must_come_in_time(redis_url: str) -> None:
         silent, other = await asyncio.open_connection("127.0.0.1", rig.port)
         slow, writer = await asyncio.open_connection("127.0.0.1", rig.port)
         writer.write(b"GET /ocpp/CP1 HTTP/1.1\r\nHost: x\r\nX-A: ")
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             assert await silent.read() == b""
             assert await slow.read() == b""
         for each in (other, writer):

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import msgspec
+import pytest
 
+from edge.stations import draining
 from shared import metrics
 from shared.bus import keys
+from shared.clock import SystemClock
 from shared.envelopes import Command, Kind, NotWritten, SessionClosed
 from shared.ocpp import frames
 from tests.edge.stations.rig import HEARTBEAT, ask, closed, running_edge
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 
-async def test_a_drain_finishes_answers_then_closes_and_leaves_nothing(redis_url: str) -> None:
+async def test_a_drain_finishes_answers_then_closes_and_leaves_nothing(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """503 and not ready at once; a CALL in flight is answered before its socket closes; every end is reported."""
-    async with running_edge(redis_url, drain_s=3) as rig:
+    # The sockets close within a second, and an answer has half a minute.
+    monkeypatch.setattr(draining, "WAVES_SHARE", 0.03)
+    async with running_edge(redis_url, drain_s=30) as rig:
         sockets = [await rig.dial(f"CP{n}") for n in range(10)]
         rig.worker.holding = True
         await sockets[0].send_str(HEARTBEAT % "last")
@@ -33,7 +41,7 @@ async def test_a_drain_finishes_answers_then_closes_and_leaves_nothing(redis_url
         await rig.worker.send(rig.node.name, Command("CP0", call.epoch, "c", frame, rig.node.pulse.redis_ms() + 9999))
         await rig.worker.wait_for(Kind.NOT_WRITTEN)
         await rig.worker.release()
-        assert msgspec.json.decode(await sockets[0].receive_str(timeout=5)) == [3, "last", {}]
+        assert msgspec.json.decode(await sockets[0].receive_str(timeout=PATIENCE_S)) == [3, "last", {}]
         assert await closed(sockets[0]) == 1012
         await leaving
         gone = await rig.worker.wait_for(Kind.CLOSED, count=10)
@@ -51,15 +59,29 @@ async def test_a_drain_ends_in_time_without_answers(redis_url: str) -> None:
         rig.worker.holding = True
         await socket.send_str(HEARTBEAT % "a")
         await rig.worker.wait_for(Kind.CALL)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             reading = asyncio.create_task(closed(socket))
             await rig.edge.leave(asyncio.Event())
             assert await reading == 1012
 
 
+class Steps(SystemClock):
+    """Time that passes only where somebody sleeps: a process that stands still misses none of it."""
+
+    def __init__(self) -> None:
+        self._now = time.monotonic()
+
+    def monotonic(self) -> float:
+        return self._now
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._now += seconds
+
+
 async def test_the_waves_are_spread(redis_url: str) -> None:
     """Sockets do not all close at once."""
-    async with running_edge(redis_url, drain_s=1) as rig:
+    async with running_edge(redis_url, drain_s=3, clock=Steps()) as rig:
         for n in range(30):
             await rig.dial(f"CP{n}")
         counts: list[int] = []
@@ -85,7 +107,7 @@ async def test_a_second_signal_cuts_it_short(redis_url: str) -> None:
         assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
         hurry = asyncio.Event()
         hurry.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             reading = asyncio.create_task(closed(socket))
             await rig.edge.leave(hurry)
             await reading

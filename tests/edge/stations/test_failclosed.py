@@ -199,7 +199,7 @@ async def test_a_redis_that_hangs_without_a_word(tmp_path: Path) -> None:
             assert valkey.process is not None
             valkey.process.send_signal(signal.SIGSTOP)
             try:
-                assert await closed(socket, 3) == 1012
+                assert await closed(socket) == 1012
                 assert (await rig.refused()).status == 503
                 await lasting(1.5, "Redis hangs")
             finally:

@@ -19,7 +19,7 @@ from edge.ports import bind, close, port_of
 from shared import metrics
 from shared.observe import Health
 from tests.edge.stations.rig import Socket, settings_for
-from tests.support import free_port, running_valkey, wait_until
+from tests.support import PATIENCE_S, free_port, running_valkey, wait_until
 
 Place = tuple[int, int]
 """The stations' and the operators' port."""
@@ -124,5 +124,5 @@ async def test_an_edge_that_waits_for_redis_serves_once_it_is_there(tmp_path: Pa
             assert socket is not None
             await socket.close()
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 assert await process.wait() == 0

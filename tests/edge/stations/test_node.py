@@ -18,7 +18,7 @@ from shared.bus.lane import Lane, LaneLost
 from shared.envelopes import Kind
 from shared.records.requests import AnyRequest, Disconnect
 from tests.edge.stations.rig import HEARTBEAT, FakeWorker, Rig, closed, settings_for
-from tests.support import free_port, wait_until
+from tests.support import PATIENCE_S, free_port, wait_until
 
 
 async def test_a_request_is_replied_over_the_downlink(rig: Rig) -> None:
@@ -110,7 +110,7 @@ async def test_the_process_serves_and_ends_in_order(redis_url: str, redis_late: 
             await _serve(redis_url, station_port, http_port, process)
         else:
             process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             rest = await process.stderr.read()
             assert await process.wait() == 0, rest
         assert b"Traceback" not in rest
@@ -129,7 +129,7 @@ async def _serve(redis_url: str, station_port: int, http_port: int, process: asy
         url = f"ws://127.0.0.1:{station_port}/ocpp/CP1"
         async with http.ws_connect(url, protocols=("ocpp1.6",)) as socket:
             await socket.send_str(HEARTBEAT % "a")
-            assert await socket.receive_str(timeout=5) == '[3,"a",{}]'
+            assert await socket.receive_str(timeout=PATIENCE_S) == '[3,"a",{}]'
             async with http.get(f"http://127.0.0.1:{http_port}/readyz") as response:
                 assert response.status == 200
             async with http.get(f"http://127.0.0.1:{http_port}/metrics") as response:

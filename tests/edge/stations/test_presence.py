@@ -77,7 +77,7 @@ async def test_a_station_that_showed_life_and_is_silent_is_closed(redis_url: str
     async with running_edge(redis_url, ping_interval_s=0, **QUICK) as rig:
         socket = await rig.dial()
         await ask(socket, HEARTBEAT % "a")
-        assert await closed(socket, 10) == 1001
+        assert await closed(socket) == 1001
         (gone,) = await rig.worker.wait_for(Kind.CLOSED)
         assert msgspec.msgpack.decode(gone.frame, type=SessionClosed) == SessionClosed("ping_timeout", 1001, True)
 

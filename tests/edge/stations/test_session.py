@@ -18,7 +18,7 @@ from shared.bus import keys
 from shared.envelopes import Answer, Close, Command, Kind, NotWritten, SessionClosed, SessionOpened
 from shared.ocpp import frames
 from tests.edge.stations.rig import HEARTBEAT, Rig, ask, closed, running_edge
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 
 async def test_a_call_is_answered_through_the_streams(rig: Rig) -> None:
@@ -78,7 +78,7 @@ async def test_one_call_at_a_time_is_in_the_system_in_order(rig: Rig) -> None:
         await socket.send_str(HEARTBEAT % number)
     await rig.worker.wait_for(Kind.CALL)
     await rig.worker.release()
-    answers = [msgspec.json.decode(await socket.receive_str(timeout=5))[1] for _ in range(5)]
+    answers = [msgspec.json.decode(await socket.receive_str(timeout=PATIENCE_S))[1] for _ in range(5)]
     assert answers == ["0", "1", "2", "3", "4"]
     assert [entry.call_seq for entry in rig.worker.of(Kind.CALL)] == [1, 2, 3, 4, 5]
 
@@ -92,7 +92,7 @@ async def test_the_same_call_again_while_it_waits_is_answered_once(rig: Rig) -> 
     await socket.ping()
     await wait_until(lambda: metrics.EDGE_INVALID_FRAMES.labels("second_call").value == 3)
     await rig.worker.release()
-    assert [msgspec.json.decode(await socket.receive_str(timeout=5))[1] for _ in range(2)] == ["a", "b"]
+    assert [msgspec.json.decode(await socket.receive_str(timeout=PATIENCE_S))[1] for _ in range(2)] == ["a", "b"]
 
 
 async def test_a_flood_is_held_back_and_loses_nothing(redis_url: str) -> None:
@@ -104,7 +104,7 @@ async def test_a_flood_is_held_back_and_loses_nothing(redis_url: str) -> None:
             await socket.send_str(HEARTBEAT % number)
         await wait_until(lambda: rig.hub.sessions["CP1"].held_back)
         await rig.worker.release()
-        answers = [msgspec.json.decode(await socket.receive_str(timeout=5))[1] for _ in range(200)]
+        answers = [msgspec.json.decode(await socket.receive_str(timeout=PATIENCE_S))[1] for _ in range(200)]
         assert answers == [str(number) for number in range(200)]
         assert not rig.hub.sessions["CP1"].held_back
 
@@ -136,7 +136,7 @@ async def test_a_stale_answer_changes_nothing(rig: Rig) -> None:
     )
     await wait_until(lambda: metrics.EDGE_INVALID_FRAMES.labels("late_answer").value == 3)
     await rig.worker.release()
-    assert msgspec.json.decode(await socket.receive_str(timeout=5)) == [3, "a", {}]
+    assert msgspec.json.decode(await socket.receive_str(timeout=PATIENCE_S)) == [3, "a", {}]
     await rig.worker.send(rig.node.name, Answer("CP1", entry.epoch, 1, wrong))
     await wait_until(lambda: metrics.EDGE_INVALID_FRAMES.labels("late_answer").value == 4)
 
@@ -192,7 +192,7 @@ async def test_invalid_utf8_is_a_bad_frame_and_a_binary_frame_is_read(rig: Rig) 
     socket = await rig.dial()
     await socket.send_frame(b'[2,"\xff\xfe",', aiohttp.WSMsgType.TEXT)
     await socket.send_bytes(HEARTBEAT.encode() % b"b")
-    assert msgspec.json.decode(await socket.receive_str(timeout=5)) == [3, "b", {}]
+    assert msgspec.json.decode(await socket.receive_str(timeout=PATIENCE_S)) == [3, "b", {}]
     assert rig.worker.of(Kind.UNREADABLE)[0].frame == b'[2,"\xff\xfe",'
     assert metrics.EDGE_INVALID_FRAMES.labels("binary").value == 1
 
@@ -239,7 +239,7 @@ async def test_a_command_is_written_once_and_its_answer_goes_up(rig: Rig) -> Non
     (opened,) = await rig.worker.wait_for(Kind.OPENED)
     frame = frames.encode_call("cmd-1", "ClearCache")
     await rig.worker.send(rig.node.name, Command("CP1", opened.epoch, "cmd-1", frame, rig.node.pulse.redis_ms() + 9999))
-    assert await socket.receive_str(timeout=5) == frame.decode()
+    assert await socket.receive_str(timeout=PATIENCE_S) == frame.decode()
     await socket.send_str('[3,"cmd-1",{"status":"Accepted"}]')
     (entry,) = await rig.worker.wait_for(Kind.ANSWER)
     assert (entry.frame, entry.epoch) == (b'[3,"cmd-1",{"status":"Accepted"}]', opened.epoch)
@@ -257,7 +257,7 @@ async def test_a_late_answer_to_a_command_goes_up_and_is_no_fault(rig: Rig) -> N
     for name in ("cmd-1", "cmd-2"):
         item = Command("CP1", opened.epoch, name, frames.encode_call(name, "ClearCache"), later)
         await rig.worker.send(rig.node.name, item)
-        assert name in await socket.receive_str(timeout=5)
+        assert name in await socket.receive_str(timeout=PATIENCE_S)
     for name in ("cmd-1", "cmd-2"):
         await socket.send_str(f'[3,"{name}",{{"status":"Accepted"}}]')
     assert len(await rig.worker.wait_for(Kind.ANSWER, count=2)) == 2
@@ -272,7 +272,7 @@ async def test_a_broken_answer_to_a_command_is_kept_as_what_it_is(rig: Rig) -> N
     (opened,) = await rig.worker.wait_for(Kind.OPENED)
     frame = frames.encode_call("cmd-1", "ClearCache")
     await rig.worker.send(rig.node.name, Command("CP1", opened.epoch, "cmd-1", frame, rig.node.pulse.redis_ms() + 9999))
-    await socket.receive_str(timeout=5)
+    await socket.receive_str(timeout=PATIENCE_S)
     await socket.send_str('[3,"cmd-1",{"status":')
     (entry,) = await rig.worker.wait_for(Kind.UNREADABLE)
     assert entry.frame == b'[3,"cmd-1",{"status":'
@@ -335,7 +335,7 @@ async def test_a_text_in_pieces_is_one_frame(rig: Rig) -> None:
     for byte in masked:
         transport.write(bytes([byte]))
         await asyncio.sleep(0)
-    assert msgspec.json.decode(await socket.receive_str(timeout=5)) == [3, "pieces", {}]
+    assert msgspec.json.decode(await socket.receive_str(timeout=PATIENCE_S)) == [3, "pieces", {}]
 
 
 async def test_a_lost_connection_is_reported_and_leaves_nothing(rig: Rig) -> None:
@@ -379,7 +379,7 @@ async def test_a_station_that_never_pongs_is_noted(redis_url: str, pongs: bool) 
         socket = await rig.dial(autoping=pongs)
         (session,) = rig.hub.sessions.values()
         reading = asyncio.create_task(socket.receive())  # The client pongs where it reads.
-        await wait_until(lambda: session.pings_sent > PONGS_MISSED, 10)
+        await wait_until(lambda: session.pings_sent > PONGS_MISSED)
 
         reading.cancel()
         expected = [] if pongs else ["no_pong"]

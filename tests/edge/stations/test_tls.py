@@ -27,7 +27,7 @@ from shared.certificates.errors import BadFiles
 from shared.envelopes import Kind, SessionClosed, SessionOpened
 from tests.edge.stations import certs
 from tests.edge.stations.rig import HEARTBEAT, Rig, Socket, ask, basic, closed, running_edge, settings_for
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 
 @contextlib.asynccontextmanager
@@ -356,7 +356,7 @@ async def test_a_proxy_may_pass_tls_on_and_say_who_dials(redis_url: str, tmp_pat
         writer.write(b"PROXY TCP4 203.0.113.9 192.0.2.1 51234 9443\r\n" + outgoing.read())
 
         async def until(step: Any) -> Any:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while True:
                     try:
                         found = step()

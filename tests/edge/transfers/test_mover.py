@@ -17,6 +17,7 @@ from edge.transfers.storage import Reader
 from shared.settings import Settings
 from tests.edge.transfers.signing import signed
 from tests.edge.transfers.site import site
+from tests.support import PATIENCE_S
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -33,7 +34,7 @@ async def fetched(mover: HttpMover, url: str, order: Order | None = None) -> str
     """Fetch, and return what is wrong with it."""
     done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     mover.fetch(url, order or Order(), done.set_result)
-    return await asyncio.wait_for(done, 20)
+    return await asyncio.wait_for(done, PATIENCE_S)
 
 
 async def test_a_download_in_pieces(settings: Settings, tmp_path: Path, mover: HttpMover) -> None:
@@ -86,6 +87,6 @@ async def test_an_upload(settings: Settings, tmp_path: Path, mover: HttpMover) -
         for wanted in (True, False):
             done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             mover.leave(link, CONTENT, done.set_result)
-            assert await asyncio.wait_for(done, 10) is wanted
+            assert await asyncio.wait_for(done, PATIENCE_S) is wanted
         shown = await place.shown(record)
         assert (shown.name, shown.sha256) == ("log.txt", hashlib.sha256(CONTENT).hexdigest())

@@ -18,7 +18,7 @@ from shared.records.queries.security_events import SecurityFilter
 from shared.settings import Settings
 from tests.edge.stations import certs
 from tests.edge.transfers.site import is_used, site
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 CONTENT = bytes(range(256)) * 2000
 
@@ -28,7 +28,7 @@ async def test_a_connection_that_says_nothing(settings: Settings, tmp_path: Path
     async with site(settings, tmp_path, handshake_timeout_s=0.2) as place:
         for begun in (b"", b"GET /transfer/x HTTP/1.1\r\nHost:"):
             reader, _ = await place.raw(begun)
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(PATIENCE_S):
                 with contextlib.suppress(ConnectionError):
                     assert await reader.read() == b""
 
@@ -137,6 +137,6 @@ async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
         async with place.http.get(get, ssl=trusted) as answer:
             assert await answer.read() == b"secret"
         await wait_until(lambda: is_used(place, get))
-        async with asyncio.timeout(5):  # Whoever begins no handshake is cut off, too.
+        async with asyncio.timeout(PATIENCE_S):  # Whoever begins no handshake is cut off, too.
             with contextlib.suppress(ConnectionError):
                 assert await silent.read() == b""

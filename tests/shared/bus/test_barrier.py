@@ -20,8 +20,8 @@ async def test_commit_waits_for_the_disk_of_replicas(tmp_path: Path) -> None:
         with running_valkey(tmp_path / "replica") as replica:
             other = await Lane.open(replica.url, name="replica")
             await other.one("REPLICAOF", "127.0.0.1", primary.port)
-            await wait_until(lambda: _linked(other), 20)
-            await wait_until(lambda: _passes(barrier, lane), 20)
+            await wait_until(lambda: _linked(other))
+            await wait_until(lambda: _passes(barrier, lane))
             assert await barrier.execute(lane, [("SET", "a", 1), ("GET", "a")]) == [b"OK", b"1"]
             await lane.one("SCRIPT", "FLUSH")
             call = COMMIT.command(["s:{A}:state"], ["", 0, "o:1-1", "", 2, "o:1-1", b"box"])

@@ -129,7 +129,7 @@ class Place:
             found = await self.shown(job_id)
             return found if found.ended_at else None
 
-        found = await wait_until(ended, 20)
+        found = await wait_until(ended)
         assert found is not None
         return found
 

@@ -147,7 +147,7 @@ class Place:
             known: dict[str, Any] = {**counts, "state": one.state, "ended": bool(one.ended_at)}
             return one if all(known[name] == value for name, value in wanted.items()) else None
 
-        found = await wait_until(reached, 20)
+        found = await wait_until(reached)
         assert found is not None
         return found
 

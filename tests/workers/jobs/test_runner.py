@@ -14,7 +14,7 @@ import pytest
 from shared import metrics
 from shared.bus.lane import Lane
 from shared.settings import Settings
-from tests.support import ValkeyServer, free_port, running_valkey, wait_until, wait_until_sync
+from tests.support import PATIENCE_S, ValkeyServer, free_port, running_valkey, wait_until, wait_until_sync
 from workers.jobs import runner
 from workers.jobs.runner import Scheduled
 
@@ -33,11 +33,11 @@ async def test_jobs_go_on_after_redis_was_gone(settings: Settings, tmp_path: Pat
         own = msgspec.structs.replace(settings, redis_url=type(settings.redis_url)(server.url))
         lane = Lane(server.url, name="test")
         task = asyncio.create_task(runner.run(own, lane, 1, [Scheduled(probe, EACH_SECOND)]))
-        await wait_until(lambda: ran, 10)
+        await wait_until(lambda: ran)
         server.kill()
         await asyncio.to_thread(server.start)
         ran.clear()
-        await wait_until(lambda: ran, 15)
+        await wait_until(lambda: ran)
         assert not task.done()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -57,7 +57,7 @@ async def test_jobs_run_over_a_unix_socket(settings: Settings, tmp_path: Path) -
         own = msgspec.structs.replace(settings, redis_url=type(settings.redis_url)(server.unix_url))
         lane = Lane(server.unix_url, name="test")
         task = asyncio.create_task(runner.run(own, lane, 1, [Scheduled(probe, EACH_SECOND)]))
-        await wait_until(lambda: ran, 10)
+        await wait_until(lambda: ran)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -73,7 +73,7 @@ async def test_end_is_not_held_up_by_a_missing_redis(settings: Settings, tmp_pat
         await wait_until(lambda: _connected(lane))
         server.kill()
         task.cancel()
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE_S):
             with pytest.raises(asyncio.CancelledError):
                 await task
         await lane.close()
@@ -101,7 +101,7 @@ async def test_failed_job_is_counted_and_the_others_run(settings: Settings, redi
     lane = Lane(redis_url, name="test")
     jobs = [Scheduled(broken, EACH_SECOND), Scheduled(sound, EACH_SECOND)]
     task = asyncio.create_task(runner.run(settings, lane, 1, jobs))
-    await wait_until(lambda: metrics.WORKER_JOBS.labels("sound", "ok").value > 1, 10)
+    await wait_until(lambda: metrics.WORKER_JOBS.labels("sound", "ok").value > 1)
     assert metrics.WORKER_JOBS.labels("broken", "failed").value >= 1
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -43,7 +43,7 @@ async def running(
     beating = asyncio.create_task(keep_beating(lane)) if beats else None
     system = System(lane, settings.partitions)
     try:
-        await wait_until(lambda: worker._consumers and not worker._reasons(), 20)
+        await wait_until(lambda: worker._consumers and not worker._reasons())
         await seen_alive(lane, swept=swept)
         yield system
     finally:
