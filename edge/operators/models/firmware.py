@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from edge.operators.times import Instant, instant, iso
@@ -159,6 +161,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+_PUT_OFF: Final = "at its turn a transaction ran, or another update"
+
+
 class CampaignStation(msgspec.Struct, frozen=True, kw_only=True):
     """A station of a campaign: what came of it, or where it is."""
 
@@ -180,6 +185,7 @@ class CampaignStation(msgspec.Struct, frozen=True, kw_only=True):
         """Show a station."""
         result, update = one.result, one.update
         last = update.result if update is not None and one.place == "resting" else result
+        detail = last.detail if last is not None else _PUT_OFF if one.place == "resting" else ""
         stage = (result.stage if result else update.stage if update else None) or None
         at = result.at if result else one.due_at or (update.moved_at if update else 0)
         return cls(
@@ -188,7 +194,7 @@ class CampaignStation(msgspec.Struct, frozen=True, kw_only=True):
             attempt=one.attempt,
             stage=stage,  # type: ignore[arg-type] # as it was written
             status=(update.status or None) if update else None,
-            detail=(last.detail or None) if last else None,
+            detail=detail or None,
             command_id=(result.command_id if result else update.command_id if update else "") or None,
             at=iso(at),
         )

@@ -139,7 +139,7 @@ async def test_campaigns(depot: Stage) -> None:
 
 
 async def test_failed_stations_are_retried(depot: Stage) -> None:
-    """Those that failed wait again; the campaign runs."""
+    """Those that failed wait again; the campaign runs. One that was not begun at its turn says why."""
     made = await image(depot)
     await depot.station("CP1")
     _, one = await depot.ask("POST", "/firmware-campaigns", json={"image_id": made["id"], "stations": ["CP1"]})
@@ -154,6 +154,12 @@ async def test_failed_stations_are_retried(depot: Stage) -> None:
     assert (station["stage"], station["detail"], station["attempt"]) == ("downloading", "DownloadFailed", 2)
     status, one = await depot.ask("POST", f"/firmware-campaigns/{number}/retry")
     assert (status, one["state"], one["outcomes"]["failed"], one["progress"]["waiting"]) == (200, "running", 0, 1)
+    await depot.write(
+        ("ZREM", firmware_keys.campaign_place(number, "waiting"), "CP1"),
+        ("ZADD", firmware_keys.campaign_place(number, "resting"), T0 + 1000, "CP1"),
+    )
+    (station,) = await depot.all_of(f"/firmware-campaigns/{number}/stations", outcome="resting")
+    assert station["detail"].startswith("at its turn a transaction ran")
 
 
 @pytest.mark.parametrize(
