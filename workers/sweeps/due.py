@@ -102,28 +102,37 @@ class Sweep:
 
     async def _presence(self, node: str, now_ms: int, state: Health, expired: Collection[str]) -> int:
         swept, key = 0, keys.deadlines(node)
+        if state == "back":
+            await self._hold(key, now_ms)
+            return 0
         while state != "silent" and (found := await self._due(key, now_ms)):
-            if state == "back":
-                await self._hold(key, found, now_ms)
-            else:
-                entries = [_expired(node, member, due, expired, dead=state == "dead") for member, due in found]
-                await self._append_and_remove(key, entries, found)
-                swept += len(found)
+            entries = [_expired(node, member, due, expired, dead=state == "dead") for member, due in found]
+            await self._append_and_remove(key, entries, found)
+            swept += len(found)
             if len(found) < AT_ONCE:
                 break
         if state == "dead":
             await self._bury(node)
         return swept
 
-    async def _hold(self, key: str, found: Due, now_ms: int) -> None:
-        """Give each station one TTL more to be heard."""
-        stations = [_owner(member)[0] for member, _ in found]
-        intervals = await self._lane.execute([("HGET", keys.door(station), "interval") for station in stations])
-        command: list[str | int | bytes] = ["ZADD", key, "XX"]
-        for (member, _), interval in zip(found, intervals, strict=True):
-            command += (now_ms + ttl_ms(int(interval or 0), self._settings), member)
-        await self._lane.one(*command)
-        log.warning("presence held for one TTL after a pause", stations=len(found))
+    async def _hold(self, key: str, now_ms: int) -> None:
+        """Give each station of a node one TTL more to be heard.
+
+        Those too whose deadline is still to come: their touches were lost as well, and the next may come after it.
+        """
+        members: list[bytes] = await self._lane.one("ZRANGE", key, 0, -1)
+        held = 0
+        for begin in range(0, len(members), AT_ONCE):
+            some = members[begin : begin + AT_ONCE]
+            intervals = await self._lane.execute(
+                [("HGET", keys.door(_owner(member)[0]), "interval") for member in some]
+            )
+            command: list[str | int | bytes] = ["ZADD", key, "XX", "GT", "CH"]
+            for member, interval in zip(some, intervals, strict=True):
+                command += (now_ms + ttl_ms(int(interval or 0), self._settings), member)
+            held += int(await self._lane.one(*command))
+        if held:
+            log.warning("presence held for one TTL after a pause", stations=held)
 
     async def _bury(self, node: str) -> None:
         """Forget a dead node once none of its stations is waited for any more."""

@@ -101,6 +101,17 @@ async def test_pause_of_the_sweep_holds_stations(lane: Lane, settings: Settings)
     assert 205_000 < held_until - now < 215_000
 
 
+async def test_pause_holds_stations_whose_time_is_not_up_yet(lane: Lane, settings: Settings) -> None:
+    """Their touches were lost as well: a deadline that comes soon after a pause is moved, one far off stays."""
+    now = await now_of(lane)
+    await put_deadline(lane, now + 1000, heartbeat_ms=now)
+    await lane.one("ZADD", keys.deadlines("edge-1"), now + 900_000, "CP2/99")
+    await lane.one("HSET", keys.door("CP1"), "interval", 100)
+    assert await Sweep(lane, settings, PARTITIONS).run() == 0
+    assert int(await lane.one("ZSCORE", keys.deadlines("edge-1"), "CP1/99")) - now > 205_000
+    assert int(await lane.one("ZSCORE", keys.deadlines("edge-1"), "CP2/99")) == now + 900_000
+
+
 async def test_pause_gives_nodes_their_time_to_be_heard(lane: Lane, settings: Settings) -> None:
     """Right after a pause no node is dead, however old its heartbeat: nobody could be heard meanwhile."""
     now = await now_of(lane)
