@@ -2,7 +2,7 @@
 
 api.py           the API over HTTP: questions, pages, the event feed; errors in words
 session.py       what every command shares: options, where the token comes from, how results are shown
-show.py          tables and words
+show.py          tables and words; listing.py: lists, the same for every command
 stations.py      ampstream stations      transactions.py  ampstream transactions
 tags.py          ampstream tags          importing.py     its import, with a progress bar
 local_lists.py   ampstream local-lists

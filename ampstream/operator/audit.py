@@ -9,8 +9,9 @@ from typing import IO, Any, Final
 import click
 import msgspec
 
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import plural, table, when
+from ampstream.operator.show import plural, when
 from shared.records.audit import Checker, Link, Verdict
 
 SHOWN: Final = 20
@@ -31,22 +32,20 @@ def audit() -> None:
 @click.option("--outcome", type=_OUTCOMES, help="Only with this outcome.")
 @click.option("--from", "from_", metavar="TIME", help="From this time on: ISO-8601 with a zone.")
 @click.option("--to", metavar="TIME", help="Up to this time.")
-@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_entries(session: Session, *, limit: int, from_: str | None, **filters: str | None) -> None:
     """List what was changed or tried, the newest first."""
-    items = session.api.items("/audit", {**filters, "from": from_}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["seq"], when(one["at"]), one["who"]["name"], one["address"], one["action"], _about(one), one["outcome"],
-         one["problem"] or one["status"])
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("#seq", "when", "who", "from", "what", "~about", "outcome", "status"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'change')}[/]")
+    await listed(
+        session,
+        session.api.items("/audit", {**filters, "from": from_}, limit),
+        ("#seq", "when", "who", "from", "what", "~about", "outcome", "status"),
+        lambda one: (
+            one["seq"], when(one["at"]), one["who"]["name"], one["address"], one["action"], _about(one), one["outcome"],
+            one["problem"] or one["status"],
+        ),
+        "change", limit=limit,
+    )  # fmt: skip
 
 
 @audit.command()

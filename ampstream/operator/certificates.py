@@ -9,8 +9,9 @@ import aiohttp
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
+from ampstream.operator.show import facts, moment, table, when
 
 USES: Final = {"central-system": "CentralSystemRootCertificate", "manufacturer": "ManufacturerRootCertificate"}
 WAIT_S: Final = 30
@@ -26,21 +27,20 @@ def certificates() -> None:
 
 @certificates.command("list")
 @click.option("--within-days", type=click.IntRange(0), help="Only those that end so soon, or have ended.")
-@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @operator
 async def list_certificates(session: Session, within_days: int | None, limit: int) -> None:
     """List the certificates that stations dialled in with, those that end soonest first."""
-    items = session.api.items("/certificates", {"within_days": within_days}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["station_id"], when(one["not_after"]), one["serial"], one["issuer"], "replaced" if one["replaced"] else "")
-        async for one in items
-    ]
-    session.out.print(table(("station", "ends", "serial", "~issuer", ""), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'certificate')}[/]")
+    await listed(
+        session,
+        session.api.items("/certificates", {"within_days": within_days}, limit),
+        ("station", "ends", "serial", "~issuer", ""),
+        lambda one: (
+            one["station_id"], when(one["not_after"]), one["serial"], one["issuer"],
+            "replaced" if one["replaced"] else "",
+        ),
+        "certificate", limit=limit,
+    )  # fmt: skip
 
 
 @certificates.command()

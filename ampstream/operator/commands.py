@@ -11,8 +11,9 @@ import msgspec
 from ampstream.operator.api import segment
 from ampstream.operator.fields import FieldsError, payload
 from ampstream.operator.jobs import many, only_one, send_many, target
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import cell, facts, moment, plural, table, when
+from ampstream.operator.show import cell, facts, moment, when
 from shared.ocpp import v16
 from shared.records.commands import TERMINAL, CommandState
 
@@ -97,22 +98,20 @@ def commands() -> None:
 @click.option("--station", "station_id", help="Only of this station.")
 @click.option("--state", type=STATES, help="Only these.")
 @click.option("--action", help="Only of this action.")
-@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_commands(session: Session, *, limit: int, **filters: str | None) -> None:
     """List commands, the newest first."""
-    items = session.api.items("/commands", filters, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], when(one["created_at"]), one["station_id"], one["action"], one["state"], when(one["ended_at"]),
-         one["error"] or _status(one["response"]))
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("id", "created", "station", "action", "state", "ended", "~answer"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'command')}[/]")
+    await listed(
+        session,
+        session.api.items("/commands", filters, limit),
+        ("id", "created", "station", "action", "state", "ended", "~answer"),
+        lambda one: (
+            one["id"], when(one["created_at"]), one["station_id"], one["action"], one["state"], when(one["ended_at"]),
+            one["error"] or _status(one["response"]),
+        ),
+        "command", limit=limit,
+    )  # fmt: skip
 
 
 @commands.command()

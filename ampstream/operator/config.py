@@ -9,6 +9,7 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.jobs import many, one_or_many, send_many
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, facts, moment, plural, table, when
 from ampstream.operator.templates import apply, wanted
@@ -85,22 +86,20 @@ async def read(session: Session, station_id: str | None, *, wait: bool, wait_s: 
 
 @config.command()
 @click.argument("station_id")
-@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="At most so many; 0: all.")
+@limited(20)
 @operator
 async def history(session: Session, station_id: str, limit: int) -> None:
     """List the versions of a station's configuration, the newest first."""
-    items = session.api.items(f"/stations/{segment(station_id)}/configuration/history", {}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["version"], when(one["read_at"]), one["trigger"], one["firmware"], one["keys"], len(one["changes"]),
-         "drift" if one["drift_id"] else "", summary(one["changes"]))
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("#version", "read", "why", "firmware", "#keys", "#changes", "", "~what"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'version')}[/]")
+    await listed(
+        session,
+        session.api.items(f"/stations/{segment(station_id)}/configuration/history", {}, limit),
+        ("#version", "read", "why", "firmware", "#keys", "#changes", "", "~what"),
+        lambda one: (
+            one["version"], when(one["read_at"]), one["trigger"], one["firmware"], one["keys"], len(one["changes"]),
+            "drift" if one["drift_id"] else "", summary(one["changes"]),
+        ),
+        "version", limit=limit,
+    )  # fmt: skip
 
 
 @config.command()

@@ -7,11 +7,11 @@ from typing import Any, Final, get_args
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, facts, moment, plural, span, table, when
 from shared.records.demand import DemandState
 
-LIMIT: Final = click.IntRange(min=0)
 STATES: Final = click.Choice(list(get_args(DemandState)))
 _OUTCOMES: Final = {"site": "by its site", "taken": "taken", "away": "offline", "sent": "sent, no answer yet"}
 
@@ -23,22 +23,20 @@ def demand() -> None:
 
 @demand.command("list")
 @click.option("--state", type=STATES, help="Only these.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_events(session: Session, *, state: str | None, limit: int) -> None:
     """List demand response events, the latest start first."""
-    items = session.api.items("/demand-events", {"state": state}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], one["name"], one["state"], moment(one["start_at"]), span(one["start_at"], one["end_at"]),
-         _limit(one), _target(one))
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("id", "~name", "state", "from", "for", "~limit", "~of"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'event')}[/]")
+    await listed(
+        session,
+        session.api.items("/demand-events", {"state": state}, limit),
+        ("id", "~name", "state", "from", "for", "~limit", "~of"),
+        lambda one: (
+            one["id"], one["name"], one["state"], moment(one["start_at"]), span(one["start_at"], one["end_at"]),
+            _limit(one), _target(one),
+        ),
+        "event", limit=limit,
+    )  # fmt: skip
 
 
 @demand.command()
@@ -147,7 +145,8 @@ async def report(session: Session, event_id: str, *, as_csv: bool) -> None:
     columns = ("station", "limit sent", "#before", "#limit", "#drawn", "#peak", "#reduced", "complied", "~detail")
     session.out.print(table(columns, rows))
     counts = f"{item['complied']} complied, {item['exceeded']} did not, {item['unknown']} unknown"
-    session.out.print(f"[dim]{plural(len(rows), 'station')}: {counts}; measured {when(event['measured_at'])}[/]")
+    measured = f"measured {when(event['measured_at'])}" if event["measured_at"] else "not measured yet"
+    session.out.print(f"[dim]{plural(len(rows), 'station')}: {counts}; {measured}[/]")
 
 
 def _circuit(found: dict[str, Any] | None) -> str | None:

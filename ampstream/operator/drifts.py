@@ -10,8 +10,9 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.config import changes_table, summary
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
+from ampstream.operator.show import facts, moment, table, when
 
 STATES = click.Choice(["open", "acknowledged"])
 
@@ -24,22 +25,20 @@ def drifts() -> None:
 @drifts.command("list")
 @click.option("--station", "station_id", help="Only of this station.")
 @click.option("--state", type=STATES, help="Only these.")
-@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_drifts(session: Session, *, limit: int, **filters: str | None) -> None:
     """List drifts, the newest first."""
-    items = session.api.items("/drifts", filters, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], when(one["found_at"]), one["station_id"], one["state"], len(one["changes"]),
-         summary(one["changes"]))
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("id", "found", "station", "state", "#changes", "~what"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'drift')}[/]")
+    await listed(
+        session,
+        session.api.items("/drifts", filters, limit),
+        ("id", "found", "station", "state", "#changes", "~what"),
+        lambda one: (
+            one["id"], when(one["found_at"]), one["station_id"], one["state"], len(one["changes"]),
+            summary(one["changes"]),
+        ),
+        "drift", limit=limit,
+    )  # fmt: skip
 
 
 @drifts.command()

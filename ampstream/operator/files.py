@@ -11,11 +11,11 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
+from ampstream.operator.show import facts, moment, when
 from shared.records.files import FileKind, FileState, plain_name
 
-LIMIT: Final = click.IntRange(min=0)
 KINDS: Final = click.Choice(list(get_args(FileKind)))
 STATES: Final = click.Choice(list(get_args(FileState)))
 WHATS: Final = {"diagnostics": "diagnostics", "security": "SecurityLog", "log": "DiagnosticsLog"}
@@ -36,22 +36,20 @@ def files() -> None:
 @click.option("--kind", type=KINDS, help="Only these.")
 @click.option("--state", type=STATES, help="Only these.")
 @click.option("--station", "station_id", help="Only this station's.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_files(session: Session, *, limit: int, **filters: Any) -> None:
     """List files, the newest first."""
-    items = session.api.items("/files", filters, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], one["kind"], one["station_id"], one["name"], one["state"], decimal(one["size"]),
-         when(one["created_at"]), when(one["expires_at"]))
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("file", "kind", "station", "~name", "state", "#size", "created", "deleted"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'file')}[/]")
+    await listed(
+        session,
+        session.api.items("/files", filters, limit),
+        ("file", "kind", "station", "~name", "state", "#size", "created", "deleted"),
+        lambda one: (
+            one["id"], one["kind"], one["station_id"], one["name"], one["state"], decimal(one["size"]),
+            when(one["created_at"]), when(one["expires_at"]),
+        ),
+        "file", limit=limit,
+    )  # fmt: skip
 
 
 @files.command()

@@ -15,11 +15,11 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 
 from ampstream.operator.api import segment
 from ampstream.operator.jobs import target
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import cell, facts, moment, plural, table, when
+from ampstream.operator.show import cell, facts, moment, plural, when
 from shared.records.firmware import OUTCOMES, PLACES, CampaignState, SignedMode
 
-LIMIT: Final = click.IntRange(min=0)
 STATES: Final = click.Choice(list(get_args(CampaignState)))
 ANY_OUTCOME: Final = click.Choice([*OUTCOMES, *PLACES])
 READABLE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -41,19 +41,16 @@ def images() -> None:
 @operator
 async def list_images(session: Session) -> None:
     """List images, the newest first."""
-    items = [one async for one in session.api.items("/firmware-images", {}, 0)]
-    if session.as_json:
-        for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], one["version"], one["vendor"], one["model"], one["file_name"],
-         decimal(one["size"]) if one["size"] else None, one["ready"], one["signed"], when(one["created_at"]))
-        for one in items
-    ]  # fmt: skip
-    columns = ("image", "version", "vendor", "model", "~file", "#size", "ready", "signed", "created")
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{plural(len(rows), 'image')}[/]")
+    await listed(
+        session,
+        session.api.items("/firmware-images", {}, 0),
+        ("image", "version", "vendor", "model", "~file", "#size", "ready", "signed", "created"),
+        lambda one: (
+            one["id"], one["version"], one["vendor"], one["model"], one["file_name"],
+            decimal(one["size"]) if one["size"] else None, one["ready"], one["signed"], when(one["created_at"]),
+        ),
+        "image",
+    )  # fmt: skip
 
 
 @images.command("show")
@@ -122,23 +119,20 @@ def campaigns() -> None:
 
 @campaigns.command("list")
 @click.option("--state", type=STATES, help="Only these.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_campaigns(session: Session, *, state: str | None, limit: int) -> None:
     """List campaigns, the newest first."""
-    items = session.api.items("/firmware-campaigns", {"state": state}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], when(one["created_at"]), one["name"], one["version"], one["state"], one["total"], one["ended"],
-         _counts(one["outcomes"]))
-        async for one in items
-    ]  # fmt: skip
-    columns = ("campaign", "created", "~name", "version", "state", "#stations", "#ended", "~outcomes")
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{plural(len(rows), 'campaign')}[/]")
+    await listed(
+        session,
+        session.api.items("/firmware-campaigns", {"state": state}, limit),
+        ("campaign", "created", "~name", "version", "state", "#stations", "#ended", "~outcomes"),
+        lambda one: (
+            one["id"], when(one["created_at"]), one["name"], one["version"], one["state"], one["total"], one["ended"],
+            _counts(one["outcomes"]),
+        ),
+        "campaign", limit=limit,
+    )  # fmt: skip
 
 
 @campaigns.command("create")
@@ -209,22 +203,20 @@ async def show_campaign(session: Session, campaign_id: str, *, watch: bool) -> N
 @campaigns.command()
 @click.argument("campaign_id")
 @click.option("--outcome", type=ANY_OUTCOME, help="Only stations that ended so, or are there.")
-@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @operator
 async def stations(session: Session, campaign_id: str, *, outcome: str | None, limit: int) -> None:
     """List a campaign's stations: what came of each, or how far it is."""
-    items = session.api.items(f"/firmware-campaigns/{segment(campaign_id)}/stations", {"outcome": outcome}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["station_id"], one["outcome"], one["attempt"], one["stage"], one["status"], one["detail"], when(one["at"]))
-        async for one in items
-    ]
-    columns = ("station", "outcome", "#attempt", "stage", "said", "~detail", "at")
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{plural(len(rows), 'station')}[/]")
+    await listed(
+        session,
+        session.api.items(f"/firmware-campaigns/{segment(campaign_id)}/stations", {"outcome": outcome}, limit),
+        ("station", "outcome", "#attempt", "stage", "said", "~detail", "at"),
+        lambda one: (
+            one["station_id"], one["outcome"], one["attempt"], one["stage"], one["status"], one["detail"],
+            when(one["at"]),
+        ),
+        "station", limit=limit,
+    )  # fmt: skip
 
 
 def _changing(name: str, text: str, done: str) -> None:

@@ -11,11 +11,11 @@ import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import cell, facts, moment, plural, table, when
+from ampstream.operator.show import cell, facts, moment, plural, when
 from shared.records.jobs import OUTCOMES, PLACES, JobState
 
-LIMIT: Final = click.IntRange(min=0)
 STATES: Final = click.Choice(list(get_args(JobState)))
 ANY_OUTCOME: Final = click.Choice([*OUTCOMES, *PLACES])
 LOOK_S: Final = 0.5
@@ -36,22 +36,20 @@ def jobs() -> None:
 
 @jobs.command("list")
 @click.option("--state", type=STATES, help="Only these.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_jobs(session: Session, *, state: str | None, limit: int) -> None:
     """List jobs, the newest first."""
-    items = session.api.items("/jobs", {"state": state}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], when(one["created_at"]), one["name"] or _title(one), one["state"], one["total"], one["ended"],
-         _outcomes(one))
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("id", "created", "~job", "state", "#stations", "#ended", "~outcomes"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'job')}[/]")
+    await listed(
+        session,
+        session.api.items("/jobs", {"state": state}, limit),
+        ("id", "created", "~job", "state", "#stations", "#ended", "~outcomes"),
+        lambda one: (
+            one["id"], when(one["created_at"]), one["name"] or _title(one), one["state"], one["total"], one["ended"],
+            _outcomes(one),
+        ),
+        "job", limit=limit,
+    )  # fmt: skip
 
 
 @jobs.command()
@@ -73,22 +71,19 @@ async def show(session: Session, job_id: str, *, wait: bool) -> None:
 @jobs.command()
 @click.argument("job_id")
 @click.option("--outcome", type=ANY_OUTCOME, help="Only stations that ended so, or are there.")
-@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @operator
 async def results(session: Session, job_id: str, *, outcome: str | None, limit: int) -> None:
     """List a job's stations with what came of each."""
-    items = session.api.items(f"/jobs/{segment(job_id)}/results", {"outcome": outcome}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["station_id"], one["outcome"], one["detail"], when(one["ended_at"]), one["command_id"])
-        async for one in items
-    ]
-    session.out.print(table(("station", "outcome", "~detail", "ended", "command"), rows))
-    more = ", more with --limit" if limit and len(rows) == limit else ""
-    session.out.print(f"[dim]{plural(len(rows), 'station')}{more}[/]")
+    await listed(
+        session,
+        session.api.items(f"/jobs/{segment(job_id)}/results", {"outcome": outcome}, limit),
+        ("station", "outcome", "~detail", "ended", "command"),
+        lambda one: (
+            one["station_id"], one["outcome"], one["detail"], when(one["ended_at"]), one["command_id"],
+        ),
+        "station", limit=limit,
+    )  # fmt: skip
 
 
 @jobs.command()

@@ -8,6 +8,7 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.charts import station_chart
+from ampstream.operator.listing import listed
 from ampstream.operator.profiles import kind, periods
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import cell, moment, plural, table, when
@@ -72,19 +73,16 @@ async def set_limit(
 @operator
 async def show(session: Session, station_id: str) -> None:
     """Show a station's charging profiles, and how far each got."""
-    page = await session.api.ask("GET", f"/stations/{segment(station_id)}/charging-profiles")
-    if session.as_json:
-        for item in page["items"]:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], one["name"], one["purpose"], one["connector_id"], one["stack_level"], kind(one), periods(one),
-         "clearing" if one["clearing"] else one["state"], when(one["since"]), _remark(one))
-        for one in page["items"]
-    ]  # fmt: skip
-    columns = ("#id", "name", "purpose", "#connector", "#level", "kind", "~limits", "state", "since", "~remark")
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{plural(len(rows), 'profile')}[/]")
+    await listed(
+        session,
+        (await session.api.ask("GET", f"/stations/{segment(station_id)}/charging-profiles"))["items"],
+        ("#id", "name", "purpose", "#connector", "#level", "kind", "~limits", "state", "since", "~remark"),
+        lambda one: (
+            one["id"], one["name"], one["purpose"], one["connector_id"], one["stack_level"], kind(one), periods(one),
+            "clearing" if one["clearing"] else one["state"], when(one["since"]), _remark(one),
+        ),
+        "profile",
+    )  # fmt: skip
 
 
 @limits.command()

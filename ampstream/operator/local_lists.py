@@ -9,9 +9,10 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.jobs import many, one_or_many, send_many
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
-from ampstream.operator.templates import read_template
+from ampstream.operator.show import facts, moment, table, when
+from ampstream.operator.templates import matched, read_template
 
 STATES: Final = ("in_line", "pending", "partial", "differs", "refused", "unsupported")
 
@@ -25,19 +26,16 @@ def local_lists() -> None:
 @operator
 async def list_policies(session: Session) -> None:
     """List authorization policies, the strongest first, with their lists and how stations hold them."""
-    items = (await session.api.ask("GET", "/authorization/policies"))["items"]
-    if session.as_json:
-        for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["name"], one["mode"], one["priority"], _match(one), _version(one), (one["local_list"] or {}).get("tags"),
-         one["stations"]["in_line"], _out_of_step(one))
-        for one in items
-    ]  # fmt: skip
-    columns = ("name", "mode", "#priority", "~for", "#version", "#tags", "#in step", "~out of step")
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{len(rows)} {'policy' if len(rows) == 1 else 'policies'}[/]")
+    await listed(
+        session,
+        (await session.api.ask("GET", "/authorization/policies"))["items"],
+        ("name", "mode", "#priority", "~for", "#version", "#tags", "#in step", "~out of step"),
+        lambda one: (
+            one["name"], one["mode"], one["priority"], matched(one), _version(one),
+            (one["local_list"] or {}).get("tags"), one["stations"]["in_line"], _out_of_step(one),
+        ),
+        "policy", "policies",
+    )  # fmt: skip
 
 
 @local_lists.command()
@@ -55,7 +53,7 @@ async def show(session: Session, name: str) -> None:
             (
                 ("name", item["name"]),
                 ("mode", item["mode"]),
-                ("for", _match(item)),
+                ("for", matched(item)),
                 ("priority", item["priority"]),
                 ("tags of groups", rule["groups"]),
                 ("tags that begin with", rule["prefix"]),
@@ -102,24 +100,20 @@ async def delete(session: Session, name: str) -> None:
 @local_lists.command()
 @click.argument("name")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
-@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @operator
 async def status(session: Session, name: str, limit: int, state: str | None) -> None:
     """List the stations of a policy: the version wanted, the one held, since when."""
-    items = session.api.items(f"/authorization/policies/{segment(name)}/stations", {"state": state}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["station_id"], one["state"].replace("_", " "), when(one["since"]), one["wanted"], one["held"],
-         when(one["held_since"]), one["tags"], _remarks(one))
-        async for one in items
-    ]  # fmt: skip
-    columns = ("station", "state", "since", "#wanted", "#held", "held since", "#tags", "~remarks")
-    session.out.print(table(columns, rows))
-    more = ", more with --limit" if limit and len(rows) == limit else ""
-    session.out.print(f"[dim]{plural(len(rows), 'station')}{more}[/]")
+    await listed(
+        session,
+        session.api.items(f"/authorization/policies/{segment(name)}/stations", {"state": state}, limit),
+        ("station", "state", "since", "#wanted", "#held", "held since", "#tags", "~remarks"),
+        lambda one: (
+            one["station_id"], one["state"].replace("_", " "), when(one["since"]), one["wanted"], one["held"],
+            when(one["held_since"]), one["tags"], _remarks(one),
+        ),
+        "station", limit=limit,
+    )  # fmt: skip
 
 
 @local_lists.command()
@@ -172,10 +166,6 @@ async def sync(session: Session, station_id: str | None, *, full: bool, wait: bo
     assert station_id is not None, "one_or_many says so"
     item = await session.api.ask("POST", f"/stations/{segment(station_id)}/local-list/sync", json={"full": full})
     session.done(item["detail"], item)
-
-
-def _match(item: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in item["match"].items() if value) or "all stations"
 
 
 def _version(item: dict[str, Any]) -> Any:

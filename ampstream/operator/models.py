@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table
+from ampstream.operator.show import facts, moment
 
 
 @click.group()
@@ -19,22 +20,20 @@ def models() -> None:
 @models.command("list")
 @click.option("--vendor", help="Whole, in any case.")
 @click.option("--model", help="Whole, in any case.")
-@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @operator
 async def list_models(session: Session, *, limit: int, **filters: str | None) -> None:
     """List models."""
-    items = session.api.items("/models", filters, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["key"], one["vendor"], one["model"], one["firmware"], one["connectors"], len(one["measurands"]),
-         one["rules"])
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("key", "vendor", "model", "firmware", "#connectors", "#measurands", "~rules"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'model')}[/]")
+    await listed(
+        session,
+        session.api.items("/models", filters, limit),
+        ("key", "vendor", "model", "firmware", "#connectors", "#measurands", "~rules"),
+        lambda one: (
+            one["key"], one["vendor"], one["model"], one["firmware"], one["connectors"], len(one["measurands"]),
+            one["rules"],
+        ),
+        "model", limit=limit,
+    )  # fmt: skip
 
 
 @models.command()

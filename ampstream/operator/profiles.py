@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
+from ampstream.operator.show import facts, moment, plural, when
 
 
 @click.group()
@@ -23,20 +24,16 @@ def profiles() -> None:
 @operator
 async def list_profiles(session: Session) -> None:
     """List the library."""
-    items = session.api.items("/profiles", {}, 0)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    found = [item async for item in items]
-    columns = ("name", "#version", "purpose", "kind", "#level", "~limits", "changed", "~note")
-    rows = [
-        (one["name"], one["version"], one["purpose"], kind(one), one["stack_level"], periods(one),
-         when(one["updated_at"]), one["note"])
-        for one in found
-    ]  # fmt: skip
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{plural(len(found), 'profile')}[/]")
+    await listed(
+        session,
+        session.api.items("/profiles", {}, 0),
+        ("name", "#version", "purpose", "kind", "#level", "~limits", "changed", "~note"),
+        lambda one: (
+            one["name"], one["version"], one["purpose"], kind(one), one["stack_level"], periods(one),
+            when(one["updated_at"]), one["note"],
+        ),
+        "profile",
+    )  # fmt: skip
 
 
 @profiles.command()

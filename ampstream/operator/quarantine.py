@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
+from ampstream.operator.show import facts, moment, when
 
 
 @click.group()
@@ -20,22 +21,20 @@ def quarantine() -> None:
 @click.option("--station", "station_id", help="Only of this station.")
 @click.option("--reason", help="Only for this reason.")
 @click.option("--action", help="Only of this action.")
-@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_frames(session: Session, *, limit: int, **filters: str | None) -> None:
     """List frames, the newest first."""
-    items = session.api.items("/quarantine", filters, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], when(one["received_at"]), one["station_id"], one["action"], one["reason"], one["detail"],
-         one["size_bytes"], one["replays"] or None)
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("id", "received", "station", "action", "reason", "~detail", "#bytes", "#replays"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'frame')}[/]")
+    await listed(
+        session,
+        session.api.items("/quarantine", filters, limit),
+        ("id", "received", "station", "action", "reason", "~detail", "#bytes", "#replays"),
+        lambda one: (
+            one["id"], when(one["received_at"]), one["station_id"], one["action"], one["reason"], one["detail"],
+            one["size_bytes"], one["replays"] or None,
+        ),
+        "frame", limit=limit,
+    )  # fmt: skip
 
 
 @quarantine.command()

@@ -10,8 +10,9 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.commands import EARLY_S, MAX_WAIT_S
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
+from ampstream.operator.show import facts, moment, when
 from shared.records.reservations import ReservationState
 
 STATES: Final = click.Choice(list(get_args(ReservationState)))
@@ -28,23 +29,20 @@ def reservations() -> None:
 @reservations.command("list")
 @click.option("--station", "station_id", help="Only of this station.")
 @click.option("--state", type=STATES, help="Only these.")
-@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_reservations(session: Session, *, limit: int, **filters: str | None) -> None:
     """List reservations, the newest first."""
-    items = session.api.items("/reservations", filters, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], one["station_id"], one["connector_id"], one["id_tag"], one["state"], when(one["expires_at"]),
-         one["transaction_id"], _words(one))
-        async for one in items
-    ]  # fmt: skip
-    columns = ("id", "station", "#connector", "id tag", "state", "until", "#transaction", "~what is odd")
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{plural(len(rows), 'reservation')}[/]")
+    await listed(
+        session,
+        session.api.items("/reservations", filters, limit),
+        ("id", "station", "#connector", "id tag", "state", "until", "#transaction", "~what is odd"),
+        lambda one: (
+            one["id"], one["station_id"], one["connector_id"], one["id_tag"], one["state"], when(one["expires_at"]),
+            one["transaction_id"], _words(one),
+        ),
+        "reservation", limit=limit,
+    )  # fmt: skip
 
 
 @reservations.command()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import plural, table, when
+from ampstream.operator.show import when
 
 
 @click.command("security-events")
@@ -15,7 +16,7 @@ from ampstream.operator.show import plural, table, when
 @click.option("--source", type=click.Choice(["station", "ampstream"]), help="Who noticed it.")
 @click.option("--from", "from_", metavar="TIME", help="From this time on: ISO-8601 with a zone.")
 @click.option("--to", metavar="TIME", help="Up to this time.")
-@click.option("--limit", type=click.IntRange(min=0), default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def security_events(
     session: Session, *, limit: int, type_: str | None, from_: str | None, **filters: str | None
@@ -24,14 +25,12 @@ async def security_events(
 
     The newest first. What the standard calls critical includes every reboot; the alert of that name leaves those out.
     """
-    items = session.api.items("/security-events", {**filters, "type": type_, "from": from_}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (when(one["at"]), one["severity"], one["type"], one["station_id"], one["address"], one["count"], one["info"])
-        async for one in items
-    ]
-    session.out.print(table(("when", "severity", "type", "station", "from", "#times", "~info"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'event')}[/]")
+    await listed(
+        session,
+        session.api.items("/security-events", {**filters, "type": type_, "from": from_}, limit),
+        ("when", "severity", "type", "station", "from", "#times", "~info"),
+        lambda one: (
+            when(one["at"]), one["severity"], one["type"], one["station_id"], one["address"], one["count"], one["info"],
+        ),
+        "event", limit=limit,
+    )  # fmt: skip

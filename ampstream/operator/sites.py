@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ampstream.operator.api import segment
 from ampstream.operator.charts import site_chart
+from ampstream.operator.listing import listed
 from ampstream.operator.session import Session, operator, until_interrupted
 from ampstream.operator.show import moment, plural, table, when
 from ampstream.operator.site_tree import Tree
@@ -34,20 +35,16 @@ def site() -> None:
 @operator
 async def list_sites(session: Session) -> None:
     """List sites."""
-    items = session.api.items("/sites", {}, 0)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    found = [item async for item in items]
-    rows = [
-        (one["name"], one["version"], one["strategy"], one["circuits"], one["stations"], when(one["updated_at"]),
-         one["updated_by"], one["note"])
-        for one in found
-    ]  # fmt: skip
-    columns = ("name", "#version", "strategy", "#circuits", "#stations", "changed", "by", "~note")
-    session.out.print(table(columns, rows))
-    session.out.print(f"[dim]{plural(len(rows), 'site')}[/]")
+    await listed(
+        session,
+        session.api.items("/sites", {}, 0),
+        ("name", "#version", "strategy", "#circuits", "#stations", "changed", "by", "~note"),
+        lambda one: (
+            one["name"], one["version"], one["strategy"], one["circuits"], one["stations"], when(one["updated_at"]),
+            one["updated_by"], one["note"],
+        ),
+        "site",
+    )  # fmt: skip
 
 
 @site.command()

@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, kwh, moment, plural, span, table, when
+from ampstream.operator.show import facts, kwh, moment, span, table, when
 
-LIMIT = click.IntRange(min=0)
 STATES = click.Choice(["online", "offline", "never_seen"])
 REGISTRATIONS = click.Choice(["accepted", "pending", "rejected", "none"])
 POLICIES = click.Choice(["accepted", "pending", "rejected", "default"])
@@ -29,21 +29,14 @@ def stations() -> None:
 @click.option("--firmware", help="Only those that reported this one.")
 @click.option("--registration", type=REGISTRATIONS, help="Only those whose boot was answered so.")
 @click.option("--flag", help="Only those that showed this deviation.")
-@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @click.argument("prefix", default="")
 @operator
 async def list_stations(session: Session, prefix: str, limit: int, **filters: str | None) -> None:
     """List stations, or those whose id begins with PREFIX."""
     items = session.api.items("/stations", {"q": prefix, **filters}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    found = [item async for item in items]
     columns = ("station", "state", "protocol", "~model", "firmware", "~connectors", "last seen", "#flags")
-    session.out.print(table(columns, map(_row, found)))
-    more = ", more with --limit" if limit and len(found) == limit else ""
-    session.out.print(f"[dim]{plural(len(found), 'station')}{more}[/]")
+    await listed(session, items, columns, _row, "station", limit=limit)
 
 
 @stations.command()
@@ -67,18 +60,16 @@ async def show(session: Session, station_id: str) -> None:
 
 @stations.command()
 @click.argument("station_id")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def history(session: Session, station_id: str, limit: int) -> None:
     """Show what a station reported beside its present state, newest first."""
     items = session.api.items(f"/stations/{segment(station_id)}/history", {}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [(when(one["received_at"]), one["kind"], one["late"] or None, one["data"]) async for one in items]
-    session.out.print(table(("received", "kind", "late", "~data"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'entry', 'entries')}[/]")
+
+    def row(one: dict[str, Any]) -> tuple[Any, ...]:
+        return when(one["received_at"]), one["kind"], one["late"] or None, one["data"]
+
+    await listed(session, items, ("received", "kind", "late", "~data"), row, "entry", "entries", limit=limit)
 
 
 def _setting_options(command: Any) -> Any:

@@ -9,8 +9,9 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.importing import import_file
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table
+from ampstream.operator.show import facts, moment
 
 STATUSES = click.Choice(["accepted", "blocked", "expired", "invalid"])
 
@@ -23,24 +24,21 @@ def tags() -> None:
 @tags.command("list")
 @click.option("--status", type=STATUSES, help="Only these.")
 @click.option("--parent", help="Only of this group.")
-@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @click.argument("prefix", default="")
 @operator
 async def list_tags(session: Session, prefix: str, limit: int, **filters: str | None) -> None:
     """List id tags, or those that begin with PREFIX."""
-    items = session.api.items("/tags", {"q": prefix, **filters}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id_tag"], one["status"], one["parent"], moment(one["expires_at"]), one["holds"],
-         one["concurrent_limit"], one["note"])
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("id tag", "status", "parent", "expires", "#holds", "#limit", "~note"), rows))
-    more = ", more with --limit" if limit and len(rows) == limit else ""
-    session.out.print(f"[dim]{plural(len(rows), 'tag')}{more}[/]")
+    await listed(
+        session,
+        session.api.items("/tags", {"q": prefix, **filters}, limit),
+        ("id tag", "status", "parent", "expires", "#holds", "#limit", "~note"),
+        lambda one: (
+            one["id_tag"], one["status"], one["parent"], moment(one["expires_at"]), one["holds"],
+            one["concurrent_limit"], one["note"],
+        ),
+        "tag", limit=limit,
+    )  # fmt: skip
 
 
 @tags.command()

@@ -11,8 +11,9 @@ import click
 
 from ampstream.operator.api import segment
 from ampstream.operator.jobs import many, one_or_many, send_many
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table, when
+from ampstream.operator.show import facts, moment, table, when
 
 STATES: Final = ("in_line", "differs", "pending", "refused", "reverting")
 _COUNTS: Final = tuple(f"#{state.replace('_', ' ')}" for state in STATES)
@@ -27,18 +28,16 @@ def templates() -> None:
 @operator
 async def list_templates(session: Session) -> None:
     """List templates, the strongest first, and how many stations stand how."""
-    items = (await session.api.ask("GET", "/templates"))["items"]
-    if session.as_json:
-        for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["name"], one["priority"], _match(one), len(one["keys"]), len(_meter(one)),
-         *(one["stations"][state] for state in STATES))
-        for one in items
-    ]  # fmt: skip
-    session.out.print(table(("name", "#priority", "~for", "#keys", "#meter data", *_COUNTS), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'template')}[/]")
+    await listed(
+        session,
+        (await session.api.ask("GET", "/templates"))["items"],
+        ("name", "#priority", "~for", "#keys", "#meter data", *_COUNTS),
+        lambda one: (
+            one["name"], one["priority"], matched(one), len(one["keys"]), len(_meter(one)),
+            *(one["stations"][state] for state in STATES),
+        ),
+        "template",
+    )  # fmt: skip
 
 
 @templates.command()
@@ -54,7 +53,7 @@ async def show(session: Session, name: str) -> None:
         facts(
             (
                 ("name", item["name"]),
-                ("for", _match(item)),
+                ("for", matched(item)),
                 ("priority", item["priority"]),
                 ("reboots", item["reboot"].replace("_", " ")),
                 ("version", f"{item['version']}, of {moment(item['updated_at'])}"),
@@ -97,23 +96,20 @@ async def delete(session: Session, name: str) -> None:
 @templates.command()
 @click.argument("name")
 @click.option("--state", type=click.Choice(STATES), help="Only these.")
-@click.option("--limit", type=click.IntRange(min=0), default=100, show_default=True, help="At most so many; 0: all.")
+@limited(100)
 @operator
 async def status(session: Session, name: str, limit: int, state: str | None) -> None:
     """List the stations of a template, and what is not in line."""
-    items = session.api.items(f"/templates/{segment(name)}/stations", {"state": state}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["station_id"], one["state"].replace("_", " "), when(one["since"]),
-         "changed since its last look" if one["outdated"] else _words(one["keys"]))
-        async for one in items
-    ]  # fmt: skip
-    session.out.print(table(("station", "state", "since", "~keys"), rows))
-    more = ", more with --limit" if limit and len(rows) == limit else ""
-    session.out.print(f"[dim]{plural(len(rows), 'station')}{more}[/]")
+    await listed(
+        session,
+        session.api.items(f"/templates/{segment(name)}/stations", {"state": state}, limit),
+        ("station", "state", "since", "~keys"),
+        lambda one: (
+            one["station_id"], one["state"].replace("_", " "), when(one["since"]),
+            "changed since its last look" if one["outdated"] else _words(one["keys"]),
+        ),
+        "station", limit=limit,
+    )  # fmt: skip
 
 
 @click.command()
@@ -188,7 +184,8 @@ def _text(file: Path, key: str, value: Any) -> str:
     raise click.ClickException(f"{file}: `keys.{key}` must be a text, a number, true or false")
 
 
-def _match(item: dict[str, Any]) -> str:
+def matched(item: dict[str, Any]) -> str:
+    """Return in words which stations a template or policy is for."""
     return ", ".join(f"{name} {value}" for name, value in item["match"].items() if value) or "all stations"
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 import click
 
 from ampstream.operator.api import segment
+from ampstream.operator.listing import listed
 from ampstream.operator.session import Session, operator
-from ampstream.operator.show import facts, moment, plural, table
+from ampstream.operator.show import facts, moment
 
 _DAY_S: Final = 86400
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": _DAY_S}
@@ -39,18 +40,16 @@ def tokens() -> None:
 @operator
 async def list_tokens(session: Session) -> None:
     """List tokens: what each may do, until when, and when it was used last."""
-    items = (await session.api.ask("GET", "/tokens"))["items"]
-    if session.as_json:
-        for item in items:
-            session.emit(item)
-        return
-    rows = [
-        (one["id"], one["name"], one["scope"], one["state"], moment(one["expires_at"]), moment(one["last_used_at"]),
-         one["last_used_from"])
-        for one in items
-    ]  # fmt: skip
-    session.out.print(table(("id", "name", "scope", "state", "expires", "last used", "from"), rows))
-    session.out.print(f"[dim]{plural(len(rows), 'token')}[/]")
+    await listed(
+        session,
+        (await session.api.ask("GET", "/tokens"))["items"],
+        ("id", "name", "scope", "state", "expires", "last used", "from"),
+        lambda one: (
+            one["id"], one["name"], one["scope"], one["state"], moment(one["expires_at"]), moment(one["last_used_at"]),
+            one["last_used_from"],
+        ),
+        "token",
+    )  # fmt: skip
 
 
 @tokens.command()

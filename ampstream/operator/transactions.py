@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 
+from ampstream.operator.listing import limited, listed
 from ampstream.operator.session import Session, operator
 from ampstream.operator.show import facts, kwh, moment, plural, span, table, when
-
-LIMIT = click.IntRange(min=0)
 
 
 @click.group()
@@ -24,23 +23,19 @@ def transactions() -> None:
 @click.option("--tag", "id_tag", help="Only of this id tag.")
 @click.option("--from", "since", metavar="TIME", help="Started at or after, ISO-8601 with a zone.")
 @click.option("--to", "until", metavar="TIME", help="Started before.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many; 0: all.")
+@limited(50)
 @operator
 async def list_transactions(
     session: Session, *, limit: int, since: str | None, until: str | None, **filters: Any
 ) -> None:
     """List transactions, the newest start first."""
     items = session.api.items("/transactions", {**filters, "from": since, "to": until}, limit)
-    if session.as_json:
-        async for item in items:
-            session.emit(item)
-        return
-    found = [item async for item in items]
     columns = ("#id", "station/connector", "id tag", "state", "started", "#duration", "#energy", "reason", "~flags")
-    session.out.print(table(columns, map(_row, found)))
-    energy = sum(item["energy_wh"] for item in found)
-    more = ", more with --limit" if limit and len(found) == limit else ""
-    session.out.print(f"[dim]{plural(len(found), 'transaction')}, {kwh(energy)}{more}[/]")
+
+    def energy(found: list[dict[str, Any]]) -> str:
+        return str(kwh(sum(one["energy_wh"] for one in found)))
+
+    await listed(session, items, columns, _row, "transaction", limit=limit, told=energy)
 
 
 @transactions.command()
@@ -92,7 +87,7 @@ async def plan(
 @click.argument("transaction_id", type=click.IntRange(min=1))
 @click.option("--csv", "as_csv", is_flag=True, help="CSV, one line a sample.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the CSV to this file.")
-@click.option("--limit", type=LIMIT, default=50, show_default=True, help="Readings in the table at most; 0: all.")
+@limited(50, "Readings in the table at most; 0: all.")
 @operator
 async def meter_values(session: Session, transaction_id: int, *, as_csv: bool, output: Path | None, limit: int) -> None:
     """Show what a transaction's meter reported."""
