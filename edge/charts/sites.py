@@ -1,4 +1,4 @@
-"""The past of a site's circuits and stations as panels: one for each phase that differs, or one of power."""
+"""The past of a site's circuits and stations as panels: one for each phase that differs, one of power, or both."""
 
 from __future__ import annotations
 
@@ -25,17 +25,21 @@ class Level(NamedTuple):
 def panels(past: Past, unit: Unit, since: int, until: int, *, idle_phases: bool = True) -> tuple[Panel, ...]:
     """Return a panel per phase that differs from the others, or one of power; none where nothing is known.
 
+    Where limits are in A and in kW, both hold: that of power comes after those of phases.
     `idle_phases`: show phases that nothing is drawn on, or meant to be, too.
     """
     known = [(at, point) for at, point in zip(past.at, past.points, strict=True) if point is not None]
     if not known:
         return ()
-    if unit == "kW":
+    power: tuple[Panel, ...] = ()
+    if unit == "kW" or any(point.limit_w for _, point in known):
         levels = [(at, _power(point, past.voltage)) for at, point in known]
-        return (_panel("kW, all phases together", levels, since, until),)
+        power = (_panel("kW, all phases together", levels, since, until),)
+    if unit == "kW":
+        return power
     by_phase = [[(at, _current(point, phase)) for at, point in known] for phase in range(len(GRID))]
     found = [_panel(title, levels, since, until) for title, levels in _grouped(by_phase, idle_phases=idle_phases)]
-    return tuple(found)
+    return (*found, *power)
 
 
 def unit_of(past: Past) -> Unit:

@@ -56,12 +56,16 @@ def panels(sessions: Sequence[Session], limit: Steps, unit: Unit, span: Step, no
 
 
 def unit_of(sessions: Sequence[Session], held: Iterable[Assigned]) -> Unit:
-    """Return the unit that most is known in: kW where the meter tells no current, or the profiles are in W alone."""
-    drawn = [drawn_of(reading) for session in sessions for reading in session.readings]
-    if any(one is not None for one in drawn):
-        return "A" if any(one is not None and one.amps is not None for one in drawn) else "kW"
-    units = {one.profile.unit for one in held}
-    return "kW" if units == {"W"} else "A"
+    """Return the unit in which limit and draw compare: A, or kW where profiles are in W alone or no current is told.
+
+    To show a limit in W as a current the car's phases would have to be guessed.
+    """
+    found = [drawn_of(reading) for session in sessions for reading in session.readings]
+    drawn = [one for one in found if one is not None]
+    if drawn and all(one.amps is None for one in drawn):
+        return "kW"
+    by_power = {one.profile.unit for one in held} == {"W"}
+    return "kW" if by_power and (not drawn or any(one.kilowatts is not None for one in drawn)) else "A"
 
 
 def limits(held: Iterable[Assigned], sessions: Sequence[Session], connector: int, unit: Unit, span: Step) -> Steps:

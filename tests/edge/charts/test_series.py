@@ -101,7 +101,10 @@ def test_power_is_of_all_phases_and_the_lower_limit_holds() -> None:
     assert [one.value for one in _curve(panel, "limit").steps] == [5]
     assert round(_curve(panel, "drawn").steps[0].value, 3) == 3.45
     assert sites.unit_of(_past(_even(None, 50, watts=5000))) == "kW"
-    assert sites.unit_of(_past(_even(100, 50, watts=5000))) == "A"
+    both = _past(_even(100, 50, watts=5000))
+    assert sites.unit_of(both) == "A"
+    titles = [one.title for one in sites.panels(both, "A", T0, T0 + MINUTE_MS)]
+    assert titles == ["A on each phase", "kW, all phases together"]
     assert sites.unit_of(Past([], [])) == "A"
 
 
@@ -141,6 +144,9 @@ def test_a_meter_of_power_alone_is_drawn_as_power() -> None:
     assert stations.drawn_of(power.readings[0]) == (None, 11.0)
     current = _session((0, {"L1": 10, "L2-N": 10}))
     assert stations.unit_of([current], []) == "A"
+    in_watts = Profile(profile_id=1, purpose="default", kind="absolute", unit="W", start_at=T0, periods=(Period(0, 1),))
+    held = Assigned(profile=in_watts, state="verified")
+    assert stations.unit_of([current], [held]) == "kW", "nobody guesses over how many phases the watts go"
     drawn = stations.drawn_of(current.readings[0])
     assert drawn is not None
     assert (drawn.amps, drawn.kilowatts) == ((10, 10, 0), 4.6)
