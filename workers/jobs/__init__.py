@@ -14,6 +14,7 @@ local_lists/    local authorization lists, derived from the tags and kept in ste
 signing.py      has stations' certificates signed, by the built-in authority or another
 sites/          shares the capacity of sites: one worker at a time for each, beside arq too
 demand/         demand response: events begin and end on time, likewise; the VEN of OpenADR
+alone.py        what one of many raises in a beat stays its own
 rhythm.py       what is done now and then in a loop that beats more often
 firmware/       campaigns of firmware, likewise
 works.py        stations of a job or a campaign, from one place to the next

@@ -20,7 +20,9 @@ from shared.records.firmware import UpdateResult
 from shared.records.jobs import JobResult
 from shared.records.packing import pack
 from shared.records.queries.reading import replies
+from shared.records.queries.works import Works
 from shared.records.requests import Request
+from shared.records.works import WorkNow
 from shared.series import Counter, Family
 from workers.uplinks import append, asking, uplink_of
 
@@ -29,6 +31,7 @@ LOOKS: Final = 5
 """Chunks of waiting stations that are looked through in one go for some that are online."""
 FORGOTTEN_AT_ONCE: Final = 100
 
+N = TypeVar("N", bound=WorkNow[Any, Any, Any])
 R = TypeVar("R", bound=JobResult | UpdateResult)
 
 
@@ -40,25 +43,20 @@ class Site(msgspec.Struct, frozen=True):
     holder: str
 
 
-class Kind(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
-    """A kind of work: its keys, and what a result of it is."""
+class Kind(msgspec.Struct, Generic[N, R], frozen=True, kw_only=True):
+    """A kind of work: its records, further keys, and what a result of it is."""
 
+    records: Works[N]
     runner: str
     """The lease of who advances them."""
-    every: str
-    active: str
     over: str
     """Sorted set: those that have ended, by when (ms)."""
-    whole: Callable[[str], str]
-    stations: Callable[[str], str]
-    place: Callable[[str, str], str]
     results: Callable[[str], str]
     ended: Callable[[str], str]
     others: Sequence[Callable[[str], str]] = ()
     """Further keys that go with it."""
-    places: Sequence[str]
     waits: Sequence[str]
-    """Those of `places` where stations are that were not begun, or are to be begun again."""
+    """The places where stations are that were not begun, or are to be begun again."""
     result: Callable[..., R]
     counted: Family[Counter]
 
@@ -66,13 +64,13 @@ class Kind(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 class Work(Generic[R]):
     """The stations of one work."""
 
-    def __init__(self, kind: Kind[R], lane: Lane, number: str) -> None:
+    def __init__(self, kind: Kind[Any, R], lane: Lane, number: str) -> None:
         self._kind = kind
         self._lane = lane
         self._number = number
 
     def _at(self, place: str) -> str:
-        return self._kind.place(self._number, place)
+        return self._kind.records.place(self._number, place)
 
     async def choose(self, count: int, now: int) -> list[str]:
         """Return waiting stations that are online, in the work's order; those passed over are set aside."""
@@ -105,7 +103,7 @@ class Work(Generic[R]):
             entry = envelopes.encode(asking(station, request))
             arguments += (station, 5 + uplinks.index(streams[station]), entry)
         kind = self._kind
-        touched = [kind.runner, kind.whole(self._number), self._at(source), self._at("active"), *uplinks]
+        touched = [kind.runner, kind.records.key(self._number), self._at(source), self._at("active"), *uplinks]
         return int(await site.lane.one(*START_STATIONS.command(touched, arguments)))
 
     async def take_up(self, now: int) -> int:
@@ -126,8 +124,8 @@ class Work(Generic[R]):
     async def settle(self, results: Iterable[tuple[str, R]]) -> int:
         """Count results; returns how many stations had none before."""
         every, counted, kind, number = list(results), 0, self._kind, self._number
-        touched = [kind.whole(number), kind.stations(number), kind.results(number), kind.ended(number)]
-        touched += [self._at(place) for place in kind.places]
+        touched = [kind.records.key(number), kind.records.stations(number), kind.results(number), kind.ended(number)]
+        touched += [self._at(place) for place in kind.records.places]
         for begin in range(0, len(every), CHUNK):
             arguments: list[Any] = []
             for station, result in every[begin : begin + CHUNK]:
@@ -175,9 +173,29 @@ class Work(Generic[R]):
     async def finish(self, at: int, event: Event) -> bool:
         """End a work whose stations have all ended, and tell it; False where one has not."""
         kind = self._kind
-        touched = [kind.whole(self._number), kind.active, kind.over, keys.EVENTS]
-        touched += [self._at(place) for place in kind.places]
+        touched = [kind.records.key(self._number), kind.records.active, kind.over, keys.EVENTS]
+        touched += [self._at(place) for place in kind.records.places]
         return bool(await self._lane.one(*FINISH_JOB.command(touched, [self._number, at, pack([event])])))
+
+
+async def standing(lane: Lane, kind: Kind[N, Any], numbers: Sequence[str]) -> list[tuple[N, list[Any]]]:
+    """Return works as they stand, each with the results that came and are not counted (a hash as Redis replies it).
+
+    What is no more is taken out of those that are under way.
+    """
+    if not numbers:
+        return []
+    read = [(*kind.records.reading(number), ("HGETALL", kind.ended(number))) for number in numbers]
+    found = iter(await replies(lane, [command for commands in read for command in commands]))
+    every: list[tuple[N, list[Any]]] = []
+    for number, commands in zip(numbers, read, strict=True):
+        *fields, ended = (next(found) for _ in commands)
+        one = kind.records.read(fields)
+        if one is None:
+            await lane.one("HDEL", kind.records.active, number)
+        else:
+            every.append((one, ended))
+    return every
 
 
 async def sort_out(lane: Lane, names: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
@@ -191,15 +209,16 @@ async def sort_out(lane: Lane, names: Sequence[str]) -> tuple[list[str], list[st
     return online, offline, unknown
 
 
-async def forget(kind: Kind[Any], lane: Lane, kept_s: int) -> int:
+async def forget(kind: Kind[Any, Any], lane: Lane, kept_s: int) -> int:
     """Remove what is left of works that ended longer than `kept_s` ago; returns how many."""
+    records = kind.records
     seconds, _ = await lane.one("TIME")
     before, forgotten = (int(seconds) - kept_s) * 1000, 0
     while found := await lane.one("ZRANGE", kind.over, "-inf", before, "BYSCORE", "LIMIT", 0, FORGOTTEN_AT_ONCE):
         for number in (name.decode() for name in found):
-            whole = [key(number) for key in (kind.whole, kind.stations, kind.results, kind.ended, *kind.others)]
-            whole += [kind.place(number, place) for place in kind.places]
+            whole = [key(number) for key in (records.key, records.stations, kind.results, kind.ended, *kind.others)]
+            whole += [records.place(number, place) for place in records.places]
             # The index last: a crash in between leaves a work that is found here again.
-            await replies(lane, [("UNLINK", *whole), ("ZREM", kind.every, number), ("ZREM", kind.over, number)])
+            await replies(lane, [("UNLINK", *whole), ("ZREM", records.index, number), ("ZREM", kind.over, number)])
             forgotten += 1
     return forgotten

@@ -110,7 +110,6 @@ WORKS: Final = Works(
     ),
 )
 campaign, campaigns, made_by, page = WORKS.one, WORKS.several, WORKS.made_by, WORKS.page
-reading, read = WORKS.reading, WORKS.read
 
 
 async def create(lane: Lane, campaign: Campaign, stations: Sequence[str], *, state: CampaignState, digest: str) -> str:

@@ -60,7 +60,6 @@ WORKS: Final = Works(
     now=lambda fields, shared: JobNow(job=unpack(fields["r"], Job), **shared),
 )
 job, made_by, page = WORKS.one, WORKS.made_by, WORKS.page
-reading, read = WORKS.reading, WORKS.read
 
 
 async def create(lane: Lane, job: Job, stations: Sequence[str], *, state: JobState, digest: str) -> str:

@@ -8,22 +8,18 @@ from shared import metrics
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.records.events import JobDone
-from shared.records.jobs import PLACES, Job, JobNow, JobResult
+from shared.records.jobs import Job, JobNow, JobResult
+from shared.records.queries import jobs
 from workers.jobs.works import Kind, Site, Work
 
 from .kinds import KINDS
 
 WORK: Final = Kind(
+    records=jobs.WORKS,
     runner=keys.BULK_JOBS_RUNNER,
-    every=keys.BULK_JOBS,
-    active=keys.BULK_JOBS_ACTIVE,
     over=keys.BULK_JOBS_ENDED,
-    whole=keys.job,
-    stations=keys.job_stations,
-    place=keys.job_place,
     results=keys.job_results,
     ended=keys.job_ended,
-    places=PLACES,
     waits=("waiting", "offline"),
     result=JobResult,
     counted=metrics.BULK_JOB_RESULTS,

@@ -15,11 +15,9 @@ import random
 from collections.abc import Callable
 from typing import Any, Final
 
-import hiredis
-
 from shared.bus import keys
 from shared.bus.clock import ms_of
-from shared.bus.lane import Lane, LaneLost
+from shared.bus.lane import Lane
 from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records.jobs import JobNow, JobResult
@@ -27,8 +25,9 @@ from shared.records.packing import pack, unpack
 from shared.records.queries import jobs
 from shared.records.queries.reading import replies
 from shared.settings import Settings
+from workers.jobs.alone import alone
 from workers.jobs.rhythm import Rhythm
-from workers.jobs.works import Site
+from workers.jobs.works import Site, standing
 
 from . import healing, places, rotating
 from .pace import Bucket, Pace
@@ -96,27 +95,17 @@ class Runner:
         found, time = await replies(self._lane, [("HKEYS", keys.BULK_JOBS_ACTIVE), ("TIME",)])
         ids = [one.decode() for one in found]
         self._going = {one: going for one, going in self._going.items() if one in ids}
-        return await self._advance_all(ids, ms_of(time)) if ids else False
+        return await self._advance_all(ids, ms_of(time))
 
     async def _advance_all(self, ids: list[str], at: int) -> bool:
         # Each beat another one is first: where the bound over all jobs is tight, it goes round.
         random.shuffle(ids)
-        commands = [command for one in ids for command in (*jobs.reading(one), ("HGETALL", keys.job_ended(one)))]
-        found = await replies(self._lane, commands)
-        step = len(commands) // len(ids)
-        standing = [(jobs.read(found[n : n + step - 1]), found[n + step - 1]) for n in range(0, len(found), step)]
-        active = sum(one.places["active"] for one, _ in standing if one is not None)
+        every = await standing(self._lane, places.WORK, ids)
+        active = sum(one.places["active"] for one, _ in every)
         soon = False
-        for job_id, (one, ended) in zip(ids, standing, strict=True):
-            if one is None:
-                await self._lane.one("HDEL", keys.BULK_JOBS_ACTIVE, job_id)
-                continue
-            try:
+        for one, ended in every:
+            with alone(log, "job failed to advance; the others go on", job=one.job.job_id):
                 active += await self._advance(one, ended, at, active)
-            except (LaneLost, hiredis.ReplyError):
-                raise
-            except Exception:
-                log.exception("job failed to advance; the others go on", job=job_id)
             soon = soon or _is_busy(one)
         return soon
 

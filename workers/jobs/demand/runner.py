@@ -14,13 +14,12 @@ import asyncio
 from collections import defaultdict
 from typing import Final
 
-import hiredis
 import msgspec
 
 from shared import metrics
 from shared.bus import demand_keys, keys
 from shared.bus.clock import now_ms
-from shared.bus.lane import Lane, LaneLost
+from shared.bus.lane import Lane
 from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records.demand import BASELINE_MS, DemandRecord, DemandStation
@@ -29,6 +28,7 @@ from shared.records.packing import pack
 from shared.records.queries import demand
 from shared.settings import Settings
 from shared.smartcharging.demand import complied, judged_from
+from workers.jobs.alone import alone
 from workers.jobs.rhythm import Rhythm
 from workers.jobs.works import Site
 
@@ -81,12 +81,8 @@ class Conductor:
         for gone in self._rhythms.keys() - {"", *(one.event.event_id for one in events)}:
             del self._rhythms[gone]
         for record in events:
-            try:
+            with alone(log, "demand event failed to advance; the others go on", event_id=record.event.event_id):
                 await self._advance(record, now)
-            except (LaneLost, hiredis.ReplyError):
-                raise
-            except Exception:
-                log.exception("demand event failed to advance; the others go on", event_id=record.event.event_id)
         metrics.DEMAND_RUNNING.labels().set(sum(one.state == "running" for one in events))
         if self._rhythms[""].is_time("forget", self._clock(), FORGET_S):
             await demand.forget(self._lane, now - self._settings.demand_retention_s * 1000)

@@ -12,7 +12,8 @@ from shared.bus.lane import Lane
 from shared.bus.scripts import REST_STATIONS
 from shared.records import files_links
 from shared.records.events import CampaignDone
-from shared.records.firmware import PLACES, Campaign, CampaignNow, CampaignPlace, UpdateResult, tries_of
+from shared.records.firmware import Campaign, CampaignNow, CampaignPlace, UpdateResult, tries_of
+from shared.records.queries import firmware
 from shared.records.requests import BeginUpdate, StopUpdate
 from shared.settings import Settings
 from workers.jobs import works
@@ -33,17 +34,12 @@ class Site(works.Site, frozen=True):
 
 
 WORK: Final = Kind(
+    records=firmware.WORKS,
     runner=keys.CAMPAIGNS_RUNNER,
-    every=keys.CAMPAIGNS,
-    active=keys.CAMPAIGNS_ACTIVE,
     over=keys.CAMPAIGNS_ENDED,
-    whole=keys.campaign,
-    stations=keys.campaign_stations,
-    place=keys.campaign_place,
     results=keys.campaign_results,
     ended=keys.campaign_ended,
     others=(keys.campaign_tries,),
-    places=PLACES,
     waits=("waiting", "offline", "resting"),
     result=UpdateResult,
     counted=metrics.CAMPAIGN_RESULTS,

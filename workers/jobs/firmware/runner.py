@@ -15,13 +15,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-import hiredis
-
 from shared import metrics
 from shared.bus import firmware_keys as keys
 from shared.bus import keys as station_keys
 from shared.bus.clock import ms_of
-from shared.bus.lane import Lane, LaneLost
+from shared.bus.lane import Lane
 from shared.bus.lease import Lease
 from shared.logs import get_logger
 from shared.records import files_links
@@ -30,7 +28,9 @@ from shared.records.packing import pack, unpack
 from shared.records.queries import firmware
 from shared.records.queries.reading import replies
 from shared.settings import Settings
+from workers.jobs.alone import alone
 from workers.jobs.rhythm import Rhythm
+from workers.jobs.works import standing
 
 from . import healing, places
 from .deciding import decide
@@ -94,23 +94,10 @@ class Runner:
         if self._site is None:
             key = await files_links.load_key(self._lane)
             self._site = Site(self._lane, self._partitions, self._holder, self._settings, key)
-        commands = [
-            command for one in ids for command in (*firmware.reading(one), ("HGETALL", keys.campaign_ended(one)))
-        ]
-        found = await replies(self._lane, commands)
-        step, soon = len(commands) // len(ids), False
-        for place, number in enumerate(ids):
-            part = found[place * step : (place + 1) * step]
-            one = firmware.read(part[:-1])
-            if one is None:
-                await self._lane.one("HDEL", keys.CAMPAIGNS_ACTIVE, number)
-                continue
-            try:
-                await self._advance(self._site, one, part[-1], at)
-            except (LaneLost, hiredis.ReplyError):
-                raise
-            except Exception:
-                log.exception("campaign failed to advance; the others go on", campaign=number)
+        soon = False
+        for one, ended in await standing(self._lane, places.WORK, ids):
+            with alone(log, "campaign failed to advance; the others go on", campaign=one.campaign.campaign_id):
+                await self._advance(self._site, one, ended, at)
             soon = soon or bool(one.places["active"]) or one.state in ("running", "cancelled")
         return soon
 

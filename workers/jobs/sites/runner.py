@@ -17,7 +17,7 @@ import msgspec
 from shared import envelopes, metrics
 from shared.bus import keys
 from shared.bus.clock import ms_of
-from shared.bus.lane import Lane, LaneLost
+from shared.bus.lane import Lane
 from shared.bus.lease import Lease
 from shared.bus.scripts import END_ROUND, REMOVE_SITE
 from shared.logs import get_logger
@@ -26,6 +26,7 @@ from shared.records.queries.reading import replies
 from shared.records.site_history import FIELD, MINUTE_MS
 from shared.records.sites import RoundNote, Site, SiteState
 from shared.settings import Settings
+from workers.jobs.alone import alone
 from workers.uplinks import asking, uplink_of
 
 from . import limiting
@@ -133,14 +134,9 @@ class Runner:
 
     async def _round_safely(self, name: str) -> None:
         begun = self._clock()
-        try:
+        result = "failed"
+        with alone(log, "a site's round failed; the others go on", site=name):
             result = await self.round(name)
-        except (LaneLost, hiredis.ReplyError):
-            raise
-        except Exception:
-            # One site's records must not keep the others from theirs.
-            log.exception("a site's round failed; the others go on", site=name)
-            result = "failed"
         metrics.SITE_ROUNDS.labels(result).inc()
         metrics.SITE_ROUND_SECONDS.labels().observe(self._clock() - begun)
 
