@@ -53,7 +53,7 @@ async def show(session: Session, station_id: str) -> None:
 
 @keys.command()
 @click.argument("station_id", required=False)
-@click.option("--wait", is_flag=True, help="Wait until it is done; exit status 1 where it is not.")
+@click.option("--wait", is_flag=True, help="Wait until it is done, or needs a reboot; exit status 1 unless it is done.")
 @click.option("--wait-s", type=click.IntRange(1, 3600), default=120, show_default=True, help="How long, for one.")
 @many
 @operator
@@ -71,11 +71,12 @@ async def rotate(session: Session, station_id: str | None, *, wait: bool, wait_s
     for _ in range(round(wait_s / POLL_S) if wait else 0):
         found = await session.api.ask("GET", f"/stations/{segment(station_id)}/credentials")
         item = found["rotation"] or item
-        if item["state"] in _OVER:
+        if item["state"] in _OVER or item.get("needs_reboot"):
             break
         await asyncio.sleep(POLL_S)
     if wait and item["state"] != "done":
-        raise click.ClickException(f"{item['state']}{': ' + item['answer'] if item['answer'] else ''}")
+        said = [item["state"], item.get("answer"), item.get("next")]
+        raise click.ClickException(": ".join(word for word in said if word))
     session.done(f"{station_id}: {item['state']}", item)
 
 

@@ -32,6 +32,8 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     """How often the key was sent."""
     answer: str | None
+    needs_reboot: bool
+    """It has the new key once it is rebooted, and not before."""
     next: str | None
     """What it waits for; null: for nothing."""
     command_id: str | None
@@ -39,6 +41,7 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, found: Rotation) -> KeyRotation:
         """Show a rotation."""
+        needs_reboot = found.needs_reboot and found.state == "taken"
         return cls(
             state=found.state,
             began_at=instant(found.began_at),
@@ -46,7 +49,8 @@ class KeyRotation(msgspec.Struct, frozen=True, kw_only=True):
             by=found.by or None,
             sent=found.sent,
             answer=found.answer or None,
-            next=_REBOOT if found.needs_reboot and found.state == "taken" else _NEXT.get(found.state),
+            needs_reboot=needs_reboot,
+            next=_REBOOT if needs_reboot else _NEXT.get(found.state),
             command_id=found.command_id or None,
         )
 

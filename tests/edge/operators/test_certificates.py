@@ -61,6 +61,7 @@ async def test_what_a_station_proves_itself_by(stage: Stage) -> None:
     found = await stage.get("/stations/CP1/credentials")
     assert (found["rotation"]["state"], found["rotation"]["answer"]) == ("taken", "Accepted")
     assert found["rotation"]["next"].startswith("it comes with the new key")
+    assert not found["rotation"]["needs_reboot"]
     assert (found["certificate"]["serial"], found["certificate_name"]) == ("AB", "SN-1")
     assert (found["has_key"], found["minimum_profile"]) == (True, 2)
     assert found["requested_at"]
