@@ -14,10 +14,10 @@ from shared.bus import keys
 from shared.records.commands import CommandRecord
 from shared.records.jobs import DETAIL_CHARACTERS, ORIGIN, JobResult, Outcome, job_of
 from shared.records.packing import pack
-from shared.records.requests import LeaveJob, Request, SendCommand
+from shared.records.requests import ApplyTemplates, LeaveJob, ReadConfiguration, Request, SendCommand, SyncLocalList
 from workers.store.draft import Draft
 
-from . import commands, watching
+from . import commands, duplicates, watching
 
 KEPT_MS: Final = 40 * 24 * 3600 * 1000
 """A result that nobody counts is forgotten after so long: its job is gone."""
@@ -42,6 +42,18 @@ def begin(draft: Draft, request: SendCommand) -> bool:
         expires_at=draft.now + request.expires_in_ms,
         command_id=request.command_id,
     )
+    return True
+
+
+def is_new(draft: Draft, request: ReadConfiguration | ApplyTemplates | SyncLocalList) -> bool:
+    """Tell whether a job's request is to be begun, and remember it; a station that is no more has its result then."""
+    if draft.station is None:
+        report(draft, request.job, "refused", detail="no such station")
+        return False
+    name = duplicates.request_digest(request.request_id)
+    if duplicates.kept(draft, name) is not None:
+        return False
+    duplicates.keep_reply(draft, name, b"")
     return True
 
 

@@ -9,7 +9,7 @@ import msgspec
 from shared.records.drifts import Drift
 from shared.records.jobs import JobKind
 from shared.records.requests import AcknowledgeDrift, ApplyTemplates, LeaveJob, ReadConfiguration
-from workers.services import bulk, duplicates
+from workers.services import bulk
 from workers.services.refusals import Refused
 from workers.store.draft import Draft
 from workers.store.wants import WantDrifts
@@ -32,13 +32,8 @@ def join(draft: Draft, request: ReadConfiguration | ApplyTemplates, kind: JobKin
     `Configured.jobs` has who waits for what: for the end of the whole read, or for what templates set after it. Every
     way out of both ends in `waiting.tell`.
     """
-    if draft.station is None:
-        bulk.report(draft, request.job, "refused", detail="no such station")
+    if not bulk.is_new(draft, request):
         return False
-    name = duplicates.request_digest(request.request_id)
-    if duplicates.kept(draft, name) is not None:
-        return False
-    duplicates.keep_reply(draft, name, b"")
     expires_at = draft.now + request.expires_in_ms if request.expires_in_ms else 0
     if why := reading.begin(draft, reading.JOB, expires_at):
         bulk.report(draft, request.job, "refused", detail=why)

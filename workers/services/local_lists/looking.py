@@ -15,7 +15,7 @@ from shared.records.authorization import Policies, policy_of
 from shared.records.configuration import Change, Snapshot
 from shared.records.local_lists import Head, ListRun, LocalList
 from shared.records.requests import LeaveJob, SyncLocalList
-from workers.services import bulk, configuration, duplicates
+from workers.services import bulk, configuration
 from workers.services.refusals import Refused
 from workers.services.wakeups import wakes
 from workers.store.draft import Draft
@@ -76,13 +76,8 @@ def sync(draft: Draft, request: SyncLocalList) -> dict[str, Any]:
 
 def join(draft: Draft, request: SyncLocalList) -> bool:
     """Do the same for a job; False where that was asked before, or is refused, which is the job's result then."""
-    if draft.station is None:
-        bulk.report(draft, request.job, "refused", detail="no such station")
+    if not bulk.is_new(draft, request):
         return False
-    name = duplicates.request_digest(request.request_id)
-    if duplicates.kept(draft, name) is not None:
-        return False
-    duplicates.keep_reply(draft, name, b"")
     concluding.put(draft, change(draft.listed, jobs=(*draft.listed.jobs, request.job)))
     why = look(draft, full=request.full, again=request.full)
     if why and draft.listed.state == "pending":
