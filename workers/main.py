@@ -187,23 +187,16 @@ class Worker:
         sites = Sites(self._jobs_lane, self._settings, partitions, self.name)
         lists = local_lists.Runner(self._jobs_lane, self._settings, self.name)
         demand = Conductor(self._jobs_lane, self._settings, partitions, self.name)
-        helpers = [
-            asyncio.create_task(self._supervised(jobs.run)),
-            asyncio.create_task(self._supervised(campaigns.run)),
-            asyncio.create_task(
-                self._supervised(lambda: Signer(self._jobs_lane, self._settings, partitions, self.name).run())
-            ),
-            asyncio.create_task(self._supervised(sites.run)),
-            asyncio.create_task(self._supervised(lists.run)),
-            asyncio.create_task(self._supervised(demand.run)),
-            asyncio.create_task(self._supervised(lambda: self._sweeping(partitions, sweeper))),
-            asyncio.create_task(self._supervised(lambda: self._showing(partitions))),
-            asyncio.create_task(self._supervised(self._beating)),
-            asyncio.create_task(self._supervised(observe.watch_loop_lag)),
-            asyncio.create_task(
-                self._supervised(lambda: runner.run(self._settings, self._sweep_lane, partitions, JOBS))
-            ),
+        helping: list[Callable[[], Awaitable[None]]] = [
+            *(each.run for each in (jobs, campaigns, sites, lists, demand)),
+            lambda: Signer(self._jobs_lane, self._settings, partitions, self.name).run(),
+            lambda: self._sweeping(partitions, sweeper),
+            lambda: self._showing(partitions),
+            lambda: runner.run(self._settings, self._sweep_lane, partitions, JOBS),
+            self._beating,
+            observe.watch_loop_lag,
         ]
+        helpers = [asyncio.create_task(self._supervised(each)) for each in helping]
         await stopped.wait()
         log.info("worker drains", name=self.name)
         for consumer in self._consumers:
