@@ -119,7 +119,7 @@ class Assigned(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """The request for the composite schedule that is under way."""
     clearing: bool = False
     detail: str = ""
-    """Why it was refused, or how the station differs."""
+    """Why it was refused, how the station differs, or what it drew beyond it."""
     accepted_at: int = 0
     verify: bool = True
     """Whether its station is asked for the composite schedule that comes of it."""

@@ -109,3 +109,4 @@ async def test_a_station_that_accepts_and_does_not_obey(system: System, operator
             shown = await operator.get(f"/stations/{name}")
             assert ("limit_exceeded" in shown["flags"]) is expected
         assert "limit_exceeded" in await _cli(operator, "stations", "show", ignores)
+        assert "A were allowed" in await _cli(operator, "limits", "show", ignores)

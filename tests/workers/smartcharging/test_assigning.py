@@ -193,6 +193,8 @@ def test_who_draws_more_than_allowed_is_told_of(world: World) -> None:
     assert (event.measured, event.allowed, event.unit, event.transaction_id) == (31.0, 10.0, "A", number)
     assert world.view.station is not None
     assert "limit_exceeded" in world.view.station.flags
+    (held,) = assigned(world).values()
+    assert held.detail.endswith("it drew 31 A, 10 A were allowed")
 
 
 @pytest.mark.parametrize(("grace_s", "readings"), [(5, 2), (600, 5)])

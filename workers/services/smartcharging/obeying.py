@@ -7,6 +7,7 @@ the second reading in a row that is clearly above it: ramps, inrush and the mete
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -86,7 +87,8 @@ def _judge(
             since=setter.over_since,
         )
     )
-    _put(draft, setter, at)
+    said = f"at {_moment(at)} it drew {measured / 10:g} {unit}, {allowed.limit / 10:g} {unit} were allowed"
+    _put(draft, setter, at, said)
 
 
 def drawn(reading: Reading) -> list[tuple[Unit, int]]:
@@ -117,6 +119,10 @@ def _tenths(sample: Sample) -> int | None:
     return round(sample.value * 10) if isinstance(sample.value, int | float) else None
 
 
-def _put(draft: Draft, setter: Assigned, over_since: int) -> None:
-    changed = msgspec.structs.replace(setter, over_since=over_since)
+def _moment(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _put(draft: Draft, setter: Assigned, over_since: int, detail: str = "") -> None:
+    changed = msgspec.structs.replace(setter, over_since=over_since, detail=detail or setter.detail)
     draft.put(Limits({slot: changed if one is setter else one for slot, one in draft.limits.by_slot.items()}))
