@@ -30,12 +30,13 @@ SETTINGS = {
     # Unanswered heartbeats would go before the transaction messages.
     "HEARTBEAT_INTERVAL_S": "30",
 }
-CLOSED_S = 2.0
+CLOSED_S = 4.0
+"""Before the stations' attempts are used up; an edge needs less than half of it."""
 ATTEMPTS, ANSWER_S = 2, 2.0
 """What the stations allow: more time than the edges need, and that a second time, 1 s later."""
-DEAD_S = 6.0
+DEAD_S = 7.0
 """60 s, scaled as the waits are."""
-DRAINED_S = 10.0
+DRAINED_S = 30.0
 UPLINK = 500
 
 

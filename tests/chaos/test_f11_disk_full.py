@@ -23,7 +23,8 @@ from tests.support import wait_until
 pytestmark = pytest.mark.chaos
 ROOM: Final = 2000
 """Bytes that are left on the disk when the fault begins: a few frames."""
-CLOSED_S: Final = 6.0
+CLOSED_S: Final = 10.0
+"""Four seconds of silence, and what a busy machine takes."""
 """Stations are sent away this long after Redis went: the silence and the appends' limit, scaled, and a second."""
 
 
@@ -44,11 +45,11 @@ async def test_nothing_is_lost_and_nobody_told_wrong(tmp_path: Path, ledger: Led
         await charger.charge()
         _fill_the_disk(system)
         busy = asyncio.create_task(_charge_on(charger))
-        await wait_until(lambda: not system.valkey.alive, 10)
+        await wait_until(lambda: not system.valkey.alive)
         begun = time.monotonic()
         await wait_until(lambda: not charger.station.connected, CLOSED_S)
         with pytest.raises(Refused) as refused:
-            await charger.station.connect()
+            await Station(system.station_url(), "FULL2").connect()  # The other one dials as well.
         assert (refused.value.status, refused.value.retry_after_s > 0) == (503, True)
         assert time.monotonic() - begun < CLOSED_S
         await system.valkey.serve()  # With room again: the limit was the process's.

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.harness import checks
-from tests.chaos.harness.beats import Beats, isolated
+from tests.chaos.harness.beats import Beats
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.checks import Violation
 from tests.chaos.harness.strangers import Stranger, crowd, request
@@ -47,14 +47,15 @@ async def _intruders(system: System, ledger: LedgerFile, count: int) -> tuple[li
         await other.connect()
         await other.boot()
     statuses: Counter[int] = Counter()
-    async with Beats(others).beating() as beats:
-        undisturbed = await beats.quiet(1.0)
+
+    async def intrude() -> list[Violation]:
         for begin in range(0, count, AT_ONCE):
             strangers = await crowd(system.station_urls, min(AT_ONCE, count - begin))
-            statuses += await _try(strangers, begin)
-        disturbed = beats.mark()
-        # Looked at twice, for the machine may have become slower meanwhile.
-        found = isolated(max(undisturbed, await beats.quiet(1.0)), disturbed)
+            statuses.update(await _try(strangers, begin))
+        return []
+
+    async with Beats(others).beating() as beats:
+        found = await beats.unfelt(intrude, 1.0)
     if not charger.station.connected or charger.connects != 1:
         found.append(Violation("I7", "CP1", "lost its socket to somebody who does not know its key"))
         return found, statuses

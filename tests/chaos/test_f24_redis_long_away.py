@@ -17,11 +17,12 @@ from tests.chaos.harness.system import System, running
 from tests.support import lasting
 
 pytestmark = pytest.mark.chaos
-TTL_S = 3.0
-AWAY_S = TTL_S + 0.5
+TTL_S = 4.0
+AWAY_S = TTL_S + 1.5
+"""Longer than the TTL of one that has answered no ping yet, too."""
 SETTINGS = {
-    "PRESENCE_GRACE_S": "1",
-    "NODE_TTL_S": "8",
+    "PRESENCE_GRACE_S": "3",
+    "NODE_TTL_S": "20",
     "REDIS_TIMEOUT_S": "1",
     # The edges must not close the sockets, which is what they do by default.
     "SILENCE_CLOSE_S": "60",

@@ -24,9 +24,9 @@ async def test_a_clean_close_is_offline_at_once(system: System, operator: Operat
     charger = Charger(system.station_urls, "GOODBYE", ledger)
     await charger.connect()
     await charger.boot()
-    checks.sound(await checks.presence(operator, "GOODBYE", "online", 1))
+    checks.sound(await checks.presence(operator, "GOODBYE", "online", TTL_S))
     await charger.leave()
-    checks.sound(await checks.presence(operator, "GOODBYE", "offline", 0.5))
+    checks.sound(await checks.presence(operator, "GOODBYE", "offline", TTL_S / 2))
     (offline,) = [one for one in operator.events("GOODBYE") if one["type"] == "station.offline"]
     assert offline["cause"] == "close"
 

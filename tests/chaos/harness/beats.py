@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 from tests.chaos.harness.charger import Charger
@@ -13,6 +13,7 @@ from tests.chaos.harness.checks import Violation
 from tests.support import lasting
 
 PAUSE_S: Final = 0.03
+TRIES: Final = 3
 FACTOR: Final = 2.0
 SLACK_S: Final = 0.1
 """The p99 may double, or be so much longer where that is more."""
@@ -48,6 +49,22 @@ class Beats:
         self._waits.clear()
         await lasting(seconds, "nothing disturbs the others")
         return self.mark()
+
+    async def unfelt(self, attack: Callable[[], Awaitable[list[Violation]]], quiet_s: float) -> list[Violation]:
+        """Attack and return what that broke, and I11 where the others felt it.
+
+        A busy machine lets them wait as well. So I11 is broken by an attack only if they felt it each time that it was
+        tried, more than anything in the quiet times around. What else an attack breaks it breaks at once.
+        """
+        undisturbed = await self.quiet(quiet_s)
+        for _ in range(TRIES):
+            found = await attack()
+            disturbed = self.mark()
+            undisturbed = max(undisturbed, await self.quiet(quiet_s))
+            waits = isolated(undisturbed, disturbed)
+            if found or not waits:
+                break
+        return found + waits
 
     def mark(self) -> float:
         """Return the p99 (s) since the last mark."""

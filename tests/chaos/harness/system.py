@@ -28,10 +28,10 @@ SCALED: Final[dict[str, str]] = {
     "REDIS_TIMEOUT_S": "3",
     "CLAIM_IDLE_S": "1",
     "CALL_TIMEOUT_S": "4",
-    "PING_INTERVAL_S": "1",
+    "PING_INTERVAL_S": "0.5",  # An edge looks at each session once a second: a ping each time.
     "HEARTBEAT_INTERVAL_S": "1",
     "CANARY_INTERVAL_S": "0.5",
-    "PRESENCE_GRACE_S": "2.5",
+    "PRESENCE_GRACE_S": "5",
     "PRESENCE_MIN_S": "1",
     "SWEEP_INTERVAL_S": "0.2",
     "NODE_TTL_S": "2",
@@ -44,8 +44,12 @@ SCALED: Final[dict[str, str]] = {
     "UNKNOWN_TAGS": "accept",
 }
 """Production's waits, about a tenth: one partition, so that every worker may get every entry."""
-TTL_S: Final = 4.5
-"""How long a station is believed to be there: 2 x 1 s + 2.5 s (an edge looks at each session once a second)."""
+TTL_S: Final = 6.0
+"""How long a station is believed to be there: 2 x 0.5 s + 5 s.
+
+An edge looks at each session once a second. So a touch is up to 3 s after the last one and tells of a pong of 1 s ago,
+which leaves a busy machine 2 s.
+"""
 READY_S: Final = 20.0
 Guards = Sequence[str]
 """Names of launchers: `no_...` takes a guard out, others put pause points or a fault in."""

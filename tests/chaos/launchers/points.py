@@ -55,10 +55,10 @@ def _worker() -> None:
     decided: Callable[..., Any] = Batch._decided
     settle: Callable[..., Any] = PartitionConsumer._settle
 
-    async def before(self: Batch, entries: Any, needs: Any) -> Any:
-        found = await decided(self, entries, needs)
-        for entry, _ in found[0]:
-            passing("before_commit", envelopes.encode(entry.uplink))
+    async def before(self: Batch, turns: Any) -> Any:
+        found = await decided(self, turns)
+        for turn, _ in found[0]:
+            passing("before_commit", envelopes.encode(turn.entry.uplink))
         return found
 
     async def after(self: PartitionConsumer, done: Sequence[Any], lone: bool = False) -> None:
