@@ -17,7 +17,6 @@ from shared.bus.scripts import APPLY_COMMANDS
 from shared.logs import get_logger
 from shared.records.packing import pack
 from workers.store.commit import Outcome, flatten
-from workers.store.outbox import Outbox
 
 log = get_logger("worker.consumer")
 Operation = tuple[Any, ...]
@@ -62,9 +61,12 @@ def _emissions(partition: int, settled: Iterable[Settled]) -> Iterable[Operation
         if box is None:
             continue
         events += box.events
-        effects += [tuple(effect) for effect in box.effects]
-        timers += _timers(partition, one.station, box)
-        effects += [("HDEL", keys.holders(tag), holder) for tag, holder in box.releases]
+        effects += map(tuple, box.effects)
+        for timer in box.timers:
+            member = pack((one.station, timer.name, timer.subject))
+            timers.append(("ZADD", keys.wakeups(partition), timer.due_ms, member))
+        for tag, holder in box.releases:
+            effects.append(("HDEL", keys.holders(tag), holder))
         for delivery in box.deliveries:
             deliveries.setdefault(delivery.node, []).append(delivery.item)
     if events:
@@ -73,11 +75,6 @@ def _emissions(partition: int, settled: Iterable[Settled]) -> Iterable[Operation
     yield from timers
     for node, items in deliveries.items():
         yield ("XADD", keys.downlink(node), "NOMKSTREAM", "*", "e", pack(items))
-
-
-def _timers(partition: int, station: str, box: Outbox) -> Iterable[Operation]:
-    for timer in box.timers:
-        yield ("ZADD", keys.wakeups(partition), timer.due_ms, pack((station, timer.name, timer.subject)))
 
 
 def _settling(partition: int, settled: Sequence[Settled], lone: bool) -> Iterable[Operation]:

@@ -153,7 +153,7 @@ def _slot(taken_at: int, sample: Sample) -> Slot:
 
 
 def _are_distinct(samples: tuple[Sample, ...]) -> bool:
-    if len(samples) == 1:
+    if len({s.measurand for s in samples}) == len(samples):
         return True
     return len({(s.measurand, s.phase, s.location, s.context, s.unit, s.format) for s in samples}) == len(samples)
 

@@ -45,6 +45,10 @@ class Result(enum.IntEnum):
     """The state is another than the decision was made on: load and decide again."""
 
 
+_RESULTS: Final = {int(result): result for result in Result}
+"""A look here takes a tenth of the enum's own."""
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """A commit's result, and what it owes the world."""
 
@@ -108,7 +112,7 @@ def _outcome(reply: Any, outbox: Outbox, field: str, token: bytes | None) -> Out
         return Outcome(Result.COMMITTED, outbox)
     if isinstance(reply, bytes):
         return Outcome(Result.DUPLICATE, decode(reply), field)
-    result = Result(reply[0])
+    result = _RESULTS[reply[0]]
     if result is Result.COMMITTED:
         return Outcome(result, outbox, field, token)
     if result is Result.DUPLICATE:

@@ -94,6 +94,9 @@ class Draft:
     def __init__(self, view: StationView, origin: Origin, now: int, policy: Any) -> None:
         self.view = view
         self.station_id = view.station_id
+        # What every decision looks at; the other sections come with their first use.
+        self.station = view.station
+        self.session = view.session
         self.origin = origin
         self.now = now
         self.policy = policy
@@ -205,7 +208,9 @@ class Draft:
     def outbox(self) -> Outbox:
         """Pack what is owed after the commit, the answer among it."""
         origin = self.origin
-        deliveries = [Delivery(node, msgspec.Raw(envelopes.encode(item))) for node, item in self.deliveries]
+        deliveries: list[Delivery] = []
+        for node, item in self.deliveries:
+            deliveries.append(Delivery(node, msgspec.Raw(envelopes.encode(item))))
         if self.answer is not None:
             answer = envelopes.Answer(self.station_id, origin.epoch, origin.call_seq, self.answer, origin.trace)
             deliveries.append(Delivery(origin.node, msgspec.Raw(envelopes.encode(answer))))
