@@ -15,7 +15,7 @@ from edge.operators.models.base import Cursor, Limit, Page, StationId
 from edge.operators.models.firmware import CampaignStation
 from edge.operators.problems import ProblemError, missing
 from edge.operators.resources.asking import request_id
-from edge.operators.resources.jobs import MAX_NAMED, Target, matching, named
+from edge.operators.resources.jobs import MAX_NAMED, Target, chosen
 from edge.operators.resources.lists import member, page, position, shown
 from edge.operators.resources.stations import Text
 from edge.operators.resources.writing import room
@@ -235,27 +235,21 @@ async def _targets(lane: Lane, body: NewCampaign, image: Image) -> tuple[list[st
 
     An image for one vendor or model narrows a filter; a station that was named must fit.
     """
-    if (body.stations is None) == (body.filter is None):
-        raise ProblemError.of_field("bad_body", "body", "stations", "or `filter` must be given, and not both")
     target = body.filter
     if target is not None:
         target = msgspec.structs.replace(
             target, vendor=target.vendor or image.vendor, model=target.model or image.model
         )
     stations: list[str] = []
-    source = matching(lane, target) if target is not None else named(lane, body.stations or [])
-    async for some in source:
-        for station in some:
-            record = station.station
-            for field in ("vendor", "model"):
-                wanted, has = getattr(image, field), getattr(record, field)
-                if wanted and has and wanted.lower() != has.lower():
-                    message = f"has {record.station_id}, whose {field} is {has}; the image is for {wanted}"
-                    where = "stations" if target is None else "filter"
-                    raise ProblemError.of_field("bad_body", "body", where, message)
-            stations.append(record.station_id)
-    if not stations:
-        raise ProblemError.of_field("bad_body", "body", "filter", "matches no station")
+    async for station in chosen(lane, body.stations, target):
+        record = station.station
+        for field in ("vendor", "model"):
+            wanted, has = getattr(image, field), getattr(record, field)
+            if wanted and has and wanted.lower() != has.lower():
+                message = f"has {record.station_id}, whose {field} is {has}; the image is for {wanted}"
+                where = "stations" if target is None else "filter"
+                raise ProblemError.of_field("bad_body", "body", where, message)
+        stations.append(record.station_id)
     return stations, msgspec.to_builtins(target) if target is not None else {}
 
 

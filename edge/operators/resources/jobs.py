@@ -223,19 +223,13 @@ class _Targets(msgspec.Struct):
 
 async def _targets(lane: Lane, body: NewJob) -> _Targets:
     """Find the stations and check the payload for each version among them; raises `ProblemError` 422."""
-    if (body.stations is None) == (body.filter is None):
-        raise ProblemError.of_field("bad_body", "body", "stations", "or `filter` must be given, and not both")
     found, checked = _Targets([], ""), set[str]()
-    source = matching(lane, body.filter) if body.filter is not None else named(lane, body.stations or [])
-    async for some in source:
-        for station in some:
-            version = sending.version_of(station)
-            if version.name not in checked:
-                checked.add(version.name)
-                found.payload = CHECKS[body.kind](version, body)
-            found.names.append(station.station.station_id)
-    if not found.names:
-        raise ProblemError.of_field("bad_body", "body", "filter", "matches no station")
+    async for station in chosen(lane, body.stations, body.filter):
+        version = sending.version_of(station)
+        if version.name not in checked:
+            checked.add(version.name)
+            found.payload = CHECKS[body.kind](version, body)
+        found.names.append(station.station.station_id)
     return found
 
 
@@ -252,31 +246,18 @@ def _check_read(_version: Version, body: NewJob) -> str:
     return "{}"
 
 
-def _check_apply(_version: Version, body: NewJob) -> str:
-    _check_no_action(body)
-    try:
-        return msgspec.json.encode(msgspec.convert(body.payload, Retry)).decode()
-    except msgspec.ValidationError:
-        message = 'may be `{"retry": true}` where templates are applied, and nothing else'
-        raise ProblemError.of_field("bad_body", "body", "payload", message) from None
+def _check_options(options: type[msgspec.Struct], example: str, done: str) -> Callable[[Version, NewJob], str]:
+    """Return the check of a kind whose payload is `options`, or nothing."""
 
+    def check(_version: Version, body: NewJob) -> str:
+        _check_no_action(body)
+        try:
+            return msgspec.json.encode(msgspec.convert(body.payload, options)).decode()
+        except msgspec.ValidationError:
+            message = f"may be `{example}` where {done}, and nothing else"
+            raise ProblemError.of_field("bad_body", "body", "payload", message) from None
 
-def _check_probe(_version: Version, body: NewJob) -> str:
-    _check_no_action(body)
-    try:
-        return msgspec.json.encode(msgspec.convert(body.payload, Force)).decode()
-    except msgspec.ValidationError:
-        message = 'may be `{"force_test": true}` where stations are probed, and nothing else'
-        raise ProblemError.of_field("bad_body", "body", "payload", message) from None
-
-
-def _check_sync(_version: Version, body: NewJob) -> str:
-    _check_no_action(body)
-    try:
-        return msgspec.json.encode(msgspec.convert(body.payload, Full)).decode()
-    except msgspec.ValidationError:
-        message = 'may be `{"full": true}` where local lists are brought in step, and nothing else'
-        raise ProblemError.of_field("bad_body", "body", "payload", message) from None
+    return check
 
 
 def _check_no_action(body: NewJob) -> None:
@@ -287,12 +268,28 @@ def _check_no_action(body: NewJob) -> None:
 CHECKS: Final[dict[JobKind, Callable[[Version, NewJob], str]]] = {
     "command": _check_command,
     "read_configuration": _check_read,
-    "apply_templates": _check_apply,
-    "sync_local_lists": _check_sync,
+    "apply_templates": _check_options(Retry, '{"retry": true}', "templates are applied"),
+    "sync_local_lists": _check_options(Full, '{"full": true}', "local lists are brought in step"),
     "rotate_keys": _check_read,
-    "probe": _check_probe,
+    "probe": _check_options(Force, '{"force_test": true}', "stations are probed"),
 }
 """Kind of a job -> its check for stations of a version: returns the payload as workers get it, or raises."""
+
+
+async def chosen(lane: Lane, names: Sequence[str] | None, target: Target | None) -> AsyncIterator[StationNow]:
+    """Yield the stations of a list, or those that a filter takes; raises `ProblemError` where both or none are given.
+
+    Also where one is not known, or the filter takes none.
+    """
+    if (names is None) == (target is None):
+        raise ProblemError.of_field("bad_body", "body", "stations", "or `filter` must be given, and not both")
+    none = True
+    async for some in matching(lane, target) if target is not None else named(lane, names or []):
+        for station in some:
+            yield station
+            none = False
+    if none:
+        raise ProblemError.of_field("bad_body", "body", "filter", "matches no station")
 
 
 async def named(lane: Lane, names: Sequence[str]) -> AsyncIterator[list[StationNow]]:
