@@ -244,7 +244,7 @@ async def _run(options: Options) -> None:
         speed=options.speed,
         ledger=ledger,
         draws=draws,
-        mover=(mover := HttpMover()),
+        mover=(mover := HttpMover(ca=options.access.ca)),
     )
     ids = options.station_ids()
     fleet = Fleet(

@@ -13,7 +13,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
@@ -60,11 +62,21 @@ class Mover(Protocol):
         ...
 
 
-class HttpMover:
-    """Moves files over HTTP, for as many stations as there are; must be closed."""
+def _trusting(ca: Path) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(ca)
+    return context
 
-    def __init__(self, piece: int = PIECE) -> None:
+
+class HttpMover:
+    """Moves files over HTTP, for as many stations as there are; must be closed.
+
+    Over TLS it trusts whom the system does, and whoever signed for `ca`.
+    """
+
+    def __init__(self, piece: int = PIECE, ca: Path | None = None) -> None:
         self._piece = piece
+        self._ca = ca
         self._http: aiohttp.ClientSession | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -75,7 +87,8 @@ class HttpMover:
             import aiohttp
 
             timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S)
-            self._http = aiohttp.ClientSession(timeout=timeout, auto_decompress=False)
+            connector = aiohttp.TCPConnector(ssl=_trusting(self._ca) if self._ca is not None else True)
+            self._http = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
         return self._http
 
     async def close(self) -> None:

@@ -53,7 +53,11 @@ LINE_S: Final = 5.0
     type=click.Choice(["accept", "reject"]),
     help="What happens to stations that nobody created.  [default: accept]",
 )
-@click.option("--tls", is_flag=True, help="Also over TLS, with certificates made for it in DATA/tls; stations use it.")
+@click.option(
+    "--tls",
+    is_flag=True,
+    help="Also over TLS, with certificates made for it in DATA/tls; stations use it, for files too.",
+)
 def up(*, stations: int, speed: float, data: Path, edges: int, workers: int, tls: bool, **settings: Any) -> None:
     """Run everything on this machine, with charging stations.
 

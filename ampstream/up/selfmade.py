@@ -37,6 +37,7 @@ def variables(data: Path) -> dict[str, str]:
         _write(passphrase, secrets.token_urlsafe(32))
     return {
         "AMPSTREAM_TLS_CERTIFICATES": ",".join(str((at / f"{kind}.pem").resolve()) for kind in KINDS),
+        "AMPSTREAM_TRANSFER_TLS": "true",
         "AMPSTREAM_CERTIFICATE_AUTHORITY": "builtin",
         "AMPSTREAM_CA_PASSPHRASE_FILE": str(passphrase.resolve()),
     }

@@ -18,7 +18,7 @@ from edge.stations.tls import Tls
 MAX_HANDSHAKES: Final = 1000
 """At once; more connections are dropped, and dial again."""
 MAX_EARLY: Final = 64 * 1024
-"""Bytes that may come before HTTP has begun."""
+"""Bytes that are taken before HTTP has begun; whoever sends more waits, as one does who leaves a file."""
 
 Handler = Callable[[], asyncio.Protocol]
 Admits = Callable[[], bool]
@@ -77,6 +77,8 @@ class Early(asyncio.Protocol):
         self._clear = b""
         self._begun = False
         self._lost = False
+        self._raw: asyncio.Transport | None = None
+        self._paused = False
 
     def connection_made(self, base: asyncio.BaseTransport) -> None:
         """Begin the handshake, unless too many are under way or have begun lately."""
@@ -86,6 +88,7 @@ class Early(asyncio.Protocol):
             transport.abort()
             return
         transport.pause_reading()
+        self._raw = transport
         task = asyncio.get_running_loop().create_task(self._secure(transport))
         securing.pending.add(task)
         task.add_done_callback(securing.pending.discard)
@@ -94,6 +97,9 @@ class Early(asyncio.Protocol):
         """Keep it for TLS, or for HTTP."""
         if self._begun:
             self._clear += data
+            if len(self._clear) > MAX_EARLY and not self._paused and self._raw is not None:
+                self._paused = True
+                self._raw.pause_reading()
         else:
             self._cipher += data
 
@@ -121,7 +127,7 @@ class Early(asyncio.Protocol):
             starting.cancel()
             raw.abort()
             raise
-        if secured is None or self._lost or len(self._clear) > MAX_EARLY:
+        if secured is None or self._lost:
             securing.ended(raw, "gone", "")
             raw.abort()
             return
@@ -132,6 +138,8 @@ class Early(asyncio.Protocol):
         handler.connection_made(secured)
         if self._clear:
             handler.data_received(self._clear)
+        if self._paused and not raw.is_closing():
+            raw.resume_reading()
 
 
 def _feed(raw: asyncio.Transport, data: bytes) -> None:

@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from unittest.mock import patch
 
+import msgspec
 import pytest
 
 from ampstream.simulate.transfers import HttpMover, Order
+from edge.stations.tls import Tls
 from edge.transfers import sending
 from edge.transfers.storage import Reader
 from shared.settings import Settings
+from tests.edge.stations import certs
 from tests.edge.transfers.signing import signed
 from tests.edge.transfers.site import site
 from tests.support import PATIENCE_S
@@ -44,6 +47,22 @@ async def test_a_download_in_pieces(settings: Settings, tmp_path: Path, mover: H
         link = await place.link("get", record)
         assert await fetched(mover, link) == ""
         assert await fetched(mover, link) == "download"
+
+
+async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
+    """A fleet moves files over TLS where it trusts who signed for the port, as it does for its sockets."""
+    certificates = tmp_path / "certificates"
+    certificates.mkdir()
+    ca = Path(certs.write(certificates / "ca.pem", certs.authority().pem))
+    settings = msgspec.structs.replace(settings, tls_certificates=certs.servers(certificates, "ecdsa"))
+    async with site(settings, tmp_path / "files", Tls(settings)) as place:
+        record = await place.file()
+        link = (await place.link("put", record)).replace("http://127.0.0.1", "https://localhost")
+        mover, done = HttpMover(ca=ca), asyncio.get_running_loop().create_future()
+        mover.leave(link, CONTENT, done.set_result)
+        assert await asyncio.wait_for(done, PATIENCE_S)
+        await mover.close()
+        assert (await place.shown(record)).size == len(CONTENT)
 
 
 async def test_a_download_that_breaks_off(settings: Settings, tmp_path: Path, mover: HttpMover) -> None:
