@@ -43,13 +43,12 @@ class Counter:
 
 
 class Gauge:
-    """A number that goes up and down, or a function asked when somebody looks."""
+    """A number that goes up and down."""
 
-    __slots__ = ("function", "value")
+    __slots__ = ("value",)
 
     def __init__(self) -> None:
         self.value: float = 0
-        self.function: Callable[[], float] | None = None
 
     def set(self, value: float) -> None:
         """Replace the value."""
@@ -63,13 +62,9 @@ class Gauge:
         """Take `amount` away."""
         self.value -= amount
 
-    def read_from(self, function: Callable[[], float]) -> None:
-        """Ask `function` at each rendering; it runs on another thread, so it only reads."""
-        self.function = function
-
     def reset(self) -> None:
-        """Begin again at 0, without a function."""
-        self.value, self.function = 0, None
+        """Begin again at 0."""
+        self.value = 0
 
 
 class Histogram:
@@ -223,8 +218,7 @@ def _samples(name: str, labels: str, child: Counter | Gauge | Histogram) -> Iter
     if isinstance(child, Histogram):
         yield from _buckets(name, labels, child)
         return
-    value = child.function() if isinstance(child, Gauge) and child.function else child.value
-    yield f"{name}{{{labels}}} {_number(value)}" if labels else f"{name} {_number(value)}"
+    yield f"{name}{{{labels}}} {_number(child.value)}" if labels else f"{name} {_number(child.value)}"
 
 
 def _buckets(name: str, labels: str, child: Histogram) -> Iterator[str]:

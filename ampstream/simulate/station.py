@@ -215,10 +215,6 @@ class Station:
         """Send a text message as it is."""
         self._open_client().send(text.encode() if isinstance(text, str) else text)
 
-    def write_raw(self, data: bytes) -> None:
-        """Write bytes to the TCP connection as they are."""
-        self._open_client().write(data)
-
     async def next_call(self, timeout_s: float | None = None) -> CsmsCall:
         """Return the next CALL of the CSMS that `on_call` did not take."""
         async with asyncio.timeout(timeout_s or self.timeout_s):

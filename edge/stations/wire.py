@@ -29,8 +29,6 @@ _head_short = Struct("!BB").pack
 _head_middle = Struct("!BBH").pack
 _head_long = Struct("!BBQ").pack
 _code = Struct("!H").pack
-NORMAL_BUFFER: Final = 64 * 1024
-"""Bytes waiting in a transport above which `pause_writing` is called."""
 MAX_REASON: Final = 123
 
 _log = get_logger("edge.wire")

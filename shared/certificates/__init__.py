@@ -2,7 +2,7 @@
 
     errors.py      what can be wrong with one
     names.py       serial number and issuer: what one is revoked and listed by
-    reading.py     certificates, and the hashes that stations name them by
+    reading.py     what is shown of a certificate
     requests.py    a station's signing request, held against what is asked of it
     authority.py   the built-in authority: its own key and certificate, and what it signs
     signatures.py  signatures over firmware

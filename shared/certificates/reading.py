@@ -1,4 +1,4 @@
-"""Certificates: what is shown of one, and the hashes by which stations name theirs (RFC 6960 §4.1.1)."""
+"""Certificates: what is shown of one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from shared.certificates.errors import CertificateError
@@ -55,14 +54,6 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
         return certificate_id(self.serial, self.issuer)
 
 
-class Hashes(msgspec.Struct, frozen=True, kw_only=True):
-    """How a station names a certificate, with SHA-256."""
-
-    issuer_name_hash: str
-    issuer_key_hash: str
-    serial_number: str
-
-
 def pairs_of(name: x509.Name) -> Iterator[tuple[str, str]]:
     """Yield a distinguished name's attributes as `ssl` would: `(commonName, CP1)`."""
     for attribute in name:
@@ -98,42 +89,6 @@ def read(certificate: x509.Certificate) -> Read:
         not_before=_ms(certificate.not_valid_before_utc),
         not_after=_ms(certificate.not_valid_after_utc),
     )
-
-
-def hashes_of_root(certificate: x509.Certificate) -> Hashes:
-    """Return what a station calls a root: it signed itself, so its own name and key are its issuer's."""
-    key = certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    return Hashes(
-        issuer_name_hash=_sha256(certificate.issuer.public_bytes()),
-        issuer_key_hash=_sha256(_bits_of(key)),
-        serial_number=f"{certificate.serial_number:x}"[:40],
-    )
-
-
-def _bits_of(key: bytes) -> bytes:
-    """Return a key's bits without their algorithm, which is what is hashed (RFC 6960 §4.1.1)."""
-    # SEQUENCE { SEQUENCE algorithm, BIT STRING key }, each with its length in short or long form (X.690 §8.1).
-    _, start = _length(key, 0)
-    size, start = _length(key, start)
-    size, start = _length(key, start + size)
-    return key[start + 1 : start + size]
-
-
-def _length(data: bytes, at: int) -> tuple[int, int]:
-    """Return the size of the element at `at`, and where its content begins."""
-    size, begin = data[at + 1], at + 2
-    if size & 0x80:
-        count = size & 0x7F
-        size, begin = int.from_bytes(data[begin : begin + count], "big"), begin + count
-    return size, begin
-
-
-def _sha256(data: bytes) -> str:
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(data)
-    return digest.finalize().hex()
 
 
 def _ms(moment: dt.datetime) -> int:

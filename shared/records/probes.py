@@ -32,7 +32,6 @@ it was accepted, and nothing was seen; it has no effect; the
 transaction ends; it pauses and does not go on when the limit is raised; it is not taken."""
 Criterion = Literal["id", "connector", "purpose", "level", "place", "all"]
 """By what profiles are cleared; `place`: purpose, connector and stack level together."""
-CRITERIA: Final[tuple[Criterion, ...]] = ("id", "connector", "purpose", "level", "place", "all")
 Composite = Literal["truthful", "differs", "absent"]
 """Whether GetCompositeSchedule tells what follows from the profiles that were accepted."""
 ORIGIN: Final = "probe"

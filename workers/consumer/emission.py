@@ -7,7 +7,7 @@ then the outbox fields that nothing overwrites. A crash anywhere repeats all of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -28,12 +28,6 @@ class Settled(msgspec.Struct, frozen=True):
     entry_id: str
     station: str
     outcome: Outcome
-
-
-class ErrorSink(Protocol):
-    """Where refused operations are counted."""
-
-    def __call__(self, kind: str) -> None: ...
 
 
 async def emit_and_settle(lane: Lane, partition: int, settled: Sequence[Settled], lone: bool = False) -> list[str]:

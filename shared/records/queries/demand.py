@@ -6,7 +6,6 @@ is passed over.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -15,7 +14,6 @@ import msgspec
 from shared.bus import demand_keys as keys
 from shared.bus.lane import Lane
 from shared.bus.scripts import SWAP_RECORD
-from shared.records.commands import make_id
 from shared.records.demand import MAX_EVENTS, DemandEvent, DemandRecord, DemandState, DemandStation, Window
 from shared.records.packing import pack, unpack
 from shared.records.sites import Site
@@ -24,11 +22,6 @@ from .cursors import Position
 from .reading import TooManyError, page_of, replies, walk
 
 CHUNK: Final = 500
-
-
-def make_event_id(now: int) -> str:
-    """Return a new id of an event made at `now` (ms)."""
-    return make_id(now, f"demand:{secrets.token_hex(12)}")
 
 
 async def create(lane: Lane, event: DemandEvent) -> DemandRecord:

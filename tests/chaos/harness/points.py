@@ -37,11 +37,6 @@ def arm(directory: Path, point: str, action: Action, *texts: str) -> None:
     made.rename(directory / point)
 
 
-def disarm(directory: Path, point: str) -> None:
-    """Let nobody be hit any more."""
-    (directory / point).unlink(missing_ok=True)
-
-
 def hit(directory: Path, point: str) -> int:
     """Return the id of the process that `point` hit, 0 where it did not fire yet; forgets it."""
     for found in directory.glob(f"{point}.*"):
