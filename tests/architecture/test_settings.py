@@ -17,6 +17,6 @@ def test_every_setting_is_obeyed() -> None:
         if path != ROOT / "shared" / "settings" / "model.py"
     )
     unread = [
-        field for field in Settings.__struct_fields__ if not re.search(rf"settings(\(ctx\))?\.{field}\b", sources)
+        field for field in Settings.__struct_fields__ if not re.search(rf"settings(\(ctx\)|\"\])?\.{field}\b", sources)
     ]
     assert not unread
