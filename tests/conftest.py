@@ -12,6 +12,7 @@ import redis.asyncio
 
 from ampstream import loop
 from shared import metrics, series
+from shared.bus.lane import Lane
 from shared.settings import Settings, load
 from tests.support import ValkeyServer, running_valkey
 
@@ -45,6 +46,14 @@ async def redis_client(redis_url: str) -> AsyncIterator["redis.asyncio.Redis"]:
         yield client
     finally:
         await client.aclose()
+
+
+@pytest.fixture
+async def lane(redis_url: str) -> AsyncIterator[Lane]:
+    """A lane of the test's own to the empty Valkey."""
+    made = await Lane.open(redis_url, name="test")
+    yield made
+    await made.close()
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Workers say that they live and which schema they know."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from shared.bus import keys
@@ -13,12 +11,10 @@ TTL_S = 10.0
 
 
 @pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
+async def lane(lane: Lane) -> Lane:
     """A lane to a system of schema 1."""
-    lane = await Lane.open(redis_url, name="test")
     await lane.one("SET", keys.META_SCHEMA, 1)
-    yield lane
-    await lane.close()
+    return lane
 
 
 async def schema_of(lane: Lane) -> int:

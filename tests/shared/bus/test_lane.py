@@ -1,7 +1,6 @@
 """The lane against a real Valkey: order, refusals, losses."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import hiredis
 import pytest
@@ -9,13 +8,6 @@ import pytest
 from shared.bus.lane import Address, Lane, LaneLost
 from shared.bus.scripts import COMMIT
 from tests.support import PATIENCE_S
-
-
-@pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    lane = await Lane.open(redis_url, name="test")
-    yield lane
-    await lane.close()
 
 
 async def test_replies_come_in_order(lane: Lane) -> None:

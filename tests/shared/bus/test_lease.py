@@ -1,6 +1,5 @@
 """Leases on a real Valkey: one holder at a time, and none takes another's away."""
 
-from collections.abc import AsyncIterator
 from typing import Final
 
 import hiredis
@@ -13,13 +12,6 @@ from tests.support import wait_until
 
 KEY: Final = "lock:test"
 LONG_MS: Final = 60_000
-
-
-@pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    lane = await Lane.open(redis_url, name="test")
-    yield lane
-    await lane.close()
 
 
 def lease(lane: Lane, holder: str, hold_ms: int = LONG_MS) -> Lease:

@@ -25,14 +25,6 @@ START = {"connectorId": 1, "idTag": "card", "meterStart": 0, "timestamp": "2026-
 
 
 @pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    """A lane of the test's own to the empty Valkey."""
-    made = await Lane.open(redis_url, name="test")
-    yield made
-    await made.close()
-
-
-@pytest.fixture
 async def service() -> AsyncIterator[StandIn]:
     """A service that says who may charge."""
     async with stand_in() as made:

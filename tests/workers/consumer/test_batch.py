@@ -1,7 +1,5 @@
 """Rounds, conflicts and missing reads of the batch, against a real Valkey with small deciders."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 from hypothesis import given
@@ -43,13 +41,6 @@ def test_rounds_keep_the_order_of_each_station(stations: list[str]) -> None:
         assert [e for some in split for e in some if e.station == station] == [
             e for e in entries if e.station == station
         ]
-
-
-@pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    lane = await Lane.open(redis_url, name="test")
-    yield lane
-    await lane.close()
 
 
 def batch_of(lane: Lane, decider: Decider) -> Batch:

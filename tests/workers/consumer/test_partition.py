@@ -33,11 +33,10 @@ def actions() -> None:
 
 
 @pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    lane = await Lane.open(redis_url, name="test")
+async def lane(lane: Lane) -> Lane:
+    """A lane, and the downlink of a node."""
     await lane.one("XADD", keys.downlink("edge"), "*", "e", envelopes.encode([]))
-    yield lane
-    await lane.close()
+    return lane
 
 
 async def append(lane: Lane, kind: Kind, body: bytes, *, station: str = "CP1", seq: int = 0) -> str:

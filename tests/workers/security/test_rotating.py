@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
-
 from shared import credentials
 from shared.bus import keys
 from shared.bus.lane import Lane
@@ -17,14 +12,6 @@ from shared.records.requests import LeaveJob, RotateKey
 from workers.jobs.bulk import rotating
 
 JOB = Job(job_id="j1", kind="rotate_keys", created_by="ops")
-
-
-@pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    async with asyncio.timeout(30):
-        made = Lane(redis_url, name="rotating")
-        yield made
-        await made.close()
 
 
 async def test_each_station_gets_a_key_of_its_own(lane: Lane) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -23,14 +22,6 @@ from tests.support import lasting
 from tests.workers.security.test_certificates import RSA_KEY, csr
 from workers.jobs import signing
 from workers.jobs.signing import Signer
-
-
-@pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    async with asyncio.timeout(30):
-        made = Lane(redis_url, name="signing")
-        yield made
-        await made.close()
 
 
 def signer(lane: Lane, holder: str = "w1", **changes: str) -> Signer:

@@ -1,7 +1,5 @@
 """The commit script: the fence, the token and the outbox, against a real Valkey."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
 
@@ -14,13 +12,6 @@ from workers.store.draft import Draft, Origin
 from workers.store.loading import Loader
 from workers.store.view import StationView
 from workers.store.wants import WantSlot, WantTransactionId
-
-
-@pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    lane = await Lane.open(redis_url, name="test")
-    yield lane
-    await lane.close()
 
 
 async def view_of(lane: Lane, station: str = "CP1") -> StationView:

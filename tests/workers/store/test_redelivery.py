@@ -1,9 +1,5 @@
 """Entries that are no CALL and come again after their commit: what they owe goes out, with nothing left to change."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.policy import Policy
@@ -12,13 +8,6 @@ from shared.records.stations import StationRecord
 from workers.store.commit import Result, commit_many
 from workers.store.draft import Draft, Origin
 from workers.store.loading import Loader
-
-
-@pytest.fixture
-async def lane(redis_url: str) -> AsyncIterator[Lane]:
-    lane = await Lane.open(redis_url, name="test")
-    yield lane
-    await lane.close()
 
 
 async def _decided(lane: Lane, station: str = "CP1") -> Draft:
