@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -97,7 +98,11 @@ async def test_without_a_header_nothing_is_served(behind: Rig, data: bytes) -> N
 @pytest.mark.parametrize("part", [b"", line("203.0.113.9", 5)[:-1], binary("203.0.113.9", 5)[:20]])
 async def test_a_slow_header_is_not_waited_for(redis_url: str, part: bytes) -> None:
     """A header that does not come, or not to its end, within the time for a handshake ends the connection."""
-    settings = {"trusted_proxies": "127.0.0.0/8", "proxy_protocol": "trusted", "handshake_timeout_s": "0.5"}
+    settings: dict[str, Any] = {
+        "trusted_proxies": "127.0.0.0/8",
+        "proxy_protocol": "trusted",
+        "handshake_timeout_s": "0.5",
+    }
     async with running_edge(redis_url, **settings) as rig:
         begun = asyncio.get_running_loop().time()
         assert await say(rig.port, part) == b""
