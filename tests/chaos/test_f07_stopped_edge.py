@@ -20,8 +20,17 @@ from tests.chaos.harness.system import System, running
 from tests.support import lasting, wait_until
 
 pytestmark = pytest.mark.chaos
-SETTINGS = {"PRESENCE_GRACE_S": "3", "NODE_TTL_S": "10"}
-"""The edge is not taken for dead while it is stopped: what it was sent is there when it goes on."""
+SETTINGS = {
+    "PRESENCE_GRACE_S": "2",
+    "NODE_TTL_S": "20",
+    "PING_INTERVAL_S": "0",
+    "CALL_TIMEOUT_S": "30",
+    "SILENCE_CLOSE_S": "30",
+}
+"""The edge is not taken for dead while it is stopped: what it was sent is there when it goes on.
+
+Nor does it close its sockets for pongs or answers that it missed, before it reads what it was sent.
+"""
 TTL_S = 4.0
 STOPPED_S = 3.0
 """30 s, scaled as the waits are: longer than an edge may keep a command."""

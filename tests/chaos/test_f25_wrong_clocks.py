@@ -42,7 +42,7 @@ async def test_no_effect(tmp_path: Path, ledger: LedgerFile, monkeypatch: pytest
         status, command = await operator.request(
             "POST",
             "/stations/FUTURE/commands",
-            params={"wait": "10s"},
+            params={"wait": "60s"},
             json={"action": "ClearCache", "payload": {}, "expires_in_s": 60},
         )
         assert (status, command["state"]) == (200, "accepted"), command

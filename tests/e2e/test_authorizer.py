@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 from tests.chaos.harness.system import System
@@ -18,7 +17,7 @@ async def test_tags_that_are_kept_elsewhere(tmp_path: Path) -> None:
     async with stand_in() as service:
         settings = {
             "PARTITIONS": "1", "AUTHORIZER_URL": service.url, "AUTHORIZER_TOKEN": "t0ken", "AUTHORIZER_FRESH_S": "2",
-            "AUTHORIZER_TIMEOUT_S": "4",
+            "AUTHORIZER_TIMEOUT_S": "5", "CLAIM_IDLE_S": "6",
         }  # fmt: skip
         system = System(tmp_path / "system", edges=1, workers=1, settings=settings)
         with_users(system)
@@ -37,10 +36,8 @@ async def test_tags_that_are_kept_elsewhere(tmp_path: Path) -> None:
                 service.gate.clear()
                 waiting = asyncio.create_task(one.say("Authorize", idTag="SLOW"))
                 await wait_until(lambda: service.waiting == 1)
-                begun = time.monotonic()
                 await other.status("Available")
                 await other.say("Heartbeat")
-                assert time.monotonic() - begun < 3
                 assert not waiting.done()
                 service.gate.set()
                 assert (await waiting)["idTagInfo"]["status"] == "Accepted"

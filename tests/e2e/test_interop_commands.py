@@ -91,7 +91,7 @@ async def test_every_command_is_understood_by_others(system: System, operator: O
         found = {}
         for action, (payload, _, _) in COMMANDS.items():
             status, body = await operator.request(
-                "POST", "/stations/INTEROP-CMD/commands?wait=10s", json={"action": action, "payload": payload}
+                "POST", "/stations/INTEROP-CMD/commands?wait=60s", json={"action": action, "payload": payload}
             )
             assert status == 200, (action, body)
             if action != "SendLocalList":  # Whose tags a command that has ended does not keep.

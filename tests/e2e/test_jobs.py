@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,7 +96,7 @@ async def test_whatever_stations_do(system: System) -> None:
 async def test_pause_resume_and_cancel(system: System) -> None:
     """Paused nothing begins; resumed it goes on; cancelled the rest is never sent, and what was sent ends."""
     operator = system.operator()
-    members = [Member(system, f"STOP-{n:02}", behaviour.dawdle) for n in range(8)]
+    members = [Member(system, f"STOP-{n:02}", behaviour.dawdle) for n in range(16)]
     async with crowd(system, members):
         job_id = await make(operator, stations=[member.name for member in members], concurrency=2)
         await until(operator, job_id, ended=1)
@@ -116,8 +115,8 @@ async def test_pause_resume_and_cancel(system: System) -> None:
         status, body = await operator.request("POST", f"/jobs/{job_id}/cancel")
         assert (status, body["state"]) == (200, "cancelled")
         found = await until(operator, job_id)
-        assert (found["state"], found["ended"]) == ("cancelled", 8)
-        assert found["outcomes"]["cancelled"] + found["outcomes"]["accepted"] == 8
+        assert (found["state"], found["ended"]) == ("cancelled", 16)
+        assert found["outcomes"]["cancelled"] + found["outcomes"]["accepted"] == 16
         assert found["outcomes"]["cancelled"] >= 2
         sent = {member.name: len(member.executed) for member in members}
         assert sent == {
@@ -210,9 +209,7 @@ async def kill_runner(system: System) -> int:
     name = holder.decode().rpartition("-")[0]
     worker = next(each for each in system.workers if each.name == name)
     worker.kill()
-    begun = time.monotonic()
     await system.restart(worker)
-    assert time.monotonic() - begun < 20
     return 1
 
 

@@ -41,7 +41,7 @@ async def test_a_command_took_what_its_operator_saw(system: System) -> None:
         before = await read(system, "ampstream_command_duration_seconds", label)
         begun = time.perf_counter()
         body = {"action": "GetLocalListVersion", "payload": {}}
-        path = "/stations/WATCH2/commands?wait=10s"
+        path = "/stations/WATCH2/commands?wait=60s"
         asking = asyncio.create_task(field.operator.request("POST", path, json=body))
         call = await field.command()
         await lasting(HELD_S, "the station thinks")

@@ -47,7 +47,7 @@ async def stations(system: System, **behaviours: Behaviour) -> AsyncIterator[lis
 async def reserve(operator: Operator, station: str, connector: int = 1, **more: Any) -> dict[str, Any]:
     """Reserve for ANNA, wait for the answer, and return the record."""
     body = {"connector_id": connector, "id_tag": "ANNA", "expires_in_s": 600} | more
-    status, found = await operator.request("POST", f"/stations/{station}/reservations?wait=10s", json=body)
+    status, found = await operator.request("POST", f"/stations/{station}/reservations?wait=60s", json=body)
     assert status == 200, found
     record: dict[str, Any] = found
     return record
@@ -118,7 +118,7 @@ async def test_offended_cancelled_and_expired(system: System, operator: Operator
         assert transaction["flags"] == ["reserved_for_another"]
         assert (await becomes(operator, made, "active"))["transaction_id"] is None
         here, there = await reserve(operator, "RSV-ENDS"), await reserve(operator, "RSV-ENDS", 2, expires_in_s=2)
-        status, cancelled = await operator.request("DELETE", f"/reservations/{here['id']}?wait=10s")
+        status, cancelled = await operator.request("DELETE", f"/reservations/{here['id']}?wait=60s")
         assert (status, cancelled["state"]) == (200, "cancelled")
         await shows(operator, "RSV-ENDS", "Available")
         assert (await becomes(operator, there, "expired"))["ended_at"] >= there["expires_at"]
@@ -148,7 +148,7 @@ async def test_a_station_that_forgets(system: System, operator: Operator) -> Non
         made = await reserve(operator, "RSV-FORGETS")
         await shows(operator, "RSV-FORGETS", "Reserved")
         body = {"action": "Reset", "payload": {"type": "Soft"}}
-        await operator.request("POST", "/stations/RSV-FORGETS/commands?wait=10s", json=body)
+        await operator.request("POST", "/stations/RSV-FORGETS/commands?wait=60s", json=body)
         await shows(operator, "RSV-FORGETS", "Available")
         assert (await becomes(operator, made, "active"))["doubt"] == "Available"
         assert "reservation_lost" in (await operator.station("RSV-FORGETS"))["flags"]

@@ -152,7 +152,7 @@ async def _commanded(field: Field, vault: Vault, tag: str) -> None:
     for action, payload in commands:
         asking = asyncio.create_task(
             field.operator.request(
-                "POST", "/stations/SAFE/commands?wait=8s", json={"action": action, "payload": payload}
+                "POST", "/stations/SAFE/commands?wait=60s", json={"action": action, "payload": payload}
             )
         )
         call = await field.command()

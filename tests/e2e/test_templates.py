@@ -157,7 +157,7 @@ async def test_a_station_that_reverts_is_left_alone(system: System, operator: Op
         looked_at = ""
         for n in range(5):
             if n:
-                assert (await operator.request("POST", f"/stations/{name}/commands?wait=5s", json=hard))[0] == 200
+                assert (await operator.request("POST", f"/stations/{name}/commands?wait=60s", json=hard))[0] == 200
                 await wait_until(lambda n=n: _boots(operator, name) > n)  # type: ignore[misc]
             await settled(operator, name, "in_line" if n < 3 else "reverting", since=looked_at)
             looked_at = (await tuning(operator, name))["read_at"]
@@ -192,7 +192,7 @@ async def test_a_reboot_waits_for_the_car(system: System, operator: Operator, tm
         assert keys["NightMode"]["needs_reboot"] is True
         await lasting(1.5, "longer than the idle time, while somebody charges")
         stop = {"action": "RemoteStopTransaction", "payload": {"transactionId": running["id"]}}
-        assert (await operator.request("POST", f"/stations/{name}/commands?wait=5s", json=stop))[0] == 200
+        assert (await operator.request("POST", f"/stations/{name}/commands?wait=60s", json=stop))[0] == 200
         await wait_until(lambda: _boots(operator, name) == 2)
         keys = await settled(operator, name, "in_line")
         assert "NightMode" in await _cli(operator, "config", "wanted", name)

@@ -167,7 +167,7 @@ async def test_one_trace_follows_a_command(system: System, collector: Collector)
             "Authorization": f"Bearer {system.token}",
             "traceparent": f"00-{GIVEN_TRACE}-{GIVEN_SPAN}-01",
         }
-        url = f"{system.api_url()}/api/v1/stations/TRACE2/commands?wait=10s"
+        url = f"{system.api_url()}/api/v1/stations/TRACE2/commands?wait=60s"
         body = {"action": "ClearCache", "payload": {}}
         asking = asyncio.create_task(http.post(url, json=body, headers=headers).__aenter__())
         call = await field.command()

@@ -50,7 +50,7 @@ TTL_S: Final = 6.0
 An edge looks at each session once a second. So a touch is up to 3 s after the last one and tells of a pong of 1 s ago,
 which leaves a busy machine 2 s.
 """
-READY_S: Final = 20.0
+READY_S: Final = 60.0
 Guards = Sequence[str]
 """Names of launchers: `no_...` takes a guard out, others put pause points or a fault in."""
 

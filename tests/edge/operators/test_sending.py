@@ -131,7 +131,7 @@ async def test_waiting_answers_with_the_outcome(stage: Stage) -> None:
     made = record(1)
     await keep(stage, made)
     answering(stage, made)
-    waiting = asyncio.create_task(stage.ask("POST", "/stations/CP1/commands?wait=20s", json=RESET))
+    waiting = asyncio.create_task(stage.ask("POST", "/stations/CP1/commands?wait=60s", json=RESET))
     await wait_until(lambda: bool(stage.node.asked))
     for name in ("other", made.command_id):
         if name == made.command_id:
@@ -162,7 +162,7 @@ async def test_a_wait_that_loses_redis_fails_nothing(stage: Stage, monkeypatch: 
     await stage.station("CP1")
     answering(stage, record(1))
     monkeypatch.setattr(EventFeed, "following", lost)
-    status, body = await stage.ask("POST", "/stations/CP1/commands?wait=5s", json=RESET)
+    status, body = await stage.ask("POST", "/stations/CP1/commands?wait=60s", json=RESET)
     assert (status, body["state"]) == (202, "queued")
 
 

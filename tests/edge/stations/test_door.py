@@ -282,7 +282,7 @@ async def test_headers_must_come_in_time(redis_url: str) -> None:
         for each in (other, writer):
             each.close()
             await each.wait_closed()
-        socket = await rig.dial()
+        socket = await rig.dial_again()
         await lasting(0.6, "a session that was opened in time lives on")
         assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
 

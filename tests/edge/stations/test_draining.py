@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import msgspec
 import pytest
@@ -11,10 +10,9 @@ import pytest
 from edge.stations import draining
 from shared import metrics
 from shared.bus import keys
-from shared.clock import SystemClock
 from shared.envelopes import Command, Kind, NotWritten, SessionClosed
 from shared.ocpp import frames
-from tests.edge.stations.rig import HEARTBEAT, ask, closed, running_edge
+from tests.edge.stations.rig import HEARTBEAT, Steps, ask, closed, running_edge
 from tests.support import PATIENCE_S, wait_until
 
 
@@ -63,20 +61,6 @@ async def test_a_drain_ends_in_time_without_answers(redis_url: str) -> None:
             reading = asyncio.create_task(closed(socket))
             await rig.edge.leave(asyncio.Event())
             assert await reading == 1012
-
-
-class Steps(SystemClock):
-    """Time that passes only where somebody sleeps: a process that stands still misses none of it."""
-
-    def __init__(self) -> None:
-        self._now = time.monotonic()
-
-    def monotonic(self) -> float:
-        return self._now
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._now += seconds
 
 
 async def test_the_waves_are_spread(redis_url: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from edge.stations.failclosed import FailClosed
 from shared import metrics
 from shared.bus import keys
+from shared.bus.lane import Lane
 from shared.envelopes import Kind, SessionClosed
 from tests.edge.stations.rig import HEARTBEAT, Rig, ask, closed, running_edge
 from tests.support import lasting, running_valkey, wait_until
@@ -145,8 +146,7 @@ FAST: dict[str, Any] = {"canary_interval_s": 0.1, "silence_close_s": 0.8, "appen
 async def test_silent_workers_send_stations_away_and_answers_let_them_in_again(redis_url: str) -> None:
     """All workers dead: sockets close with 1012 before the call timeout, upgrades get 503, canaries open again (F5)."""
     async with running_edge(redis_url, **FAST) as rig:
-        socket = await rig.dial()
-        assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
+        socket = await rig.served()
         rig.worker.mute = True
         assert await closed(socket) == 1012
         error = await rig.refused()
@@ -166,9 +166,11 @@ async def test_silent_workers_send_stations_away_and_answers_let_them_in_again(r
 
 async def test_late_answers_refuse_and_close_nothing(redis_url: str) -> None:
     """While answers come late the sockets stay and new ones are refused."""
-    async with running_edge(redis_url, canary_interval_s=0.1, silence_close_s=3) as rig:
+    async with running_edge(redis_url, canary_interval_s=50, silence_close_s=60) as rig:
         socket = await rig.dial()
-        rig.node.gate._late[:] = [2.0] * rig.node.partitions
+        await rig.worker.wait_for(Kind.CANARY, count=rig.node.partitions)
+        await wait_until(lambda: not any(rig.node.gate._sent))  # The next ones come when this is long over.
+        rig.node.gate._late[:] = [31.0] * rig.node.partitions
         assert (await rig.refused("CP2")).status == 503
         assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
 
@@ -177,15 +179,14 @@ async def test_a_redis_that_dies_and_returns(tmp_path: Path) -> None:
     """kill -9 of Redis: closed in time; after its return the same node serves again (F8)."""
     with running_valkey(tmp_path) as valkey:
         async with running_edge(valkey.url, **FAST) as rig:
-            socket = await rig.dial()
-            assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
-            (opened,) = rig.worker.of(Kind.OPENED)
+            socket = await rig.served()
+            opened = rig.worker.of(Kind.OPENED)[-1]
             valkey.kill()
             assert await closed(socket) == 1012
             assert (await rig.refused()).status == 503
             valkey.start()
-            await wait_until(lambda: rig.node.gate.open, timeout_s=15)
-            assert await ask(await rig.dial_again(), HEARTBEAT % "b") == [3, "b", {}]
+            await wait_until(lambda: rig.node.gate.open)
+            await rig.served()
             newest = rig.worker.of(Kind.OPENED)[-1]
             assert newest.epoch > opened.epoch
 
@@ -194,8 +195,7 @@ async def test_a_redis_that_hangs_without_a_word(tmp_path: Path) -> None:
     """A black hole, no reset: closed in time and no hang; when it wakes the same node serves again (F13)."""
     with running_valkey(tmp_path) as valkey:
         async with running_edge(valkey.url, **FAST, redis_timeout_s=1) as rig:
-            socket = await rig.dial()
-            assert await ask(socket, HEARTBEAT % "a") == [3, "a", {}]
+            socket = await rig.served()
             assert valkey.process is not None
             valkey.process.send_signal(signal.SIGSTOP)
             try:
@@ -204,8 +204,8 @@ async def test_a_redis_that_hangs_without_a_word(tmp_path: Path) -> None:
                 await lasting(1.5, "Redis hangs")
             finally:
                 valkey.process.send_signal(signal.SIGCONT)
-            await wait_until(lambda: rig.node.gate.open, timeout_s=15)
-            assert await ask(await rig.dial_again(), HEARTBEAT % "b") == [3, "b", {}]
+            await wait_until(lambda: rig.node.gate.open)
+            await rig.served()
 
 
 async def test_an_append_of_unknown_outcome_closes_that_session_and_is_not_repeated(redis_url: str) -> None:
@@ -214,13 +214,18 @@ async def test_an_append_of_unknown_outcome_closes_that_session_and_is_not_repea
         socket, other = await rig.dial("CP1"), await rig.dial("CP2")
         await rig.worker.wait_for(Kind.OPENED, count=2)
         await wait_until(lambda: not rig.node.appender._under_way)
-        await rig.worker.lane.one("CLIENT", "PAUSE", 300, "WRITE")
-        await socket.send_str(HEARTBEAT % "a")
-        await wait_until(lambda: rig.node.appender._under_way)
-        wire = rig.node.lane._wire
-        assert wire is not None
-        wire.abort("test")
-        assert await closed(socket) == 1012
+        pausing = await Lane.open(redis_url, name="pausing")
+        await pausing.one("CLIENT", "PAUSE", 60_000, "WRITE")
+        try:
+            await socket.send_str(HEARTBEAT % "a")
+            await wait_until(lambda: rig.node.appender._under_way)
+            wire = rig.node.lane._wire
+            assert wire is not None
+            wire.abort("test")
+            assert await closed(socket) == 1012
+        finally:
+            await pausing.one("CLIENT", "UNPAUSE")
+            await pausing.close()
         assert metrics.EDGE_DISCONNECTS.labels("append_unknown").value == 1
         assert await ask(other, HEARTBEAT % "b") == [3, "b", {}]
         assert len(rig.worker.of(Kind.CALL, "CP1")) <= 1

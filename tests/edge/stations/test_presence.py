@@ -91,8 +91,8 @@ async def test_touches_carry_the_time_since_the_sign_of_life(redis_url: str) -> 
         session = rig.hub.sessions["CP1"]
         seen = rig.node.clock.monotonic()
         await wait_until(lambda: session.touched_at > session.opened_at)
-        left = await deadline(rig)
         passed = (rig.node.clock.monotonic() - seen) * 1000
+        left = await deadline(rig)
         assert left <= 3000 - passed + 150
 
 
@@ -104,7 +104,7 @@ async def test_a_station_that_neither_beats_nor_pongs_lives_as_its_socket_does(r
         session = rig.hub.sessions["CP1"]
         assert not session.pings
         first = session.touched_at
-        await wait_until(lambda: session.touched_at > first + 3.0, timeout_s=10)
+        await wait_until(lambda: session.touched_at > first + 3.0)
         assert await rig.worker.lane.one("EXISTS", keys.presence("CP1")) == 1
         assert not session.ended
 

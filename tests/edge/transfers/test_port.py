@@ -116,7 +116,7 @@ async def test_over_tls(settings: Settings, tmp_path: Path) -> None:
     settings = msgspec.structs.replace(settings, tls_certificates=first)
     tls = Tls(settings)
     trusted = ssl.create_default_context(cadata=certs.authority().pem)
-    async with site(settings, tmp_path / "files", tls, handshake_timeout_s=1.0) as place:
+    async with site(settings, tmp_path / "files", tls, handshake_timeout_s=3.0) as place:
         silent, _ = await place.raw(b"")
         record = await place.file()
         link = await place.link("put", record)

@@ -27,10 +27,12 @@ async def test_commit_waits_for_the_disk_of_replicas(tmp_path: Path) -> None:
             call = COMMIT.command(["s:{A}:state"], ["", 0, "o:1-1", "", 2, "o:1-1", b"box"])
             assert await barrier.execute(lane, [call]) == [[1]]
             assert await other.one("HGET", "s:{A}:state", "o:1-1") == b"box"
-            begun = time.monotonic()
+            waits = []
             for number in range(5):
+                begun = time.monotonic()
                 await barrier.execute(lane, [("SET", "n", number)])
-            assert time.monotonic() - begun < 3, "each waited for the replica's report of the next second"
+                waits.append(time.monotonic() - begun)
+            assert sorted(waits)[2] < 0.5, "each waited for the replica's report of the next second"
             await other.close()
         with pytest.raises(LaneLost, match="0 of 1 replicas"):
             await Barrier(replicas=1, timeout_ms=100).execute(lane, [("GET", "a")])
