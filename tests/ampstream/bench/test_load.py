@@ -18,6 +18,7 @@ from ampstream.simulate.audit import Snapshot, Stored, audit
 from ampstream.simulate.ledger import Book
 from ampstream.simulate.websocket import Endpoint
 from shared.ocpp.timestamps import read_time
+from tests.serving import serving
 from tests.support import wait_until
 
 Answer = Callable[[str, dict[str, Any]], Any]
@@ -94,12 +95,9 @@ async def csms() -> AsyncIterator[Csms]:
     csms = Csms()
     app = web.Application()
     app.router.add_get("/ocpp/{station}", csms.serve)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    csms.url = f"ws://127.0.0.1:{runner.addresses[0][1]}/ocpp"
-    yield csms
-    await runner.cleanup()
+    async with serving(app) as port:
+        csms.url = f"ws://127.0.0.1:{port}/ocpp"
+        yield csms
 
 
 async def run(url: str, mix: str, tally: Tally, *, stations: int = 3, seconds: float = 0.4) -> tuple[Claims, Measured]:

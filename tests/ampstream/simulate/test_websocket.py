@@ -12,6 +12,7 @@ from aiohttp import WSMsgType, web
 from ampstream.simulate import wsframes
 from ampstream.simulate.websocket import Endpoint, WebSocketClient, dial
 from tests.ampstream.simulate.test_wsframes import server_frame, unmask
+from tests.serving import serving
 from tests.support import wait_until
 
 
@@ -46,14 +47,8 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 async def aiohttp_server(serve: Serve) -> AsyncIterator[Endpoint]:
     app = web.Application()
     app.router.add_get("/ocpp/{station}", serve)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield Endpoint("127.0.0.1", runner.addresses[0][1], "/ocpp")
-    finally:
-        await runner.cleanup()
+    async with serving(app) as port:
+        yield Endpoint("127.0.0.1", port, "/ocpp")
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ from edge.operators.oidc import BadToken, Issuer
 from shared.clock import ManualClock
 from shared.settings import Settings
 from tests.edge.operators.stage import Stage, running
+from tests.serving import serving
 
 RSA: Final = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 EC: Final = ec.generate_private_key(ec.SECP256R1())
@@ -62,14 +63,9 @@ async def issuer() -> AsyncIterator[StandIn]:
     app = web.Application()
     app.router.add_get("/.well-known/openid-configuration", made.discovery)
     app.router.add_get("/keys", made.jwks)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with serving(app) as port:
+        made.url = f"http://127.0.0.1:{port}"
         yield made
-    finally:
-        await runner.cleanup()
 
 
 def trusting(settings: Settings, made: StandIn, **more: Any) -> Settings:

@@ -18,6 +18,7 @@ from shared.settings import Settings
 from tests.edge.operators import test_oidc
 from tests.edge.operators.stage import T0, Stage, running
 from tests.edge.operators.test_commands import environment, run
+from tests.serving import serving
 from tests.terminal import ampstream
 
 
@@ -122,12 +123,9 @@ async def device() -> AsyncIterator[Device]:
     app.router.add_get("/keys", made.jwks)
     app.router.add_post("/device", made.device)
     app.router.add_post("/token", made.answer)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with serving(app) as port:
+        made.url = f"http://127.0.0.1:{port}"
+        yield made
 
 
 async def test_a_person_logs_in_by_a_code_and_out_again(settings: Settings, device: Device, tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.serving import serving
+
 ACCEPTED = {"status": "Accepted", "expires_at": "2030-01-01T00:00:00Z", "parent": "fleet"}
 
 
@@ -51,14 +53,9 @@ async def stand_in() -> AsyncIterator[StandIn]:
     made = StandIn()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", made.answer)
-    runner = web.AppRunner(app, handler_cancellation=True)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    assert site._server is not None
-    made.url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/tags"  # type: ignore[attr-defined]
-    try:
-        yield made
-    finally:
-        made.gate.set()
-        await runner.cleanup()
+    async with serving(app, handler_cancellation=True) as port:
+        made.url = f"http://127.0.0.1:{port}/tags"
+        try:
+            yield made
+        finally:
+            made.gate.set()
