@@ -14,7 +14,7 @@ from shared.records.local_lists import DIGITS, STATES, Head, ListState, LocalLis
 from shared.records.packing import unpack
 from shared.records.stations import StationRecord
 
-from .reading import SCAN_BUDGET, names, replies
+from .reading import SCAN_BUDGET, counting, names, replies
 from .registers import Register
 
 
@@ -53,7 +53,7 @@ async def lists(lane: Lane, policies: Sequence[str]) -> list[ListNow]:
     begins += [
         f"{name}/in_line/{head.version if head else 0:0{DIGITS}}/" for name, head in zip(policies, found, strict=True)
     ]
-    counts = [int(one) for one in await replies(lane, [_count(begin) for begin in begins])]
+    counts = [int(one) for one in await replies(lane, [counting(keys.LOCAL_LISTS, begin) for begin in begins])]
     made = []
     for n, head in enumerate(found):
         by_state = dict(zip(STATES, counts[n * len(STATES) : (n + 1) * len(STATES)], strict=True))
@@ -85,8 +85,3 @@ async def several(lane: Lane, station_ids: Sequence[str]) -> list[StationNow | N
         else None
         for record, listed in found
     ]
-
-
-def _count(begin: str) -> tuple[object, ...]:
-    low = begin.encode()
-    return ("ZLEXCOUNT", keys.LOCAL_LISTS, b"[" + low, b"(" + low + b"\xff")

@@ -42,6 +42,12 @@ async def names(lane: Lane, index: str, prefix: str, after: str, count: int) -> 
     return [name.decode() for name in found]
 
 
+def counting(index: str, prefix: str) -> Command:
+    """Return the command that counts the members of an index by name that begin with `prefix`."""
+    low = prefix.encode()
+    return ("ZLEXCOUNT", index, b"[" + low, b"(" + low + b"\xff")
+
+
 async def page_by_name(
     lane: Lane,
     index: str,

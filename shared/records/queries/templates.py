@@ -15,7 +15,7 @@ from shared.records.stations import StationRecord
 from shared.records.templates import MAX_TEMPLATES, Template, Templates, wants_the_same
 from shared.records.tuning import STATES, Tuned, TuningState
 
-from .reading import page_by_name, replies
+from .reading import counting, page_by_name, replies
 from .registers import Register
 
 CHUNK: Final = 500
@@ -55,7 +55,7 @@ async def counts(lane: Lane, templates: Iterable[Template]) -> list[dict[TuningS
     held = list(templates)
     ranges = [f"{one.name}/{one.updated_at}/{state}/" for one in held for state in STATES]
     whole = [f"{one.name}/" for one in held]
-    found = await replies(lane, [_count(begin) for begin in (*ranges, *whole)])
+    found = await replies(lane, [counting(keys.TUNING, begin) for begin in (*ranges, *whole)])
     made: list[dict[TuningState, int]] = []
     for n in range(len(held)):
         known = dict(zip(STATES, found[n * len(STATES) : (n + 1) * len(STATES)], strict=True))
@@ -97,11 +97,6 @@ async def tuning(lane: Lane, station_id: str) -> TuningNow | None:
         Tuned() if tuned is None else unpack(tuned, Tuned),
         None if snapshot is None else unpack(snapshot, Snapshot),
     )
-
-
-def _count(begin: str) -> tuple[object, ...]:
-    low = begin.encode()
-    return ("ZLEXCOUNT", keys.TUNING, b"[" + low, b"(" + low + b"\xff")
 
 
 def _read(template: Template, member: str) -> tuple[str, TuningState, bool]:
