@@ -59,7 +59,7 @@ class Settings(DemandSettings, frozen=True, kw_only=True):
     partitions: Annotated[
         int,
         _redis("Uplink streams, written into an empty Redis at first start; later changes there count.", ge=1, le=256),
-    ] = 4
+    ] = 1
 
     station_host: Annotated[str, _listen("Address of the stations' listener.", min_length=1)] = "127.0.0.1"
     station_port: Annotated[int, _listen("Port of the stations' listener.", ge=0, le=65535)] = 9000
@@ -208,7 +208,7 @@ class Settings(DemandSettings, frozen=True, kw_only=True):
         float, _presence("An edge or worker not heard of for so long counts as dead.", "s", gt=0, le=600)
     ] = 10.0
 
-    batch_frames: Annotated[int, _worker("Uplink entries that a worker takes at once.", ge=1, le=4096)] = 128
+    batch_frames: Annotated[int, _worker("Uplink entries that a worker takes at once.", ge=1, le=4096)] = 256
     kept_stations: Annotated[
         int, _worker("Stations whose decoded state a worker keeps; about 4 KiB each. 0: none.", ge=0, le=1_000_000)
     ] = 20_000
