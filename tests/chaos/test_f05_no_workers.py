@@ -26,7 +26,8 @@ SETTINGS = {
     "PARTITIONS": "2",
     "SILENCE_CLOSE_S": "1.2",
     "CANARY_INTERVAL_S": "0.4",
-    "CALL_TIMEOUT_S": "15",
+    # Longer than the control waits: after a new connection an unanswered boot would hold back what is to be given up.
+    "CALL_TIMEOUT_S": "60",
     # Unanswered heartbeats would go before the transaction messages.
     "HEARTBEAT_INTERVAL_S": "30",
 }
@@ -81,6 +82,8 @@ async def _no_workers(system: System, ledger: LedgerFile, cars: Cars) -> tuple[C
     for n in range(12):
         await orders.send(operator, ledger.journal, "CP1", "ChangeConfiguration", orders.change(f"Key{n}"))
     await wait_until(lambda: orders.executed(ledger.journal))
+    # Who charges has transaction messages to lose; who does not may wait with others.
+    await cars.until(lambda: cars.world.counters.started - cars.world.counters.stopped >= 3)
     for worker in system.workers:
         worker.kill()
     begun = time.monotonic()
