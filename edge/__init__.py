@@ -6,6 +6,7 @@ node.py      Node: one incarnation, as Redis and the workers know it; what both 
 uplink.py    Appender: everything that one turn of the event loop brings, in one pipeline
 downlink.py  Downlink: answers, commands, closes, replies and pongs for this node
 pulse.py     Pulse: canaries, heartbeat, Redis's time and memory, what is due by the clock
+tally.py     Tally: failures by key within a minute
 security.py  SecurityLog: security events that an edge notices itself
 sink.py      Sink: what the stations' listener takes from its node
 stations/    the OCPP-J endpoint

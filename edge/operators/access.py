@@ -127,12 +127,12 @@ class Access:
         raise _unauthenticated(known.detail, "invalid_token")
 
     def _check_attempts(self, address: str, now: float) -> None:
-        if self._throttle.closed(address, now):
+        if wait_s := self._throttle.wait_s(address, now):
             metrics.OPERATOR_AUTH_FAILURES.labels("throttled").inc()
             raise ProblemError(
                 "rate_limited",
                 "too many logins from this address failed",
-                headers={"Retry-After": str(self._throttle.retry_after_s(now))},
+                headers={"Retry-After": str(wait_s)},
             )
 
     def _count(self, address: str, now: float) -> None:

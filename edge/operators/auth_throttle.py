@@ -9,54 +9,40 @@ from __future__ import annotations
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from edge.tally import Tally
+
 MAX_ADDRESSES: Final = 10_000
-"""Addresses counted apart in one minute; the rest share one count."""
-WINDOW_S: Final = 60.0
+"""Addresses counted apart within a minute; the rest share one count."""
 _SITE_BITS: Final = 64
 _SHARED: Final = ""
 SHARED_FACTOR: Final = 10
 
 
 class Throttle:
-    """Counts failures by address and minute; one host has a whole IPv6 network of 64 bits to itself."""
+    """Counts failures by address, each for a minute from its first.
+
+    One host has a whole IPv6 network of 64 bits to itself, so that network is one address.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._counts: dict[str, int] = {}
-        self._window = -1
+        self._failures = Tally(MAX_ADDRESSES, _SHARED)
 
     def failed(self, address: str, now: float) -> bool:
         """Count a failure; True where it is the one that closes the door for this address and minute."""
-        self._turn(now)
-        key = self._key(address)
-        if key not in self._counts and len(self._counts) >= MAX_ADDRESSES:
-            key = _SHARED
-        self._counts[key] = self._counts.get(key, 0) + 1
-        return self._counts[key] == self._limit_of(key)
+        key = self._failures.counted_as(self._key(address))
+        return self._failures.add(key, now) == self._limit_of(key)
 
-    def closed(self, address: str, now: float) -> bool:
-        """Tell whether this address failed too often to be heard this minute."""
-        self._turn(now)
-        key = self._key(address)
-        if key not in self._counts and len(self._counts) >= MAX_ADDRESSES:
-            key = _SHARED
-        return self._counts.get(key, 0) >= self._limit_of(key)
-
-    def retry_after_s(self, now: float) -> int:
-        """Return the whole seconds until the count begins anew."""
-        return int(WINDOW_S - now % WINDOW_S) + 1
+    def wait_s(self, address: str, now: float) -> int:
+        """Return the whole seconds until this address is heard again; 0 where it is."""
+        key = self._failures.counted_as(self._key(address))
+        return self._failures.ends_s(key, now) if self._failures.of(key, now) >= self._limit_of(key) else 0
 
     def __len__(self) -> int:
-        return len(self._counts)
+        return len(self._failures)
 
     def _limit_of(self, key: str) -> int:
         return self._limit if key else self._limit * SHARED_FACTOR
-
-    def _turn(self, now: float) -> None:
-        window = int(now // WINDOW_S)
-        if window != self._window:
-            self._window = window
-            self._counts.clear()
 
     @staticmethod
     def _key(address: str) -> str:

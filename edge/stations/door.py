@@ -32,12 +32,14 @@ MAX_SLOW_WAITING: Final = 200
 class Refused(Exception):  # an outcome, not an error
     """The station may not come in; `result` is the metric's word for why."""
 
-    def __init__(self, result: str, status: int, text: str) -> None:
+    def __init__(self, result: str, status: int, text: str, retry_s: int | None = None) -> None:
         super().__init__(text)
         self.result = result
         self.status = status
         self.why = text
         """For the log."""
+        self.retry_s = retry_s
+        """Whole seconds to wait, where that is known."""
 
 
 class Busy(Refused):

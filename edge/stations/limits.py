@@ -5,9 +5,10 @@ from __future__ import annotations
 import random
 from typing import Final
 
+from edge.tally import Tally
+
 MAX_KEYS: Final = 100_000
-"""Addresses and identities counted apart in one minute; the rest share one count."""
-WINDOW_S: Final = 60.0
+"""Addresses and identities counted apart within a minute; the rest share one count."""
 SHARED_FACTOR: Final = 10
 """Many stations share a site's address, and many may guess at one identity: each gets this many times the limit."""
 MAX_RETRY_S: Final = 120
@@ -59,46 +60,32 @@ class Admission:
 
 
 class Attempts:
-    """Counts failed logins per minute by address, by identity, and by both together."""
+    """Counts failed logins by address, by identity, and by both together, each for a minute from its first."""
 
-    __slots__ = ("_counts", "_limit", "_window")
+    __slots__ = ("_failures", "_limit")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._counts: dict[tuple[str, str], int] = {}
-        self._window = 0
+        self._failures = Tally(MAX_KEYS, ("", ""))
 
     def failed(self, address: str, identity: str, now: float) -> None:
         """Count one failed login."""
-        self._turn(now)
         for key in ((address, identity), (address, ""), ("", identity)):
-            if key not in self._counts and len(self._counts) >= MAX_KEYS:
-                key = ("", "")
-            self._counts[key] = self._counts.get(key, 0) + 1
+            self._failures.add(key, now)
 
-    def exceeded(self, address: str, identity: str, now: float) -> bool:
-        """Tell whether this address, or this identity from it, failed too often to be heard this minute.
+    def wait_s(self, address: str, identity: str, now: float) -> int:
+        """Return the whole seconds until this address, or this identity from it, is heard again; 0 where it is.
 
         Not by the identity alone: else anybody could lock a station out by failing in its name.
         """
-        self._turn(now)
-        counts = self._counts
-        return (
-            counts.get((address, identity), 0) >= self._limit
-            or counts.get((address, ""), 0) >= self._limit * SHARED_FACTOR
-        )
+        failures, pair, shared = self._failures, (address, identity), (address, "")
+        waits = 0
+        if failures.of(pair, now) >= self._limit:
+            waits = failures.ends_s(pair, now)
+        if failures.of(shared, now) >= self._limit * SHARED_FACTOR:
+            waits = max(waits, failures.ends_s(shared, now))
+        return waits
 
     def guessed(self, identity: str, now: float) -> bool:
         """Tell whether so many fail in this identity's name that a password that a person chose is not checked."""
-        self._turn(now)
-        return self._counts.get(("", identity), 0) >= self._limit * SHARED_FACTOR
-
-    def retry_after_s(self, now: float) -> int:
-        """Return the whole seconds until the count begins anew."""
-        return int(WINDOW_S - now % WINDOW_S) + 1
-
-    def _turn(self, now: float) -> None:
-        window = int(now // WINDOW_S)
-        if window != self._window:
-            self._window = window
-            self._counts.clear()
+        return self._failures.of(("", identity), now) >= self._limit * SHARED_FACTOR

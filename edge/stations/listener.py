@@ -257,8 +257,8 @@ class Listener:
             raise Refused("limit", 503, "too many stations at once")
 
     def _check_attempts(self, address: str, station_id: str, now: float) -> None:
-        if self._hub.attempts.exceeded(address, station_id, now):
-            raise Refused("rate_limited", 429, "too many failed logins")
+        if wait_s := self._hub.attempts.wait_s(address, station_id, now):
+            raise Refused("rate_limited", 429, "too many failed logins", wait_s)
 
     def _negotiate(self, request: web.BaseRequest, welcome: Welcome) -> Negotiation:
         offered = handshake.offered(request.headers.getall("Sec-WebSocket-Protocol", []))
@@ -268,11 +268,9 @@ class Listener:
     async def _refuse(self, refused: Refused, begun: float) -> web.StreamResponse:
         hub = self._hub
         hub.meters.upgrade(NONE, refused.result)
-        retry_s: int | None = None
+        retry_s = refused.retry_s
         if refused.status == HTTPStatus.SERVICE_UNAVAILABLE:
             retry_s = hub.admission.retry_after_s()
-        elif refused.status == HTTPStatus.TOO_MANY_REQUESTS:
-            retry_s = hub.attempts.retry_after_s(hub.monotonic())
         elif refused.status == HTTPStatus.UNAUTHORIZED:
             # The same wait for every refused login: what was checked meanwhile does not show.
             spent = hub.monotonic() - begun

@@ -70,17 +70,26 @@ def test_failed_logins_are_counted_by_pair_address_and_name() -> None:
     attempts = Attempts(3)
     for _ in range(3):
         attempts.failed("a", "CP1", 100.0)
-    assert attempts.exceeded("a", "CP1", 100.0)
-    assert not attempts.exceeded("a", "CP2", 100.0)
-    assert not attempts.exceeded("b", "CP1", 100.0)
+    assert attempts.wait_s("a", "CP1", 100.5) == 60
+    assert not attempts.wait_s("a", "CP2", 100.0)
+    assert not attempts.wait_s("b", "CP1", 100.0)
     for n in range(27):
-        attempts.failed(f"x{n}", "CP1", 100.0)
-        attempts.failed("a", f"CP{n}", 100.0)
-    assert attempts.guessed("CP1", 100.0)
-    assert not attempts.exceeded("b", "CP1", 100.0)
-    assert attempts.exceeded("a", "anybody", 100.0)
-    assert not attempts.exceeded("a", "anybody", 120.0)
-    assert attempts.retry_after_s(100.0) == 21
+        attempts.failed(f"x{n}", "CP1", 110.0)
+        attempts.failed("a", f"CP{n}", 110.0)
+    assert attempts.guessed("CP1", 110.0)
+    assert not attempts.wait_s("b", "CP1", 110.0)
+    assert attempts.wait_s("a", "anybody", 140.0) == 20
+    assert not attempts.wait_s("a", "anybody", 160.0)
+    assert attempts.wait_s("a", "CP1", 159.0) == 1
+    assert not attempts.wait_s("a", "CP1", 160.0)
+
+
+def test_the_turn_of_a_minute_gives_nobody_more_tries() -> None:
+    """A minute begins with the first failure, not with the clock's."""
+    attempts = Attempts(3)
+    for now in (119.8, 119.9, 120.1):
+        attempts.failed("a", "CP1", now)
+    assert attempts.wait_s("a", "CP1", 120.2) == 60
 
 
 def test_failed_logins_take_bounded_memory() -> None:
@@ -88,7 +97,7 @@ def test_failed_logins_take_bounded_memory() -> None:
     attempts = Attempts(3)
     for n in range(MAX_KEYS):
         attempts.failed(f"a{n}", f"s{n}", 100.0)
-    assert len(attempts._counts) <= MAX_KEYS + 1
+    assert len(attempts._failures) <= MAX_KEYS + 1
 
 
 PROXIES = networks("10.0.0.0/8, 192.0.2.1")
