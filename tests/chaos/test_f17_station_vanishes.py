@@ -32,7 +32,7 @@ async def _vanish(system: System, ledger: LedgerFile) -> list[checks.Violation]:
     system.edges[0].kill()
     for station_id in ("SILENT", "ORPHAN"):
         found += await checks.presence(operator, station_id, "offline", TTL_S + 2)
-        found += checks.told_offline(operator, station_id)
+        found += await checks.told_offline(operator, station_id)
     return found
 
 

@@ -41,7 +41,7 @@ async def test_all_offline_by_the_sweep(shared_system: System, ledger: LedgerFil
         for each in await within:
             found += each
         for charger in chargers:
-            found += checks.told_offline(operator, charger.station_id)
+            found += await checks.told_offline(operator, charger.station_id)
     finally:
         client.config_set("notify-keyspace-events", before["notify-keyspace-events"])
         await system.restart(system.edges[1])
