@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, overload
 
 from ampstream.up import valkey
+from tests.chaos.harness import ports
 
 Result = TypeVar("Result")
 PATIENCE_S: Final = 30.0
@@ -78,10 +78,11 @@ def wait_until_sync(condition: Callable[[], Result], timeout_s: float = PATIENCE
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listened on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of 127.0.0.1 that nobody listens on, this test process's own until it ends.
+
+    One that the kernel gives for the asking may be anybody's again before it is listened on.
+    """
+    return ports.take()
 
 
 class ValkeyServer:
