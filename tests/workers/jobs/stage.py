@@ -137,12 +137,19 @@ class Station:
                 ]
             )
 
-    async def touch(self, ttl_ms: int) -> None:
-        """Give a sign of life."""
+    async def touch(self, *ttls_ms: int) -> None:
+        """Give signs of life, at one moment.
+
+        Each key is set after its deadline: where Redis stands still in between, it runs out after that, not before.
+        """
         node, name = self.system.node, self.name
-        touch = TOUCH_PRESENCE.command([keys.session(name), keys.presence(name)], [node, self.epoch, ttl_ms])
-        deadline = SET_DEADLINES.command([keys.deadlines(node)], [f"{name}/{self.epoch}", ttl_ms])
-        assert (await self.system.lane.execute([touch, deadline]))[0] == 1
+        commands = []
+        for ttl_ms in ttls_ms:
+            commands += [
+                SET_DEADLINES.command([keys.deadlines(node)], [f"{name}/{self.epoch}", ttl_ms]),
+                TOUCH_PRESENCE.command([keys.session(name), keys.presence(name)], [node, self.epoch, ttl_ms]),
+            ]
+        assert set((await self.system.lane.execute(commands))[1::2]) == {1}
 
 
 async def make_downlink(lane: Lane, node: str = NODE) -> None:
