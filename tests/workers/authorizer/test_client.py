@@ -14,6 +14,7 @@ import pytest
 
 from shared.records.tags import Judgement, Verdict
 from shared.settings import Secret, Settings
+from tests.support import PATIENCE_S
 from tests.workers.authorizer.stand_in import StandIn, stand_in
 from workers.authorizer import Breaker, Client
 from workers.store.wants import WantJudgement
@@ -32,8 +33,8 @@ class Clock:
 
 @asynccontextmanager
 async def client(url: str, clock: Clock | None = None, **settings: Any) -> AsyncIterator[Client]:
-    """A client of `url`."""
-    made = Client(Settings(authorizer_url=url, **{"authorizer_timeout_s": 0.5, **settings}), clock or Clock())
+    """A client of `url`, which gives up only where that is the subject."""
+    made = Client(Settings(authorizer_url=url, **{"authorizer_timeout_s": PATIENCE_S, **settings}), clock or Clock())
     try:
         yield made
     finally:

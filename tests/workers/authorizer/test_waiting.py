@@ -14,7 +14,7 @@ from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.policy import Policy
 from shared.settings import Settings
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 from tests.workers.authorizer.stand_in import StandIn, stand_in
 from tests.workers.jobs.stage import System, make_downlink
 from workers.authorizer import Client
@@ -33,8 +33,8 @@ async def service() -> AsyncIterator[StandIn]:
 
 @asynccontextmanager
 async def worker(settings: Settings, lane: Lane, name: str, url: str) -> AsyncIterator[PartitionConsumer]:
-    """One worker's consumer of the only partition."""
-    settings = msgspec.structs.replace(settings, authorizer_url=url, partitions=1)
+    """One worker's consumer of the only partition; it waits for an answer as long as a test holds it back."""
+    settings = msgspec.structs.replace(settings, authorizer_url=url, authorizer_timeout_s=PATIENCE_S, partitions=1)
     asks, own = Client(settings), Lane(settings.redis_url, name=name)
     consumer = PartitionConsumer(settings, POLICY, 0, name, own, None, asks)
     await make_downlink(lane)
@@ -80,7 +80,7 @@ async def test_what_a_dead_worker_was_waiting_for_is_asked_again(
     settings: Settings, lane: Lane, service: StandIn
 ) -> None:
     """A worker that dies while an entry waits: another one claims it, asks, and answers."""
-    quick = msgspec.structs.replace(settings, claim_idle_s=0.3, authorizer_timeout_s=5.0)
+    quick = msgspec.structs.replace(settings, claim_idle_s=0.3)
     async with worker(quick, lane, "w1", service.url) as first:
         system = System(lane, 1)
         station = await system.dial("CP1")
