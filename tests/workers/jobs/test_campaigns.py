@@ -104,12 +104,13 @@ async def test_a_window(settings: Settings, lane: Lane) -> None:
     """Outside of it nobody begins; the command may not be sent after its end."""
     async with site(settings, lane) as place:
         await place.dial("CP1")
-        minute = await place.time() // 60_000 % 1440
+        now = await place.time()
+        minute = now // 60_000 % 1440
         window = Window(begin=(minute + 120) % 1440, end=(minute + 121) % 1440)
         number = await place.campaign(["CP1"], windows=Windows((window,)))
         await place.beat(3)
         assert not place.updated
-        place.ahead_ms = 120 * 60_000
+        place.ahead_ms = 120 * 60_000 - now % 60_000  # At its first moment: all of its minute is left.
         await place.until(number, ended=True)
         assert place.updated == ["CP1"]
 
