@@ -141,6 +141,18 @@ class Field:
         readings = await self.operator.items(f"{path}/meter-values")
         return [{**one, "timestamp": each["timestamp"]} for each in readings for one in each["samples"]]
 
+    async def told(self, kind: str, times: int = 1) -> list[dict[str, Any]]:
+        """Return the station's events of one type once there are so many.
+
+        What the API shows of a commit is announced a moment later; what the station was answered is announced already.
+        """
+
+        async def look() -> list[dict[str, Any]]:
+            found = await self.events(kind)
+            return found if len(found) >= times else []
+
+        return await wait_until(look)
+
     async def events(self, kind: str) -> list[dict[str, Any]]:
         """Return the station's events of one type."""
         return [one for one in self.operator.events(self.id) if one["type"] == kind]
@@ -155,11 +167,17 @@ class Field:
         quirks = {flag.partition(":")[0] for flag in flags}
         before = {quirk: await self._counted(quirk) for quirk in quirks}
         yield
+        # A worker commits a flag, then announces it, then counts it.
         await wait_until(lambda: self._has(*flags))
+        await wait_until(lambda: self._announced(*flags))
         for quirk, count in before.items():
-            assert await self._counted(quirk) > count, quirk
-        announced = {one["flag"] for one in await self.events("station.flagged")}
-        assert announced >= set(flags)
+            await wait_until(lambda quirk=quirk, count=count: self._more(quirk, count))  # type: ignore[misc]
+
+    async def _announced(self, *flags: str) -> bool:
+        return {one["flag"] for one in await self.events("station.flagged")} >= set(flags)
+
+    async def _more(self, quirk: str, than: float) -> bool:
+        return await self._counted(quirk) > than
 
     async def _counted(self, quirk: str) -> float:
         return await scrape(self.system, "ampstream_quirks_total", f'quirk="{quirk}"')

@@ -104,9 +104,9 @@ async def test_a_station_that_changes_is_a_drift(system: System) -> None:
         assert (second["firmware"], second["open_drifts"]) == ("1.1", 1)
         (drift,) = await field.operator.items("/drifts", station_id=field.id)
         assert [(one["kind"], one["name"]) for one in drift["changes"]] == [("changed", "A"), ("added", "B")]
-        (event,) = await field.events("configuration.drifted")
+        (event,) = await field.told("configuration.drifted")
         assert event["drift_id"] == drift["id"]
-        assert len(await field.events("configuration.read")) == 2
+        assert len(await field.told("configuration.read", 2)) == 2
         await wait_until(lambda: _equals(scrape(system, "ampstream_stations_config_drift"), 2))  # By each worker.
         assert await scrape(system, "ampstream_configuration_drifts_total", 'kind="changed"') >= 1
 
@@ -138,7 +138,7 @@ async def test_killing_every_worker_loses_no_read(system: System) -> None:
         await system.restart(*system.workers)
         found = await shown(field.operator, field.id)
         assert [one["key"] for one in found["keys"]] == ["A"]
-        (event,) = await field.events("configuration.read")
+        (event,) = await field.told("configuration.read")
         assert event["keys"] == 1
         assert len(await field.operator.items(f"/stations/{field.id}/configuration/history")) == 1
 
@@ -152,7 +152,7 @@ async def test_killing_every_worker_before_the_question(system: System) -> None:
         await system.restart(*system.workers)
         await serve(field, A="1")
         assert (await shown(field.operator, field.id))["version"] == 1
-        assert len(await field.events("configuration.read")) == 1
+        assert len(await field.told("configuration.read")) == 1
 
 
 async def test_a_model_of_the_operators_profile_is_never_read(system: System) -> None:

@@ -27,6 +27,7 @@ async def test_a_clean_close_is_offline_at_once(system: System, operator: Operat
     checks.sound(await checks.presence(operator, "GOODBYE", "online", TTL_S))
     await charger.leave()
     checks.sound(await checks.presence(operator, "GOODBYE", "offline", TTL_S / 2))
+    checks.sound(await checks.told_offline(operator, "GOODBYE"))
     (offline,) = [one for one in operator.events("GOODBYE") if one["type"] == "station.offline"]
     assert offline["cause"] == "close"
 

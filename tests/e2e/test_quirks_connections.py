@@ -45,8 +45,8 @@ async def test_commands_wait_for_the_boot(system: System) -> None:
     async with Field(system, "Q2") as field:
         await field.boot()
         await field.start()
-        await field.again()
         opened = now_ms()
+        await field.again()
         call = await field.command()
         # No boot came, so the commands were held for BOOT_HOLD_S (half a second here).
         assert now_ms() - opened >= 500
