@@ -18,6 +18,11 @@ from tests.e2e.test_tour import _cli, _json
 from tests.support import wait_until
 
 TAGS = 230
+CHANGES = """\
+id_tag,parent,status
+LL0000,E2E-listed,blocked
+ll9999,e2e-listed,accepted
+"""
 POLICY = """\
 mode = "hybrid"
 match = { vendor = "Listed" }
@@ -63,8 +68,9 @@ async def test_a_fleet_holds_the_list_of_its_tags(system: System, operator: Oper
     try:
         await wait_until(lambda: in_step(1), 30, 0.1)
         assert held() == [{row.partition(",")[0] for row in rows}] * 2
-        await _cli(operator, "tags", "set", "LL0000", "--status", "blocked")
-        await _cli(operator, "tags", "set", "ll9999", "--parent", "e2e-listed")
+        # In one request: two are one version only where the runner does not look between them.
+        (tmp_path / "tags.csv").write_text(CHANGES)
+        await _cli(operator, "tags", "import", str(tmp_path / "tags.csv"))
         await wait_until(lambda: in_step(2), 30, 0.1)
         assert all("LL0000" not in tags and "ll9999" in tags for tags in held())
         await the_views_agree(operator, names)
