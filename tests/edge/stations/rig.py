@@ -36,6 +36,8 @@ HEARTBEAT = '[2,"%s","Heartbeat",{}]'
 def settings_for(redis_url: str, **changes: object) -> Settings:
     """Settings of an edge that accepts strangers, so that most tests need no provisioning."""
     values = {"redis_url": redis_url, "station_port": 0, "http_port": 0, "unknown_stations": "accept", "drain_s": 1}
+    # A Redis or a machine that stands still for two seconds is no overload to tests of something else.
+    values["silence_close_s"] = 60
     return load({f"AMPSTREAM_{name.upper()}": str(value) for name, value in (values | changes).items()})
 
 

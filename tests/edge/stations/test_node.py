@@ -24,7 +24,7 @@ from tests.support import PATIENCE_S, free_port, wait_until
 async def test_a_request_is_replied_over_the_downlink(rig: Rig) -> None:
     """It goes on the station's own uplink, and the worker's reply comes back to who asked."""
     replies = await asyncio.gather(
-        *(rig.node.request(f"CP{n}", Disconnect(request_id=f"r{n}", by="t"), 5.0) for n in range(20))
+        *(rig.node.request(f"CP{n}", Disconnect(request_id=f"r{n}", by="t"), PATIENCE_S) for n in range(20))
     )
     assert [reply.request_id for reply in replies] == [f"r{n}" for n in range(20)]
     assert {reply.status for reply in replies} == {202}
@@ -94,6 +94,8 @@ async def test_the_process_serves_and_ends_in_order(redis_url: str, redis_late: 
         "AMPSTREAM_HTTP_PORT": str(http_port),
         "AMPSTREAM_UNKNOWN_STATIONS": "accept",
         "AMPSTREAM_DRAIN_S": "1",
+        # The worker comes later than the first question.
+        "AMPSTREAM_SILENCE_CLOSE_S": "60",
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "ampstream", "edge"), env=environment, stderr=asyncio.subprocess.PIPE
@@ -102,7 +104,7 @@ async def test_the_process_serves_and_ends_in_order(redis_url: str, redis_late: 
     silent: list[socket.socket] = []
     try:
         wanted = b"waiting for Redis" if redis_late else b"edge serves"
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while wanted not in await process.stderr.readline():
                 assert process.returncode is None
         silent += [socket.create_connection(("127.0.0.1", port)) for port in (station_port, http_port)]
