@@ -67,9 +67,9 @@ async def test_a_touch_of_an_old_epoch_closes_the_old_socket(redis_url: str) -> 
     """Where the close item was lost, the next sign of life finds out."""
     async with running_edge(redis_url) as one, running_edge(redis_url, worker=one.worker) as two:
         first = await one.dial("CP1")
+        session = one.hub.sessions["CP1"]
         await one.worker.lane.one("DEL", keys.downlink(one.node.name))
         await two.dial("CP1")
-        session = one.hub.sessions["CP1"]
         session.set_interval(60)
         assert await closed(first) == 1012
         assert metrics.EDGE_DISCONNECTS.labels("superseded").value == 1
