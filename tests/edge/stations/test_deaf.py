@@ -8,7 +8,7 @@ import socket
 from shared import metrics
 from shared.envelopes import Command, Kind
 from shared.ocpp import frames
-from tests.edge.stations.rig import Rig, running_edge
+from tests.edge.stations.rig import Rig, Steps, running_edge
 from tests.support import lasting, wait_until
 
 
@@ -60,7 +60,7 @@ async def test_one_command_that_is_not_read_is_noticed(redis_url: str) -> None:
 
 async def test_a_station_that_reads_slowly_is_not_closed(redis_url: str) -> None:
     """Who takes a part of what waits within each timeout gets the whole of it, however long that takes."""
-    async with running_edge(redis_url, write_timeout_s=0.5) as rig:
+    async with running_edge(redis_url, write_timeout_s=0.5, clock=Steps()) as rig:
         epoch, reader, writer = await deaf(rig)
         await send_big(rig, epoch, "c1")
         session = rig.hub.sessions["CP1"]
