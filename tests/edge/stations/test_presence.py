@@ -26,11 +26,12 @@ async def deadline(rig: Rig, station: str = "CP1") -> int:
 async def test_a_new_session_has_presence_and_a_deadline(rig: Rig) -> None:
     """TTL = 2 × 60 s + 10 s before anything is known of the station's interval."""
     await rig.dial()
+    assert rig.hub.sessions["CP1"].ttl_s == 130
     ttl = await rig.worker.lane.one("PTTL", keys.presence("CP1"))
-    assert 128_000 < ttl <= 130_000
+    assert 100_000 < ttl <= 130_000  # However long the way to here took.
 
     async def set_too() -> bool:
-        return 128_000 < await deadline(rig) <= 131_000
+        return 100_000 < await deadline(rig) <= 131_000
 
     await wait_until(set_too)
 
@@ -76,7 +77,7 @@ async def test_a_station_that_showed_life_and_is_silent_is_closed(redis_url: str
     """After a TTL without a frame or pong its socket goes, and presence is left to run out by then."""
     async with running_edge(redis_url, ping_interval_s=0, **QUICK) as rig:
         socket = await rig.dial()
-        await ask(socket, HEARTBEAT % "a")
+        await socket.send_str(HEARTBEAT % "a")
         assert await closed(socket) == 1001
         (gone,) = await rig.worker.wait_for(Kind.CLOSED)
         assert msgspec.msgpack.decode(gone.frame, type=SessionClosed) == SessionClosed("ping_timeout", 1001, True)
@@ -105,7 +106,8 @@ async def test_a_station_that_neither_beats_nor_pongs_lives_as_its_socket_does(r
         assert not session.pings
         first = session.touched_at
         await wait_until(lambda: session.touched_at > first + 3.0)
-        assert await rig.worker.lane.one("EXISTS", keys.presence("CP1")) == 1
+        # A refresh is on its way where this process stood still; without any there is nothing after the TTL of 2 s.
+        await wait_until(lambda: rig.worker.lane.one("EXISTS", keys.presence("CP1")))
         assert not session.ended
 
 
