@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from shared.bus import demand_keys, keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane, LaneLost
 from shared.envelopes import Command, Kind
 from shared.ocpp.timestamps import format_time
@@ -42,6 +43,7 @@ class Field:
         self.system = system
         self.lane = system.lane
         self.settings = settings
+        self.ahead_ms = 0  # How far the conductor's clock is ahead of Redis's.
         self.conductor = self.another("w1")
         self.stations: dict[str, Station] = {}
         self.calls: list[tuple[str, str, dict[str, Any]]] = []
@@ -60,8 +62,11 @@ class Field:
 
     async def now(self) -> int:
         """Return Redis's time."""
-        seconds, micros = await self.lane.one("TIME")
-        return int(seconds) * 1000 + int(micros) // 1000
+        return await now_ms(self.lane)
+
+    async def conductors_time(self, lane: Lane) -> int:
+        """Return what a conductor takes for now."""
+        return await now_ms(lane) + self.ahead_ms
 
     async def event(self, begins_in_ms: int = -1, lasts_ms: int = 10 * MINUTE_MS, **fields: Any) -> str:
         """Make an event that begins about now; returns its id."""
@@ -128,13 +133,15 @@ async def field(settings: Settings, lane: Lane) -> AsyncIterator[Field]:
         patch.object(runner, "LATE_MS", 0),
     ):
         async with stage(settings, lane, policy) as system:
-            yield Field(system, settings)
+            made = Field(system, settings)
+            with patch.object(runner, "now_ms", made.conductors_time):
+                yield made
 
 
 async def test_stations_get_a_limit_and_lose_it(field: Field) -> None:
     """Each station of an event gets its maximum for that time; when it is over it is taken back, and nobody waits."""
     await field.dial("CP1", "CP2", "CP3")
-    event_id = await field.event(stations=("CP1", "CP2"), amount=Amount(watts=4000), lasts_ms=2000)
+    event_id = await field.event(stations=("CP1", "CP2"), amount=Amount(watts=4000))
     await field.beat()
     assert (await field.shown(event_id)).state == "running"
     assert await field.outcomes(event_id) == {"CP1": "taken", "CP2": "taken"}
@@ -145,6 +152,7 @@ async def test_stations_get_a_limit_and_lose_it(field: Field) -> None:
     assert profile["chargingSchedule"]["chargingSchedulePeriod"] == [{"startPeriod": 0, "limit": 4000.0}]
     assert profile["validTo"] > profile["chargingSchedule"]["startSchedule"]
     assert "validFrom" not in profile
+    field.ahead_ms = 10 * MINUTE_MS
 
     async def over() -> bool:
         await field.beat(count=1)
@@ -164,10 +172,8 @@ async def test_a_station_that_refuses_gets_a_default_profile(field: Field) -> No
     await field.dial("CP1")
     event_id = await field.event(stations=("CP1",), amount=Amount(amps=(100, 100, 100)))
     await field.beat(status="Rejected", count=4)
-    purposes = [
-        payload["csChargingProfiles"]["chargingProfilePurpose"] for _, payload in field.sent("SetChargingProfile")
-    ]
-    assert purposes == ["ChargePointMaxProfile", "TxDefaultProfile"]
+    profiles_sent = [payload["csChargingProfiles"] for _, payload in field.sent("SetChargingProfile")]
+    assert [one["chargingProfilePurpose"] for one in profiles_sent] == ["ChargePointMaxProfile", "TxDefaultProfile"]
     row = (await demand.stations(field.lane, event_id))["CP1"]
     assert (row.outcome, row.detail) == ("refused", "Rejected")
 
@@ -281,10 +287,8 @@ async def test_dying_at_any_point_leaves_nothing_undone(field: Field, after: boo
         assert not await demand.active(field.lane), uses
         assert not (await profiles.of_station(field.lane, "CP1")).limits.by_slot, uses
         for kind in ("demand.started", "demand.ended"):
-            assert len({one["id"] for one in await field.events(kind) if one["event_id"] == event_id}) == 1, (
-                kind,
-                uses,
-            )
+            told = {one["id"] for one in await field.events(kind) if one["event_id"] == event_id}
+            assert len(told) == 1, (kind, uses)
 
 
 async def test_a_site_is_limited_through_its_windows(field: Field) -> None:
@@ -309,10 +313,8 @@ async def test_a_site_is_limited_through_its_windows(field: Field) -> None:
     assert not field.calls
     missing = await field.event(site="nowhere", percent=1)
     await field.beat()
-    assert ((await field.shown(missing)).state, (await field.shown(missing)).detail) == (
-        "ended",
-        "there is no site nowhere",
-    )
+    ended = await field.shown(missing)
+    assert (ended.state, ended.detail) == ("ended", "there is no site nowhere")
 
 
 async def test_what_stations_drew(field: Field) -> None:

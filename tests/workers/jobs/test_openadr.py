@@ -12,10 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.bus import keys
+from shared.bus.clock import now_ms
 from shared.bus.lane import Lane, LaneLost
+from shared.records.packing import pack
 from shared.records.prices import PriceInterval, Prices
 from shared.records.queries import demand, prices, sites
 from shared.records.sites import Amount, Circuit, Site
+from shared.records.stations import StationRecord
 from shared.settings import Settings
 from shared.settings.secret import Secret
 from tests.support import wait_until
@@ -216,16 +220,28 @@ async def test_prices_follow_the_vtn(known: Settings, lane: Lane) -> None:
 async def test_an_event_of_the_vtn_runs_and_is_reported(known: Settings, lane: Lane, vtn: LittleVtn) -> None:
     """The conductor reads it, begins and ends it, and the VTN gets what it asked to be told, once."""
     now = int((await lane.one("TIME"))[0]) * 1000
-    await lane.one("ZADD", "idx:stations", 0, "CP1")
-    lasts = {"start": oadr_time(now - 200_000), "duration": "PT201S"}
+    await lane.one("ZADD", keys.STATIONS, 0, "CP1")
+    await lane.one("HSET", keys.state("CP1"), "st", pack(StationRecord(station_id="CP1", created_at=1)))
+    lasts = {"start": oadr_time(now - 200_000), "duration": "PT1H"}
     vtn.events = [
         vtn_event(
             "DISPATCH_SETPOINT", 8, units="KW", intervalPeriod=lasts,
             reportDescriptors=[{"payloadType": "USAGE"}, {"payloadType": "BASELINE"}, {"payloadType": "OTHER"}],
         )
     ]  # fmt: skip
-    conductor = Conductor(lane, known, 2, "w1")
-    with patch.object(runner, "LATE_MS", 0):
+    conductor, ahead_ms = Conductor(lane, known, 2, "w1"), 0
+
+    async def time(lane: Lane) -> int:
+        return await now_ms(lane) + ahead_ms
+
+    with patch.object(runner, "LATE_MS", 0), patch.object(runner, "now_ms", time):
+
+        async def begun() -> bool:
+            await conductor.beat()
+            return [one.state for one in await demand.active(lane)] == ["running"]
+
+        await wait_until(begun)
+        ahead_ms = HOUR_MS
 
         async def reported() -> bool:
             await conductor.beat()
