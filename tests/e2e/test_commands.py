@@ -61,9 +61,14 @@ async def serve(field: Field, answer: Mapping[str, Any] = ACCEPTED) -> str:
     return call.action
 
 
-async def states(field: Field, command_id: str) -> list[str]:
-    """Return the states that a command's events told, in order."""
-    return [one["state"] for one in await field.events("command.changed") if one["command_id"] == command_id]
+async def states(field: Field, command_id: str, last: str) -> list[str]:
+    """Return the states that a command's events told, in order, once they have told the last one."""
+
+    async def look() -> list[str]:
+        told = [one["state"] for one in await field.events("command.changed") if one["command_id"] == command_id]
+        return told if last in told else []
+
+    return await wait_until(look)
 
 
 def actions(field: Field) -> list[str]:
@@ -81,7 +86,7 @@ async def test_a_command_and_its_outcome(system: System) -> None:
         found = await waiting
         assert (found["state"], found["response"]) == ("rejected", {"status": "Rejected"})
         assert found["created_at"] <= found["sent_at"] <= found["ended_at"] < found["expires_at"]
-        assert await states(field, found["id"]) == ["queued", "sent", "rejected"]
+        assert await states(field, found["id"], "rejected") == ["queued", "sent", "rejected"]
         (listed,) = await field.operator.items("/commands", station_id=field.id)
         assert listed == found
 
@@ -102,7 +107,7 @@ async def test_the_queue_of_an_offline_station(system: System) -> None:
         assert first[0] == 3, "the boot is answered before a command comes"
         for one in made:
             assert (await ended(field, one["id"]))["state"] == "accepted"
-            assert await states(field, one["id"]) == ["queued", "sent", "accepted"]
+            assert await states(field, one["id"], "accepted") == ["queued", "sent", "accepted"]
 
 
 async def test_a_station_that_does_not_boot(system: System) -> None:
@@ -167,7 +172,7 @@ async def test_a_command_is_executed_at_most_once(system: System) -> None:
         await send(field, "ClearCache")
         assert await serve(field) == "ClearCache"
         assert actions(field) == ["Reset", "ClearCache"]
-        assert await states(field, made["id"]) == ["queued", "sent", "timed_out"]
+        assert await states(field, made["id"], "timed_out") == ["queued", "sent", "timed_out"]
 
 
 async def test_a_queued_command_is_cancelled(system: System) -> None:

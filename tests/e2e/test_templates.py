@@ -309,5 +309,8 @@ async def test_a_station_that_others_wrote(system: System, operator: Operator) -
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         await websocket.close()
-    (event,) = [one for one in operator.events("TPL-OTHERS") if one["type"] == "configuration.tuned"]
+    events = await wait_until(
+        lambda: [one for one in operator.events("TPL-OTHERS") if one["type"] == "configuration.tuned"]
+    )
+    (event,) = events
     assert sorted(event["taken"]) == ["HeartbeatInterval", SAMPLED]
