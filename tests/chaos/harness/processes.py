@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
 
@@ -108,6 +108,20 @@ class Process:
     def stop(self) -> None:
         """Stop it in its tracks (SIGSTOP)."""
         self.signal(signal.SIGSTOP)
+
+    async def stopped(self, timeout_s: float = 10.0) -> None:
+        """Wait until none of its threads runs: a signal to stop is obeyed a moment later."""
+        await wait_until(self._stands_still, timeout_s)
+
+    def _stands_still(self) -> bool:
+        try:
+            states = [path.read_text().rpartition(")")[2].split()[0] for path in self._threads()]
+        except (FileNotFoundError, ProcessLookupError):  # A thread ended meanwhile.
+            return False
+        return set(states) <= {"T"}
+
+    def _threads(self) -> Iterator[Path]:
+        return Path(f"/proc/{self.pid}/task").glob("*/stat")
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""
