@@ -116,6 +116,7 @@ class System:
         self._warm = warm
         self.points = directory / "points"
         self.points.mkdir(parents=True)
+        self._armed: dict[str, points.Action] = {}
         self._lifeline = Lifeline()
         self.valkey = Valkey(directory / "valkey", self._lifeline, fsync=fsync, preload=preload)
         values = SCALED | (settings or {})
@@ -182,6 +183,15 @@ class System:
                     assert time.monotonic() < deadline, f"{process.name} does not serve:\n{process.tail()}"
                     await asyncio.sleep(0.05)
 
+    async def unready(self, *processes: Process) -> None:
+        """Wait until these processes say that they do not serve."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
+
+            async def none_serves() -> bool:
+                return not any([await self._serves(http, process) for process in processes])
+
+            await wait_until(none_serves)
+
     async def _serves(self, http: aiohttp.ClientSession, process: Process) -> bool:
         if not process.alive:
             raise AssertionError(f"{process.name} ended with status {process.status}:\n{process.tail()}")
@@ -219,11 +229,16 @@ class System:
 
     def arm(self, point: str, action: points.Action, *texts: str) -> None:
         """Let the next process that passes `point` with all `texts` be hit."""
+        self._armed[point] = action
         points.arm(self.points, point, action, *texts)
 
     async def reached(self, point: str, timeout_s: float = 10.0) -> Process:
-        """Wait until a point has fired, and return whom it hit."""
-        return self.process(await wait_until(lambda: points.hit(self.points, point), timeout_s))
+        """Wait until a point has fired, and return whom it hit; it stands still by then where it was to stop."""
+        found = self.process(await wait_until(lambda: points.hit(self.points, point), timeout_s))
+        if self._armed[point] == "stop":
+            # Told to go on before it has stopped, it would stop for ever.
+            await found.stopped()
+        return found
 
     # ── command lines ────────────────────────────────────────────────────────────────────────────────────────────
 
