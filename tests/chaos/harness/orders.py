@@ -7,6 +7,7 @@ exactly one terminal state, in the record and by event, and it tells what the st
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import time
 from collections import Counter, defaultdict
@@ -21,6 +22,7 @@ from tests.support import wait_until
 
 AGAIN_S: Final = 0.2
 ENDED_S: Final = 10.0
+TOLD_S: Final = 5.0
 BIG: Final = 64 * 1024
 
 
@@ -72,13 +74,22 @@ async def audit(operator: Operator, journal: Journal, within_s: float = ENDED_S)
     known = {one.command_id: one.station for one in entries if isinstance(one, (Asked, Executed))}
     deadline = time.monotonic() + within_s
     records = {name: await _ended(operator, station, name, deadline) for name, station in known.items()}
-    ends: dict[str, list[str]] = defaultdict(list)
-    for event in operator.events():
-        if event["type"] == "command.changed" and event["state"] in TERMINAL:
-            ends[event["command_id"]].append(event["state"])
+    ended = {name for name, record in records.items() if record["state"] in TERMINAL}
+    # A record tells of an end as soon as that is committed, its event a moment later.
+    with contextlib.suppress(AssertionError):
+        await wait_until(lambda: ended <= _ends(operator).keys(), TOLD_S, AGAIN_S)
+    ends = _ends(operator)
     for name, record in records.items():
         found += _outcome(record, ends[name], times[name])
     return found
+
+
+def _ends(operator: Operator) -> defaultdict[str, list[str]]:
+    ends: defaultdict[str, list[str]] = defaultdict(list)
+    for event in operator.events():
+        if event["type"] == "command.changed" and event["state"] in TERMINAL:
+            ends[event["command_id"]].append(event["state"])
+    return ends
 
 
 def _executions(entries: list[Entry]) -> Iterator[Violation]:
