@@ -30,7 +30,7 @@ async def ledger(tmp_path: Path) -> AsyncIterator[LedgerFile]:
 @pytest.fixture(scope="session")
 def shared_system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream whose edges let in few stations at once; whoever takes something from it gives it back."""
-    settings = {"PARTITIONS": "2", "CONNECT_RATE": "60", "CONNECT_BURST": "30"}
+    settings = {"PARTITIONS": "2", "CONNECT_RATE": "30", "CONNECT_BURST": "15"}
     made = System(tmp_path_factory.mktemp("chaos") / "system", edges=2, workers=2, settings=settings)
     try:
         asyncio.run(made.start())
