@@ -16,6 +16,8 @@ from tests.chaos.harness.system import System, running
 
 pytestmark = pytest.mark.chaos
 ANSWERED_S = 15.0
+PATIENT = {"CALL_TIMEOUT_S": "30"}
+"""The edge keeps the connection for as long as the station waits: how long that is, the test asks."""
 
 
 async def _worker_dies(system: System, ledger: LedgerFile) -> tuple[float, Charger]:
@@ -34,7 +36,7 @@ async def _worker_dies(system: System, ledger: LedgerFile) -> tuple[float, Charg
 
 async def test_another_worker_answers(tmp_path: Path, ledger: LedgerFile) -> None:
     """F3: answered within 15 s on the same connection, once, and nothing stays behind (I1, I2, I10)."""
-    async with running(tmp_path / "system", worker_guards=["points"]) as system:
+    async with running(tmp_path / "system", worker_guards=["points"], settings=PATIENT) as system:
         waited, charger = await _worker_dies(system, ledger)
         assert waited < ANSWERED_S
         assert charger.connects == 1, "the answer came over another connection"
