@@ -12,16 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos import power_loss
 from tests.chaos.harness import checks
 from tests.chaos.harness.cars import Cars
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import System, running
 from tests.chaos.launchers.no_atomicity import POINT
-from tests.support import lasting
+from tests.support import lasting, wait_until
 
 pytestmark = pytest.mark.chaos
 AGAIN_S = 10.0
 """Serving again at most so long after Redis is back."""
+PATIENT = {"APPEND_CLOSE_S": "30", "SILENCE_CLOSE_S": "30", "CALL_TIMEOUT_S": "30"}
+"""The start keeps its connection while Redis is away: said again over another one it would be stored after all."""
 
 
 async def test_serving_again_with_nothing_lost(tmp_path: Path) -> None:
@@ -46,10 +49,13 @@ async def _dies_within_a_commit(system: System, ledger: LedgerFile) -> list[chec
     charger = Charger(system.station_urls, "CP1", ledger)
     await charger.connect()
     await charger.boot()
+    (log,) = power_loss.logs(system.valkey.directory)
+    begin = log.stat().st_size
     system.arm(POINT, "note", "transactionId")
     starting = asyncio.create_task(charger.start(1000))
     await system.reached(POINT)
-    await lasting(0.2, "the first half is written, and the file has it when its reply is out")
+    # The first half, with the outbox in it, and no second one follows.
+    await wait_until(lambda: b"transaction.started" in log.read_bytes()[begin:])
     system.valkey.kill()
     await system.valkey.serve()
     await starting
@@ -59,5 +65,5 @@ async def _dies_within_a_commit(system: System, ledger: LedgerFile) -> list[chec
 
 async def test_control_a_commit_of_two_commands(tmp_path: Path, ledger: LedgerFile) -> None:
     """F8, control: where fence and outbox are written before the state, a start is answered that is not there (I1)."""
-    async with running(tmp_path / "system", workers=1, worker_guards=["no_atomicity"]) as system:
+    async with running(tmp_path / "system", workers=1, worker_guards=["no_atomicity"], settings=PATIENT) as system:
         assert "I1" in checks.broken(await _dies_within_a_commit(system, ledger))
