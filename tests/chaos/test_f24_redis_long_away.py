@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from shared.bus import keys
 from tests.chaos.harness import checks
 from tests.chaos.harness.charger import Charger, LedgerFile
 from tests.chaos.harness.system import System, running
-from tests.support import lasting
+from tests.support import lasting, wait_until
 
 pytestmark = pytest.mark.chaos
 TTL_S = 4.0
@@ -30,6 +31,10 @@ SETTINGS = {
 }
 
 
+def _swept(system: System) -> int:
+    return int(system.valkey.client().hget(keys.SWEPT, "last"))
+
+
 async def _away(system: System, ledger: LedgerFile) -> list[checks.Violation]:
     """Let Redis die and come back when all presences have run out; the stations only answer pings."""
     chargers = [Charger(system.station_urls, f"CP{n}", ledger) for n in range(6)]
@@ -39,7 +44,13 @@ async def _away(system: System, ledger: LedgerFile) -> list[checks.Violation]:
     await lasting(1.5, "pings are answered, from when on presence rests on them")
     system.valkey.kill()
     await lasting(AWAY_S, "Redis is away")
+    # Who is first when it is back would be chance. It is the sweep: that order is the worse one.
+    system.edges[0].stop()
+    await system.edges[0].stopped()
     await system.valkey.serve()
+    before = _swept(system)
+    await wait_until(lambda: _swept(system) > before)
+    system.edges[0].resume()
     await system.ready()
     operator = system.operator()
     shown = [checks.steady(operator, one.station_id, "online", TTL_S + 0.5) for one in chargers]
