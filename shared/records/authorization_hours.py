@@ -84,7 +84,8 @@ def _ends(one: Hours, local: datetime) -> Iterable[int]:
         end = midnight + timedelta(minutes=one.end + (DAY_MINUTES if one.end <= one.begin else 0))
         # Wall clocks are compared: one zone's times without regard to their offsets.
         if begin.replace(tzinfo=None) <= local.replace(tzinfo=None) < end.replace(tzinfo=None):
-            yield round(end.timestamp() * 1000)
+            # Of an hour that comes twice the end is meant that is still to come.
+            yield round(end.replace(fold=local.fold).timestamp() * 1000)
 
 
 def _window(text: str) -> Hours:

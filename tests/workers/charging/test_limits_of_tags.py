@@ -62,6 +62,15 @@ def test_windows_are_of_the_wall_clock(text: str, at: str, until: str | None) ->
     assert open_until(parse(text), "Europe/Berlin", ms(at)) == (ms(until) if until else 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("01:00-02:45", 15), ("sat 22:00-02:40", 10), ("02:15-04:00", 90), ("01:00-02:20", None)]
+)
+def test_an_hour_that_comes_twice(text: str, minutes: int | None) -> None:
+    """Where it is half past two for the second time, a window ends at its end that is still to come."""
+    again = ms("2026-10-25T02:30:00") + 3600 * 1000
+    assert open_until(parse(text), "Europe/Berlin", again) == (again + minutes * 60_000 if minutes else 0)
+
+
 @given(st.lists(WINDOWS, max_size=5).map(tuple), st.integers(START_MS, START_MS + 10**11))
 def test_windows_are_read_as_they_are_written(hours: tuple[Hours, ...], at: int) -> None:
     """What is written is read the same, and a window that is open ends later than now, within a day."""
