@@ -19,8 +19,8 @@ from edge.transfers.storage import Reader
 from shared.settings import Settings
 from tests.edge.stations import certs
 from tests.edge.transfers.signing import signed
-from tests.edge.transfers.site import site
-from tests.support import PATIENCE_S
+from tests.edge.transfers.site import is_used, site
+from tests.support import PATIENCE_S, wait_until
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -46,6 +46,7 @@ async def test_a_download_in_pieces(settings: Settings, tmp_path: Path, mover: H
         record = await place.file(CONTENT)
         link = await place.link("get", record)
         assert await fetched(mover, link) == ""
+        await wait_until(lambda: is_used(place, link))  # The edge hears of the end after the station.
         assert await fetched(mover, link) == "download"
 
 
