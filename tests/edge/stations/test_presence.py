@@ -11,7 +11,7 @@ from shared import metrics
 from shared.bus import keys
 from shared.envelopes import Adjust, Kind, SessionClosed
 from tests.edge.stations.rig import HEARTBEAT, Rig, ask, closed, running_edge
-from tests.support import wait_until
+from tests.support import lasting, wait_until
 
 QUICK: dict[str, Any] = {"presence_min_s": 0.6, "presence_grace_s": 0, "presence_max_s": 900, "heartbeat_interval_s": 1}
 
@@ -85,16 +85,21 @@ async def test_a_station_that_showed_life_and_is_silent_is_closed(redis_url: str
 
 async def test_touches_carry_the_time_since_the_sign_of_life(redis_url: str) -> None:
     """Presence runs out one TTL after the last sign, not after the touch that told of it."""
-    async with running_edge(redis_url, ping_interval_s=0, presence_min_s=3, presence_grace_s=1) as rig:
-        await rig.provision("CP1", interval="1")
+    async with running_edge(redis_url, ping_interval_s=0) as rig:
         socket = await rig.dial()
         await ask(socket, HEARTBEAT % "a")
         session = rig.hub.sessions["CP1"]
         seen = rig.node.clock.monotonic()
-        await wait_until(lambda: session.touched_at > session.opened_at)
-        passed = (rig.node.clock.monotonic() - seen) * 1000
-        left = await deadline(rig)
-        assert left <= 3000 - passed + 150
+        await lasting(1.0, "the station says nothing more")
+        session.set_interval(300)  # Redis is told at the next look: 2 x 300 s + 10 s.
+
+        async def told() -> bool:
+            return await deadline(rig) > 300_000
+
+        await wait_until(told)
+        passed = (session.touched_at - seen) * 1000
+        assert passed > 900
+        assert await deadline(rig) <= 610_000 - passed + 150
 
 
 async def test_a_station_that_neither_beats_nor_pongs_lives_as_its_socket_does(redis_url: str) -> None:
