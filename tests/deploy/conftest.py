@@ -17,6 +17,7 @@ from tests.deploy.users import denied, with_users
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream that trusts the balancer alone; whoever hurts it starts it again."""
     settings = {"PARTITIONS": "2", "TRUSTED_PROXIES": ADDRESS, "DRAIN_S": "3"}
+    settings["SILENCE_CLOSE_S"] = "30"  # An edge that stands still for 2 s gets stations all the same.
     directory = tmp_path_factory.mktemp("deploy")
     settings |= {"TRANSFER_DIR": str(directory / "files"), "TRANSFER_RESERVE_BYTES": "0"}
     made = System(directory / "system", edges=2, workers=2, settings=settings)

@@ -210,7 +210,7 @@ def certificate(directory: Path) -> Path:
 
 async def test_the_proxy_protocol_and_tls_at_the_balancer(tmp_path: Path, lifeline: Lifeline) -> None:
     """With PROXY headers the edges know address and TLS by them alone; a stranger's header is refused."""
-    settings = {"TRUSTED_PROXIES": ADDRESS, "PROXY_PROTOCOL": "trusted"}
+    settings = {"TRUSTED_PROXIES": ADDRESS, "PROXY_PROTOCOL": "trusted", "SILENCE_CLOSE_S": "30"}
     async with running(tmp_path / "system", edges=2, workers=1, settings=settings) as system:
         balancer = Balancer(system, lifeline, options="send-proxy-v2-ssl")
         balancer.environ["STATIONS_BIND"] += f" ssl crt {certificate(tmp_path)}"
