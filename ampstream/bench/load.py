@@ -7,7 +7,7 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -117,9 +117,11 @@ async def measure(
     *,
     seconds: float,
     warm_up_s: float,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Measured:
     """Run every caller's script; measure `seconds` after the warm-up; let the scripts come to their end.
 
+    `pause` lets the time that is measured pass; it may take longer than it is told to.
     Raises `TooSlow` where they do not.
     """
     for caller in callers:
@@ -127,7 +129,7 @@ async def measure(
     await asyncio.sleep(warm_up_s)
     before, own, answered, begun = usages(pids), usage_of(os.getpid()), tally.answered, time.perf_counter()
     tally.measuring = True
-    await asyncio.sleep(seconds)
+    await pause(seconds)
     tally.measuring = False
     elapsed = time.perf_counter() - begun
     calls = tally.answered - answered

@@ -19,9 +19,11 @@ from ampstream.simulate.ledger import Book
 from ampstream.simulate.websocket import Endpoint
 from shared.ocpp.timestamps import read_time
 from tests.serving import serving
-from tests.support import wait_until
+from tests.support import PATIENCE_S, wait_until
 
 Answer = Callable[[str, dict[str, Any]], Any]
+ENOUGH = 100
+"""Calls: a dozen sessions and more."""
 
 
 class Csms:
@@ -101,7 +103,13 @@ async def csms() -> AsyncIterator[Csms]:
 
 
 async def run(url: str, mix: str, tally: Tally, *, stations: int = 3, seconds: float = 0.4) -> tuple[Claims, Measured]:
-    """Run a mix for a moment."""
+    """Run a mix for a moment, and until enough was said or something is wrong: a machine may stand still that long."""
+
+    async def pause(seconds: float) -> None:
+        before = tally.answered
+        await asyncio.sleep(seconds)
+        await wait_until(lambda: tally.answered - before > ENOUGH or tally.problems)
+
     claims = Claims()
     callers = [Caller(f"B{n}", tally) for n in range(stations)]
     await Dialling(Endpoint.parse(url), {}, rate=100).connect(callers, 10)
@@ -113,6 +121,7 @@ async def run(url: str, mix: str, tally: Tally, *, stations: int = 3, seconds: f
             {},
             seconds=seconds,
             warm_up_s=0.05,
+            pause=pause,
         )
     finally:
         for caller in callers:
@@ -170,7 +179,7 @@ async def test_wrong_answers(csms: Csms, wrong: Any, problem: str) -> None:
     csms.answer = lambda action, payload: wrong if action == "StartTransaction" else {}  # type: ignore[method-assign]
     tally = Tally()
     with contextlib.suppress(TooSlow):
-        await asyncio.wait_for(run(csms.url, "transaction", tally), 2)
+        await asyncio.wait_for(run(csms.url, "transaction", tally), PATIENCE_S)
     assert any(problem in text for text in tally.problems), tally.problems
 
 
