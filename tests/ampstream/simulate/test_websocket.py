@@ -57,6 +57,8 @@ async def raw_server(
 ) -> AsyncIterator[Endpoint]:
     """A server that answers the upgrade by hand and then does what it likes."""
 
+    done = asyncio.Event()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         nonce = next(line for line in head.split(b"\r\n") if line.startswith(b"Sec-WebSocket-Key: "))[19:]
@@ -66,10 +68,13 @@ async def raw_server(
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             await talk(reader, writer)
         writer.close()
+        done.set()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield Endpoint("127.0.0.1", server.sockets[0].getsockname()[1], "")
+        # The client's end may be seen before this one has read what it sent.
+        await wait_until(done.is_set)
     finally:
         server.close()
         await server.wait_closed()
