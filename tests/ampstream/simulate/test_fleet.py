@@ -192,7 +192,7 @@ async def test_rejected_registration_and_tags(csms: Csms) -> None:
         await wait_until(lambda: csms.actions().count("BootNotification") == 2)
         await wait_until(lambda: csms.actions().count("Authorize") >= 2)
         # A car that came while the station was not registered was let in, and put out when the CSMS heard of it.
-        assert len(csms.stops) == fleet.world.counters.started
+        await wait_until(lambda: len(csms.stops) == fleet.world.counters.started)
         assert all(stop["reason"] == "DeAuthorized" for stop in csms.stops.values())
 
 
