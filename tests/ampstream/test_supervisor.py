@@ -75,7 +75,7 @@ def is_alive(pid: int) -> bool:
 
 def client(data: Path) -> redis.Redis:
     """A client of the supervised Valkey."""
-    return redis.Redis.from_url(valkey.url(data / "redis"), socket_timeout=2)
+    return redis.Redis.from_url(valkey.url(data / "redis"), socket_timeout=WAIT_S)
 
 
 def test_a_killed_valkey_comes_back_with_its_data(up: Up) -> None:

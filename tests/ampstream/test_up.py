@@ -73,7 +73,7 @@ class Up:
 
     def client(self) -> redis.Redis:
         """A client of the embedded Valkey."""
-        return redis.Redis.from_url(valkey.url(self.data / "redis"), socket_timeout=2)
+        return redis.Redis.from_url(valkey.url(self.data / "redis"), socket_timeout=WAIT_S)
 
     def said(self) -> str:
         """What `up` printed."""
