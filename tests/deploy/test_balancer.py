@@ -81,7 +81,7 @@ async def test_edges_leave_and_die_and_nothing_is_lost(system: System, balancer:
         first.terminate()
         await balancer.until_up("edge-2")
         await cars.more(3)
-        assert await first.ended(10) == 0, first.tail()
+        assert await first.ended(PATIENCE_S) == 0, first.tail()
         counters = cars.world.counters
         # No call failed in the drain, and no upgrade was refused: the balancer asked the other edge.
         assert (counters.errors, counters.dropped, counters.timeouts) == (0, 0, 0)
