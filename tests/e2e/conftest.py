@@ -13,6 +13,7 @@ from tests.chaos.harness.charger import LedgerFile
 from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System
 from tests.deploy.users import denied, with_users
+from tests.e2e.field import PATIENT
 from tests.e2e.secured import secured
 
 
@@ -45,7 +46,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     vtn = {"OPENADR_CLIENT_ID": "me", "OPENADR_CLIENT_SECRET": "secret", "OPENADR_VEN_NAME": "me"}
     vtn |= {"OPENADR_URL": f"http://127.0.0.1:{ports.take()}/vtn"}
     # By the command lines that people use; the systems of single tests are forked.
-    settings = {"PARTITIONS": "2", **waits, **vtn, **secured(tmp_path_factory.mktemp("tls"))}
+    settings = {"PARTITIONS": "2", **PATIENT, **waits, **vtn, **secured(tmp_path_factory.mktemp("tls"))}
     settings |= {"TRANSFER_DIR": str(directory / "files"), "TRANSFER_ALLOWED": "ftp://example.com,https://example.com"}
     made = System(directory, edges=2, workers=2, settings=settings, warm=False)
     # As deployed: edges and workers are users of their own in Valkey. Whatever feature is tested here, its commands and

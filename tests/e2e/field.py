@@ -18,6 +18,11 @@ from tests.support import wait_until
 
 BOOT = {"chargePointVendor": "Field", "chargePointModel": "F1"}
 ENERGY = "Energy.Active.Import.Register"
+PATIENT = {
+    "NODE_TTL_S": "20", "REDIS_TIMEOUT_S": "10", "CLAIM_IDLE_S": "10", "CALL_TIMEOUT_S": "15", "COMMAND_TIMEOUT_S": "6",
+}  # fmt: skip
+"""Of a system in which nobody dies: what stands still for some seconds is no dead node, lost Redis, hung worker or
+silent station."""
 
 
 def iso(shift_s: float = 0) -> str:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from tests.chaos.harness.system import System
-from tests.e2e.field import Field
+from tests.e2e.field import PATIENT, Field
 from tests.support import wait_until
 
 HOLD_S = 2.0
@@ -21,7 +21,7 @@ ACCEPTED = {"status": "Accepted"}
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream that holds commands back shortly where no boot comes, and waits shortly for a start."""
-    settings = {"PARTITIONS": "2", "BOOT_HOLD_S": str(HOLD_S), "START_FAILURE_S": "3"}
+    settings = {"PARTITIONS": "2", **PATIENT, "BOOT_HOLD_S": str(HOLD_S), "START_FAILURE_S": "3"}
     made = System(tmp_path_factory.mktemp("commands") / "system", edges=2, workers=2, settings=settings)
     try:
         asyncio.run(made.start())

@@ -19,6 +19,7 @@ from tests.chaos.harness.operator import Operator
 from tests.chaos.harness.system import System, running
 from tests.e2e import crowd as behaviour
 from tests.e2e.crowd import ACTION, Keyed, Member, audit, crowd
+from tests.e2e.field import PATIENT
 from tests.support import lasting, wait_until
 from tests.terminal import ampstream
 
@@ -28,7 +29,9 @@ FAST = {"rate_per_s": 100, "jitter_s": 0}
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running Ampstream of two edges and two workers."""
-    made = System(tmp_path_factory.mktemp("jobs") / "system", edges=2, workers=2, settings={"PARTITIONS": "2"})
+    # Two stations never answer.
+    settings = {"PARTITIONS": "2", **PATIENT, "COMMAND_TIMEOUT_S": "4"}
+    made = System(tmp_path_factory.mktemp("jobs") / "system", edges=2, workers=2, settings=settings)
     try:
         asyncio.run(made.start())
         yield made

@@ -15,7 +15,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.chaos.harness.system import System
-from tests.e2e.field import Field
+from tests.e2e.field import PATIENT, Field
 from tests.support import wait_until
 
 GIVEN_TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -100,7 +100,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Iterator[System]:
     """One edge and one worker that follow every frame; what they send goes out at once."""
-    settings = {"TRACES_ENDPOINT": collector.url, "TRACES_RATIO": "1"}
+    settings = {**PATIENT, "TRACES_ENDPOINT": collector.url, "TRACES_RATIO": "1"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
         made = System(tmp_path_factory.mktemp("traces") / "system", workers=1, settings=settings)
