@@ -118,8 +118,11 @@ class Tls:
                 ends.append(reading.read(reading.load(Path(chain).read_text(encoding="ascii"))).not_after / 1000)
         metrics.EDGE_TLS_CERTIFICATE_ENDS.labels().set(min(ends, default=0))
 
-    def _look(self) -> tuple[tuple[str, int, int], ...]:
-        """Return what tells that a file is another one."""
+    def _look(self) -> tuple[tuple[str, int, int, int], ...]:
+        """Return what tells that a file is another one.
+
+        Its size as well: whoever still wrote it when it was read may have ended within one tick of its time.
+        """
         names = [name for pair in self._files for name in pair if name]
         names += [name for name in (self._settings.tls_ca_file, self._settings.tls_crl_file) if name]
         stamps = []
@@ -127,9 +130,9 @@ class Tls:
             try:
                 found = Path(name).stat()
             except OSError:
-                stamps.append((name, 0, 0))
+                stamps.append((name, 0, 0, 0))
             else:
-                stamps.append((name, found.st_mtime_ns, found.st_ino))
+                stamps.append((name, found.st_mtime_ns, found.st_ino, found.st_size))
         return tuple(stamps)
 
     def _make(self) -> ssl.SSLContext:

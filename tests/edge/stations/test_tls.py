@@ -377,6 +377,16 @@ async def test_a_proxy_may_pass_tls_on_and_say_who_dials(redis_url: str, tmp_pat
         writer.transport.abort()
 
 
+def test_a_file_that_was_read_half_written_is_read_again(tmp_path: Path) -> None:
+    """Though the rest of it came within the same tick of its time."""
+    tls = Tls(settings_for("redis://127.0.0.1:1/0", tls_certificates=certs.servers(tmp_path, "ecdsa")))
+    path, whole = tmp_path / "ecdsa.pem", certs.authority().issue("localhost", label="server ecdsa")[1]
+    for text, taken in ((whole[:300], False), (whole, True)):
+        path.write_text(text)
+        os.utime(path, ns=(1, 1))
+        assert tls.refresh() is taken
+
+
 @pytest.mark.parametrize(
     ("text", "reason"), [("", "no certificate"), ("-----BEGIN X-----\n", "no certificate"), (None, "No such file")]
 )
