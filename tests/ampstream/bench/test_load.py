@@ -19,7 +19,7 @@ from ampstream.simulate.ledger import Book
 from ampstream.simulate.websocket import Endpoint
 from shared.ocpp.timestamps import read_time
 from tests.serving import serving
-from tests.support import PATIENCE_S, wait_until
+from tests.support import PATIENCE_S, lasting, wait_until
 
 Answer = Callable[[str, dict[str, Any]], Any]
 ENOUGH = 100
@@ -107,7 +107,7 @@ async def run(url: str, mix: str, tally: Tally, *, stations: int = 3, seconds: f
 
     async def pause(seconds: float) -> None:
         before = tally.answered
-        await asyncio.sleep(seconds)
+        await lasting(seconds, "the load runs")
         await wait_until(lambda: tally.answered - before > ENOUGH or tally.problems)
 
     claims = Claims()
