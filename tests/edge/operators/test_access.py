@@ -2,9 +2,14 @@
 
 import time
 
+import pytest
+
 from shared.bus import keys
-from shared.records.tokens import digest
+from shared.bus.lane import Lane
+from shared.records.queries import tokens
+from shared.records.tokens import Token, digest
 from tests.edge.operators.stage import Stage
+from tests.support import lasting
 
 
 async def test_without_a_token_the_answer_is_401_with_a_challenge(stage: Stage) -> None:
@@ -40,6 +45,20 @@ async def test_an_expired_token_is_refused(stage: Stage) -> None:
     now = int(time.time() * 1000)
     assert (await stage.ask("GET", "/stations", token=await stage.make_token("read", now - 1)))[0] == 401
     assert (await stage.ask("GET", "/stations", token=await stage.make_token("read", now + 60_000)))[0] == 200
+
+
+async def test_a_late_reply_lets_no_token_live_longer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long Redis's answer is on its way: what is over when it is asked for is refused."""
+    real = tokens.token_at
+
+    async def late(lane: Lane, token_digest: str) -> tuple[Token | None, int]:
+        found = await real(lane, token_digest)
+        await lasting(0.2, "the reply is on its way")
+        return found
+
+    over = await stage.make_token("read", int(time.time() * 1000) - 1)
+    monkeypatch.setattr(tokens, "token_at", late)
+    assert (await stage.ask("GET", "/stations", token=over))[0] == 401
 
 
 async def test_a_token_is_stored_as_a_digest_only(stage: Stage) -> None:
