@@ -34,7 +34,7 @@ async def scrape(system: System, name: str, label: str = "") -> float:
     """Return a metric's sum over all workers and edges; `label` is a text like `quirk="case"`."""
     pattern = re.compile(rf"^{name}(?:{{([^}}]*)}})? (\S+)$", re.MULTILINE)
     total = 0.0
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as http:
         for _, port in system._ports.values():
             async with http.get(f"http://127.0.0.1:{port}/metrics") as answer:
                 found = pattern.findall(await answer.text())

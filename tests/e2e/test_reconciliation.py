@@ -75,7 +75,7 @@ async def test_a_boot_alone_proves_nothing(system: System, operator: Operator, l
     assert answer["status"] == "Accepted"
     await charger.status("Charging")
     looked = await wait_until(
-        lambda: [one for one in operator.events("CHARGES-ON") if one["type"] == "transaction.reconciling"], 5
+        lambda: [one for one in operator.events("CHARGES-ON") if one["type"] == "transaction.reconciling"]
     )
     assert looked[0]["transaction_id"] == number
     # Three times the setting: the look is over.

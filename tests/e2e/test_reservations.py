@@ -114,7 +114,7 @@ async def test_offended_cancelled_and_expired(system: System, operator: Operator
         async def begun() -> list[dict[str, Any]]:
             return await operator.items("/transactions", station_id="RSV-CARE")
 
-        (transaction,) = await wait_until(begun, 10)
+        (transaction,) = await wait_until(begun)
         assert transaction["flags"] == ["reserved_for_another"]
         assert (await becomes(operator, made, "active"))["transaction_id"] is None
         here, there = await reserve(operator, "RSV-ENDS"), await reserve(operator, "RSV-ENDS", 2, expires_in_s=2)
