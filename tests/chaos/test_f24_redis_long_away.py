@@ -24,7 +24,6 @@ AWAY_S = TTL_S + 1.5
 SETTINGS = {
     "PRESENCE_GRACE_S": "3",
     "NODE_TTL_S": "20",
-    "REDIS_TIMEOUT_S": "1",
     # The edges must not close the sockets, which is what they do by default.
     "SILENCE_CLOSE_S": "60",
     "APPEND_CLOSE_S": "60",
