@@ -154,6 +154,13 @@ _INCOMPLETE: Final = object()
 _pack = hiredis.pack_command
 
 
+def sound(reply: Any) -> Any:
+    """Return what `Lane.execute` gave for a command; raises it where it is an error."""
+    if isinstance(reply, hiredis.ReplyError):
+        raise reply
+    return reply
+
+
 class Lane:
     """One pipelined connection; concurrent `execute` calls share it first in, first out. Reconnects on the next use."""
 
@@ -198,9 +205,7 @@ class Lane:
     async def one(self, *command: Any) -> Any:
         """Run one command; raises `hiredis.ReplyError` where Redis refuses it, `LaneLost` as `execute` does."""
         (reply,) = await self.execute([command])
-        if isinstance(reply, hiredis.ReplyError):
-            raise reply
-        return reply
+        return sound(reply)
 
     async def close(self) -> None:
         """Close the connection; the lane can't be used afterwards."""

@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-import hiredis
-
 from shared.durability import Problem
 
 from . import keys
-from .lane import Lane
+from .lane import Lane, sound
 
 SCHEMA: Final = 1
 """What this code writes at most, and reads with everything before it."""
@@ -46,6 +44,4 @@ def too_new(stored: int, known: int = SCHEMA) -> Problem | None:
 async def stored(lane: Lane) -> int:
     """Return the schema of this system, setting it to ours where it was never set."""
     _, found = await lane.execute([("SET", keys.META_SCHEMA, SCHEMA, "NX"), ("GET", keys.META_SCHEMA)])
-    if isinstance(found, hiredis.ReplyError):
-        raise found
-    return int(found)
+    return int(sound(found))

@@ -43,6 +43,7 @@ def is_missing(error: hiredis.ReplyError) -> bool:
 
 
 COMMIT: Final = Script("commit")
+STATE_TOKENS: Final = Script("state_tokens")
 ACQUIRE_SLOT: Final = Script("acquire_slot")
 REMOVE_DUE: Final = Script("remove_due")
 APPLY_COMMANDS: Final = Script("apply_commands")

@@ -7,7 +7,7 @@ from typing import Any, Final
 import hiredis
 
 from . import keys
-from .lane import Command, Lane
+from .lane import Command, Lane, sound
 
 Entry = tuple[str, bytes]
 """Stream id and the packed envelope."""
@@ -28,9 +28,7 @@ async def create_group(lane: Lane, stream: str) -> None:
 async def partitions(lane: Lane, wanted: int) -> int:
     """Return the number of partitions of this system, setting it to `wanted` where it was never set."""
     _, found = await lane.execute([("SET", keys.META_PARTITIONS, wanted, "NX"), ("GET", keys.META_PARTITIONS)])
-    if isinstance(found, hiredis.ReplyError):
-        raise found
-    return int(found)
+    return int(sound(found))
 
 
 def _entries(found: list[Any]) -> list[Entry]:
@@ -43,9 +41,7 @@ async def read_new(lane: Lane, stream: str, consumer: str, count: int, block_ms:
         "XREADGROUP", "GROUP", keys.GROUP, consumer, "COUNT", count, "BLOCK", block_ms, "STREAMS", stream, ">",
     )  # fmt: skip
     (reply,) = await lane.execute([command], timeout_s=block_ms / 1000 + lane.timeout_s)
-    if isinstance(reply, hiredis.ReplyError):
-        raise reply
-    return _entries(reply[0][1]) if reply else []
+    return _entries(reply[0][1]) if sound(reply) else []
 
 
 async def read_own(lane: Lane, stream: str, consumer: str, count: int) -> list[Entry]:

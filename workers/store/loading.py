@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-import hiredis
 import msgspec
 
 from shared import metrics
 from shared.bus import keys
 from shared.bus.barrier import Barrier
 from shared.bus.clock import ms_of
-from shared.bus.lane import Command, Lane
-from shared.bus.scripts import ACQUIRE_SLOT
+from shared.bus.lane import Command, Lane, sound
+from shared.bus.scripts import ACQUIRE_SLOT, STATE_TOKENS
 from shared.records import local_lists
 from shared.records.authorization import Policies
 from shared.records.commands import CommandRecord
@@ -58,9 +57,7 @@ class TransactionIds:
         if self._next >= self._end or self._connects != self._lane.connects:
             command = ("INCRBY", keys.META_TRANSACTION_ID, self.BLOCK)
             (reply,) = await self._barrier.execute(self._lane, [command])
-            if isinstance(reply, hiredis.ReplyError):
-                raise reply
-            last = int(reply)
+            last = int(sound(reply))
             if last > self.LARGEST:
                 raise OverflowError("transaction ids are used up: OCPP 1.6 has 31 bits")
             self._next, self._end, self._connects = last - self.BLOCK + 1, last + 1, self._lane.connects
@@ -120,11 +117,12 @@ class Loader:
 
     async def _read(self, names: Sequence[str], needs: Sequence[Need]) -> tuple[Loaded, list[str]]:
         """Return what was read, and the stations whose kept view is outdated."""
-        kept = self._kept
+        known = [name for name in names if name in self._kept]
+        unknown = [name for name in names if name not in self._kept]
         commands: list[Command] = [("TIME",)]
-        commands += [
-            ("HGET", keys.state(name), "v") if name in kept else ("HMGET", keys.state(name), *FIELDS) for name in names
-        ]
+        if known:
+            commands.append(STATE_TOKENS.command([keys.state(name) for name in known], ()))
+        commands += [("HMGET", keys.state(name), *FIELDS) for name in unknown]
         reads: list[tuple[str, Want, Parser]] = []
         for entry_id, station, some in needs:
             for want in some:
@@ -132,22 +130,20 @@ class Loader:
                     command, parser = _READS[type(want)](station, want)
                     commands.append(command)
                     reads.append((entry_id, want, parser))
-        replies = await self._lane.execute(commands)
-        for reply in replies:
-            if type(reply) is hiredis.ReplyError:
-                raise reply
-        loaded = Loaded(ms_of(replies[0]))
+        replies = iter(await self._lane.execute(commands))
+        loaded = Loaded(ms_of(sound(next(replies))))
         outdated: list[str] = []
-        for name, found in zip(names, replies[1:], strict=False):
-            view = kept.get(name)
-            if view is None:
-                loaded.views[name] = StationView(name, found[0], dict(zip(FIELDS, found, strict=True)))
-            elif found == view.token:
+        for name, token in zip(known, sound(next(replies)) if known else (), strict=True):
+            view = self._kept[name]
+            if token == view.token:
                 loaded.views[name] = view
             else:
                 outdated.append(name)
-        for (entry_id, want, parser), reply in zip(reads, replies[1 + len(names) :], strict=True):
-            loaded.wanted.setdefault(entry_id, {})[want] = parser(reply)
+        for name in unknown:
+            found = sound(next(replies))
+            loaded.views[name] = StationView(name, found[0], dict(zip(FIELDS, found, strict=True)))
+        for (entry_id, want, parser), reply in zip(reads, replies, strict=True):
+            loaded.wanted.setdefault(entry_id, {})[want] = parser(sound(reply))
         return loaded, outdated
 
 

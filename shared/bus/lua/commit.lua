@@ -1,36 +1,52 @@
 #!lua flags=allow-oom
--- Commits one decision about one station, or says why not.
+-- Commits decisions, each about one station, and says of each why not.
 --
--- KEYS[1]  s:{id}:state     KEYS[2..]  other keys of the station that the decision writes
--- ARGV[1]  fence field `f:<epoch>` for a CALL, '' for everything else
--- ARGV[2]  call_seq (0 for what is no CALL)
--- ARGV[3]  outbox field: `o:<epoch>` for a CALL, `o:<entry id>` for everything else
--- ARGV[4]  version token that the decision was made on; '-' where the station did not exist; '' for a decision that
---          changes no state
--- ARGV[5]  n: how many field and value arguments follow for HSET on the state
--- then n arguments, then commands: count of arguments, name, index of the key, arguments
+-- KEYS, per decision:  s:{id}:state, then other keys of the station that it writes
+-- ARGV, per decision:  how many keys are its own, how many arguments follow for it, then
+--   [1]  fence field `f:<epoch>` for a CALL, '' for everything else
+--   [2]  call_seq (0 for what is no CALL)
+--   [3]  outbox field: `o:<epoch>` for a CALL, `o:<entry id>` for everything else
+--   [4]  version token that the decision was made on; '-' where the station did not exist; '' for a decision that
+--        changes no state
+--   [5]  n: how many field and value arguments follow for HSET on the state
+--   then n arguments, then commands: count of arguments, name, index among its keys, arguments
 --
--- Returns {1} committed, {2, outbox} duplicate whose outcome may not be out yet, {3} stale, {4} conflict.
-local state = KEYS[1]
--- The outbox is read where it is told again, not with the rest: most commits overwrite one that is out.
-local token, fence = unpack(redis.call('HMGET', state, 'v', ARGV[1]))
-if ARGV[1] ~= '' then
-  if fence and tonumber(ARGV[2]) <= tonumber(fence) then
-    local box = ARGV[2] == fence and redis.call('HGET', state, ARGV[3])
-    if box then return {2, box} end
-    return {3}
+-- Returns per decision 1: committed, its outbox: duplicate whose outcome may not be out yet, 3: stale, 4: conflict, or
+-- the error that refused it; no decision hinders another one.
+local call, tonumber, unpack = redis.call, tonumber, unpack
+
+-- `key` and `at` are where its keys and arguments begin, `last` is where the arguments end.
+local function commit(key, at, last)
+  local state, fence_field, seq, box_field, expected = KEYS[key], unpack(ARGV, at, at + 3)
+  -- The outbox is read where it is told again, not with the rest: most commits overwrite one that is out.
+  local token, fence = unpack(call('HMGET', state, 'v', fence_field))
+  if fence_field ~= '' then
+    if fence and tonumber(seq) <= tonumber(fence) then
+      return seq == fence and call('HGET', state, box_field) or 3
+    end
+  else
+    local box = call('HGET', state, box_field)
+    if box then return box end
   end
-else
-  local box = redis.call('HGET', state, ARGV[3])
-  if box then return {2, box} end
+  if expected ~= '' and (token or '-') ~= expected then return 4 end
+  local n = tonumber(ARGV[at + 4])
+  call('HSET', state, unpack(ARGV, at + 5, at + 4 + n))
+  at = at + 5 + n
+  while at <= last do
+    local count = tonumber(ARGV[at])
+    call(ARGV[at + 1], KEYS[key - 1 + tonumber(ARGV[at + 2])], unpack(ARGV, at + 3, at + 2 + count))
+    at = at + 3 + count
+  end
+  return 1
 end
-if ARGV[4] ~= '' and (token or '-') ~= ARGV[4] then return {4} end
-local n = tonumber(ARGV[5])
-redis.call('HSET', state, unpack(ARGV, 6, 5 + n))
-local at = 6 + n
-while ARGV[at] do
-  local count = tonumber(ARGV[at])
-  redis.call(ARGV[at + 1], KEYS[tonumber(ARGV[at + 2])], unpack(ARGV, at + 3, at + 2 + count))
-  at = at + 3 + count
+
+local results, key, at, size = {}, 1, 1, #ARGV
+while at <= size do
+  local last = at + 1 + tonumber(ARGV[at + 1])
+  local done, result = pcall(commit, key, at + 2, last)
+  if not done and type(result) ~= 'table' then result = redis.error_reply('ERR ' .. tostring(result)) end
+  results[#results + 1] = result
+  key = key + tonumber(ARGV[at])
+  at = last + 1
 end
-return {1}
+return results

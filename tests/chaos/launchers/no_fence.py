@@ -6,4 +6,4 @@ from tests.chaos.launchers.scripts import cut
 
 def apply() -> None:
     """Change the commit script."""
-    cut(COMMIT, "if ARGV[1] ~= '' then", "  if box then return {2, box} end\nend\n")
+    cut(COMMIT, "if fence_field ~= '' then", "    if box then return box end\n  end\n")

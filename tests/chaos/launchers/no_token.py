@@ -6,4 +6,4 @@ from tests.chaos.launchers.scripts import cut
 
 def apply() -> None:
     """Change the commit script."""
-    cut(COMMIT, "if ARGV[4] ~= ''", "return {4} end\n")
+    cut(COMMIT, "if expected ~= ''", "return 4 end\n")

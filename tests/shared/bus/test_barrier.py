@@ -24,7 +24,7 @@ async def test_commit_waits_for_the_disk_of_replicas(tmp_path: Path) -> None:
             await wait_until(lambda: _passes(barrier, lane))
             assert await barrier.execute(lane, [("SET", "a", 1), ("GET", "a")]) == [b"OK", b"1"]
             await lane.one("SCRIPT", "FLUSH")
-            call = COMMIT.command(["s:{A}:state"], ["", 0, "o:1-1", "", 2, "o:1-1", b"box"])
+            call = COMMIT.command(["s:{A}:state"], [1, 7, "", 0, "o:1-1", "", 2, "o:1-1", b"box"])
             assert await barrier.execute(lane, [call]) == [[1]]
             assert await other.one("HGET", "s:{A}:state", "o:1-1") == b"box"
             waits = []

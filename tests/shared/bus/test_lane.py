@@ -40,7 +40,7 @@ async def test_refused_command_stands_in_its_place(lane: Lane) -> None:
 async def test_unknown_script_is_loaded_and_run_again(lane: Lane) -> None:
     """After SCRIPT FLUSH a script runs all the same, and only that command is repeated."""
     await lane.one("SCRIPT", "FLUSH")
-    call = COMMIT.command(["s:{A}:state"], ["", 0, "o:1-1", "", 2, "o:1-1", b"box"])
+    call = COMMIT.command(["s:{A}:state"], [1, 7, "", 0, "o:1-1", "", 2, "o:1-1", b"box"])
     counted, committed, again = await lane.execute([("INCR", "n"), call, ("INCR", "n")])
     assert (counted, committed, again) == (1, [1], 2)
 

@@ -1,5 +1,6 @@
 """The commit script: the fence, the token and the outbox, against a real Valkey."""
 
+import hiredis
 import msgspec
 import pytest
 
@@ -7,7 +8,7 @@ from shared.bus import keys
 from shared.bus.lane import Lane
 from shared.policy import Policy
 from shared.records.stations import StationRecord
-from workers.store.commit import Outcome, Result, commit_many
+from workers.store.commit import MOST_A_CALL, Outcome, Result, commit_many
 from workers.store.draft import Draft, Origin
 from workers.store.loading import Loader
 from workers.store.view import StationView
@@ -187,3 +188,45 @@ async def test_places_under_a_limit(lane: Lane) -> None:
 
     assert [await take(holder, 2) for holder in ("A/1", "A/2", "A/3", "A/1")] == [True, True, False, True]
     assert await take("A/3", 0)
+
+
+async def test_many_decisions_keep_their_places(lane: Lane) -> None:
+    """Whatever the drafts of a round come to, and however many calls it takes, each has its own outcome."""
+    count = 2 * MOST_A_CALL + 5
+    views = (await Loader(lane).load([f"CP{n}" for n in range(count)], [])).views
+    drafts, expected = [], []
+    for n in range(count):
+        draft = draft_on(views[f"CP{n}"], entry=f"{n}-1", epoch=7 if n % 5 == 1 else 0, seq=1 if n % 5 == 1 else 0)
+        if n % 5 == 0:
+            expected.append(Result.COMMITTED)  # Nothing to write: a look.
+        elif n % 5 == 1:
+            expected.append(Result.STALE)  # A CALL of a station that is deleted.
+        else:
+            draft.put(StationRecord(station_id=f"CP{n}", created_at=n))
+            draft.write("SET", keys.command(f"CP{n}", "x"), n)
+            expected.append(Result.CONFLICT if n % 5 == 4 else Result.COMMITTED)
+            if n % 5 == 4:
+                await lane.one("HSET", keys.state(f"CP{n}"), "v", "another")
+        drafts.append(draft)
+    outcomes = await commit_many(lane, drafts)
+    assert [outcome.result for outcome in outcomes] == expected
+    for n, outcome in enumerate(outcomes):
+        written = outcome.result is Result.COMMITTED and n % 5 != 0
+        assert await lane.one("HGET", keys.state(f"CP{n}"), "v") == (
+            outcome.token if written else b"another" if n % 5 == 4 else None
+        )
+        assert await lane.one("GET", keys.command(f"CP{n}", "x")) == (str(n).encode() if written else None)
+
+
+async def test_a_refused_decision_does_not_hinder_others(lane: Lane) -> None:
+    """Where Redis refuses what one of them writes, that is raised, and those around it are committed."""
+    views = (await Loader(lane).load(["CP0", "CP1", "CP2"], [])).views
+    drafts = []
+    for n, view in enumerate(views.values()):
+        drafts.append(draft_on(view, entry=f"{n}-1"))
+        drafts[n].put(StationRecord(station_id=view.station_id, created_at=1))
+    await lane.one("SET", keys.command("CP1", "x"), "text")
+    drafts[1].write("LPUSH", keys.command("CP1", "x"), "a")
+    with pytest.raises(hiredis.ReplyError, match="WRONGTYPE"):
+        await commit_many(lane, drafts)
+    assert [await lane.one("HEXISTS", keys.state(f"CP{n}"), "st") for n in (0, 2)] == [1, 1]

@@ -61,7 +61,7 @@ async def test_a_kept_state_is_not_read_again(lane: Watched) -> None:
     kept = await name(loader, lane, "Volt", "1-1")
     lane.asked.clear()
     assert (await loader.load(["CP1"], [])).views["CP1"] is kept
-    assert [command[0] for command in lane.asked] == ["TIME", "HGET"]
+    assert [command[0] for command in lane.asked] == ["TIME", "EVALSHA"]
     assert await vendor(loader) == "Volt"
 
 
@@ -74,7 +74,7 @@ async def test_what_another_worker_changed_is_read(lane: Watched) -> None:
     loaded = await one.load(["CP1"], [("1-3", "CP1", [WantTransaction(5)])])
     assert loaded.views["CP1"].station == StationRecord(station_id="CP1", created_at=1, vendor="Watt")
     assert loaded.wanted == {"1-3": {WantTransaction(5): None}}
-    assert [command[0] for command in lane.asked] == ["TIME", "HGET", "GET", "TIME", "HMGET", "GET"]
+    assert [command[0] for command in lane.asked] == ["TIME", "EVALSHA", "GET", "TIME", "HMGET", "GET"]
 
 
 async def test_a_deleted_station_is_gone(lane: Watched) -> None:
@@ -96,8 +96,8 @@ async def test_what_is_kept_is_bounded(lane: Watched) -> None:
         loader.keep((await loader.load([f"CP{number}"], [])).views[f"CP{number}"])
     lane.asked.clear()
     await loader.load(["CP0", "CP1", "CP2"], [])
-    assert [command[0] for command in lane.asked] == ["TIME", "HMGET", "HGET", "HGET"]
-    assert lane.asked[1][2:] == FIELDS
+    assert [command[0] for command in lane.asked] == ["TIME", "EVALSHA", "HMGET"]
+    assert lane.asked[2][2:] == FIELDS
     loader = Loader(lane)
     await name(loader, lane, "Volt", "1-1")
     lane.asked.clear()
