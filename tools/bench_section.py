@@ -56,9 +56,12 @@ def _beside(report: Report) -> str:
 def _where(report: Report) -> str:
     where, disk = report.environment, report.environment.disk
     versions = ", ".join(f"{name} {version}" for name, version in where.versions.items())
+    earlier = "".join(
+        f" Of an earlier run, on Python {one.environment.python}: {', '.join(one.scenarios)}." for one in report.earlier
+    )
     return (
         f"Taken on {where.cpus} CPUs ({where.cpu}), Python {where.python}, {versions}; everything on one machine, the "
-        f"load included. The disk ({disk.filesystem}) takes {disk.sync_p50_ms:g} ms for an fdatasync "
+        f"load included.{earlier} The disk ({disk.filesystem}) takes {disk.sync_p50_ms:g} ms for an fdatasync "
         f"(p99 {disk.sync_p99_ms:g} ms). `appendfsync always`, Basic authentication, full validation, metrics and INFO "
         "logging are on, and every answer was checked."
     )

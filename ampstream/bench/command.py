@@ -16,7 +16,7 @@ from ampstream.bench import report
 from ampstream.bench.disk import Disk, NotADisk, measure
 from ampstream.bench.load import TooSlow
 from ampstream.bench.mixes import MIXES
-from ampstream.bench.outcome import QUICK, Outcome, Size, added
+from ampstream.bench.outcome import QUICK, Outcome, Size
 from ampstream.bench.registry import AFTER, BEFORE, Scenario
 from ampstream.bench.scenarios import Bench
 from ampstream.simulate.fleet import TooManyStations, allow_sockets
@@ -141,8 +141,6 @@ def _report(
     )
     report.show(whole, console)
     if before is not None:
-        together = added(before.outcome, outcome)
-        targets = report.targets(together, quick=quick)
-        whole = report.Report(environment=before.environment, targets=targets, outcome=together)
+        whole = report.together(before, whole)
     if json_path is not None:
         json_path.write_bytes(report.to_json(whole) + b"\n")

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ampstream.bench.disk import Disk
 from ampstream.bench.load import Measured
-from ampstream.bench.outcome import Outcome, Size
+from ampstream.bench.outcome import Outcome, Size, added
 from ampstream.bench.targets import Target
 
 MAX_CPU_US: Final = 200.0
@@ -39,12 +39,39 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     quick: bool
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything."""
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """A run before the last one, some figures of which still count."""
 
     environment: Environment
+    scenarios: list[str]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything; figures that are not of the last run say which run they are of."""
+
+    environment: Environment
+    """Of the last run."""
     targets: list[Target]
     outcome: Outcome
+    earlier: list[Earlier] = []
+
+
+def together(before: Report, last: Report) -> Report:
+    """Return both runs' figures: of what both measured, those of the last."""
+    ran = last.outcome.load_average
+    elsewhere = {name for one in before.earlier for name in one.scenarios}
+    own = [name for name in before.outcome.load_average if name not in elsewhere]
+    older = [
+        msgspec.structs.replace(one, scenarios=[name for name in one.scenarios if name not in ran])
+        for one in (*before.earlier, Earlier(environment=before.environment, scenarios=own))
+    ]
+    outcome = added(before.outcome, last.outcome)
+    return Report(
+        environment=last.environment,
+        targets=targets(outcome, quick=False),
+        outcome=outcome,
+        earlier=[one for one in older if one.scenarios],
+    )
 
 
 def environment(disk: Disk, size: Size, *, quick: bool) -> Environment:

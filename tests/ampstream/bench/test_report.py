@@ -115,6 +115,26 @@ def test_a_run_adds_to_an_earlier_one() -> None:
     assert both.load_average == {"commands": 0.5}
 
 
+def test_each_figure_names_its_run() -> None:
+    """The environment is the last run's; scenarios that only earlier ones measured stay with theirs."""
+    disk = Disk(filesystem="ext4", sync_p50_ms=0.2, sync_p99_ms=1.0)
+    where = report.environment(disk, Size(), quick=False)
+    runs = [
+        report.Report(
+            environment=msgspec.structs.replace(where, python=python),
+            targets=[],
+            outcome=Outcome(load_average=dict.fromkeys(scenarios, 1.0)),
+        )
+        for python, scenarios in (("1", ("storm", "echo", "latency")), ("2", ("echo",)), ("3", ("latency",)))
+    ]
+    both = report.together(report.together(runs[0], runs[1]), runs[2])
+    assert both.environment.python == "3"
+    assert [(one.environment.python, one.scenarios) for one in both.earlier] == [("1", ["storm"]), ("2", ["echo"])]
+    again = report.together(both, runs[0])
+    assert again.environment.python == "1"
+    assert [(one.environment.python, one.scenarios) for one in again.earlier] == []
+
+
 def test_what_a_run_can_add_to(tmp_path: Path) -> None:
     """--add needs a file, and none of a quick run or of something else."""
     (tmp_path / "other.json").write_text('{"no": "figures"}')
