@@ -89,7 +89,6 @@ def _script(tags: int, tally: Tally) -> Callable[[Caller], Script]:
 
     def script(caller: Caller) -> Script:
         draw = random.Random(caller.station_id)
-        tally.running = True
         while tally.running:
             number = draw.randrange(tags)
             answer = _read((yield Call("Authorize", b'{"idTag":"BA%05d"}' % number)))

@@ -17,11 +17,11 @@ from ampstream.bench.disk import Disk, NotADisk, measure
 from ampstream.bench.load import TooSlow
 from ampstream.bench.mixes import MIXES
 from ampstream.bench.outcome import QUICK, Outcome, Size
-from ampstream.bench.registry import AFTER, BEFORE, Scenario
+from ampstream.bench.registry import AFTER, BEFORE, ECHO
 from ampstream.bench.scenarios import Bench
 from ampstream.simulate.fleet import TooManyStations, allow_sockets
 
-SCENARIOS: Final = (*MIXES, *BEFORE, *AFTER)
+SCENARIOS: Final = (*MIXES, ECHO, *BEFORE, *AFTER)
 _PLAIN_WIDTH: Final = 120
 
 
@@ -92,21 +92,24 @@ def _most_sockets(wanted: set[str], size: Size) -> int:
 def _measure(data: Path, size: Size, wanted: set[str]) -> Outcome:
     made = Bench(data, size, lambda text: click.echo(f"  {text} ...", err=True))
 
-    async def measured(name: str, scenario: Scenario) -> None:
-        made.outcome.load_average[name] = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
-        await scenario(made)
+    def begin(*names: str) -> None:
+        load = round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else 0.0
+        made.outcome.load_average |= dict.fromkeys(names, load)
 
     async def run() -> None:
         async with made:
-            mixes = [name for name in MIXES if name in wanted]
             for name, scenario in BEFORE.items():
                 if name in wanted:
-                    await measured(name, scenario)
-            if mixes:
-                await measured("throughput", lambda bench: bench.throughput(mixes))
+                    begin(name)
+                    await scenario(made)
+            mixes, yardstick = [name for name in MIXES if name in wanted], ECHO in wanted
+            if mixes or yardstick:
+                begin(*(["throughput"] if mixes else []), *([ECHO] if yardstick else []))
+                await made.throughput(mixes, yardstick=yardstick)
             for name, scenario in AFTER.items():
                 if name in wanted:
-                    await measured(name, scenario)
+                    begin(name)
+                    await scenario(made)
 
     loop.run(run())
     return made.outcome

@@ -7,12 +7,13 @@ import os
 import random
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from ampstream.bench.caller import Caller, Script, Tally
+from ampstream.bench.mixes import Claims, Meterstand
 from ampstream.bench.usage import Usage, usage_of, usages
 from ampstream.simulate.websocket import Endpoint, dial
 
@@ -39,6 +40,24 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     def total_cpu_us(self) -> float:
         """The system's CPU time a call, all processes together."""
         return round(sum(self.cpu_us.values()), 1)
+
+
+def together(windows: Sequence[Measured]) -> Measured:
+    """Return windows of one load as one; the latencies of the last are those of all."""
+    calls, seconds = sum(one.calls for one in windows), sum(one.seconds for one in windows)
+
+    def mean(costs: Iterable[float]) -> float:
+        return round(sum(cost * weight for cost, weight in zip(costs, weights, strict=True)), 1)
+
+    weights = [one.calls / calls if calls else 0.0 for one in windows]
+    return msgspec.structs.replace(
+        windows[-1],
+        seconds=round(seconds, 2),
+        calls=calls,
+        calls_per_s=round(calls / seconds, 1),
+        cpu_us={name: mean(one.cpu_us[name] for one in windows) for name in windows[-1].cpu_us},
+        load_cpu_us=mean(one.load_cpu_us for one in windows),
+    )
 
 
 class TooSlow(Exception):
@@ -121,9 +140,11 @@ async def measure(
 ) -> Measured:
     """Run every caller's script; measure `seconds` after the warm-up; let the scripts come to their end.
 
-    `pause` lets the time that is measured pass; it may take longer than it is told to.
+    `pause` lets the time that is measured pass; it may take longer than it is told to. Latencies are those of all that
+    the tally has measured.
     Raises `TooSlow` where they do not.
     """
+    tally.running = True
     for caller in callers:
         caller.begin(script_of(caller))
     await asyncio.sleep(warm_up_s)
@@ -146,6 +167,40 @@ async def measure(
         cpu_us={name: us_per_call(before[name], after[name], calls) for name in pids},
         load_cpu_us=us_per_call(own, own_after, calls),
     )
+
+
+class Side:
+    """Stations with a mix to run, and who pays for it: one window of load, or several with pauses between them."""
+
+    def __init__(
+        self,
+        callers: Sequence[Caller],
+        mix: Callable[[Meterstand, Tally, Claims], Script],
+        tally: Tally,
+        claims: Claims,
+        pids: Mapping[str, int],
+    ) -> None:
+        self.callers = callers
+        self.tally = tally
+        self._mix = mix
+        self._claims = claims
+        self._pids = pids
+        self._stands = {caller.station_id: Meterstand(caller.station_id) for caller in callers}
+        self._windows: list[Measured] = []
+
+    async def window(self, seconds: float, warm_up_s: float) -> Measured:
+        """Load for one window, and return what it cost; raises `TooSlow`."""
+
+        def script_of(caller: Caller) -> Script:
+            return self._mix(self._stands[caller.station_id], self.tally, self._claims)
+
+        measured = await measure(self.callers, script_of, self.tally, self._pids, seconds=seconds, warm_up_s=warm_up_s)
+        self._windows.append(measured)
+        return measured
+
+    def measured(self) -> Measured:
+        """Return all windows as one."""
+        return together(self._windows)
 
 
 def _percentile(tally: Tally, percent: int) -> float:

@@ -21,8 +21,7 @@ import msgspec
 
 from ampstream.bench import mixes
 from ampstream.bench.caller import Caller, Tally
-from ampstream.bench.load import Measured, measure
-from ampstream.bench.mixes import Meterstand
+from ampstream.bench.load import Measured, Side
 from ampstream.bench.targets import Target, at_most
 from shared.series import DURATION_BUCKETS, PREFIX, Histogram
 
@@ -118,22 +117,14 @@ class _Side:
         self.running = running
         self.callers = callers
         self.tally = tally
-        self._stands = {caller.station_id: Meterstand(caller.station_id) for caller in callers}
+        self._load = Side(callers, mixes.transaction, tally, running.claims, running.system.pids)
         self._counted: list[tuple[float, int]] = []
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
 
     async def window(self, seconds: float, warm_up_s: float) -> Measured:
         """Load the system for one window, in the middle of which it is scraped."""
-        self.tally.running = True
         scraping = asyncio.create_task(self._scrape(warm_up_s + seconds / 2))
-        measured = await measure(
-            self.callers,
-            lambda caller: mixes.transaction(self._stands[caller.station_id], self.tally, self.running.claims),
-            self.tally,
-            self.running.system.pids,
-            seconds=seconds,
-            warm_up_s=warm_up_s,
-        )
+        measured = await self._load.window(seconds, warm_up_s)
         await scraping
         return measured
 

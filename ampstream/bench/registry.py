@@ -13,6 +13,7 @@ from ampstream.bench.scenarios import Bench
 
 Scenario = Callable[[Bench], Awaitable[None]]
 
+ECHO: Final = "echo"
 BEFORE: Final[Mapping[str, Scenario]] = {
     "connections": Bench.connections,
     "storm": Bench.storm,
@@ -22,5 +23,5 @@ BEFORE: Final[Mapping[str, Scenario]] = {
     "authorize": authorize.run,
     "local-lists": local_lists.run,
 }
-"""What runs before the mixes, which share a system of their own."""
-AFTER: Final[Mapping[str, Scenario]] = {"allocation": sites.run, "metrics": metering.run, "echo": Bench.yardstick}
+"""What runs before the mixes, which share a system of their own, and the echo, which takes turns with one of them."""
+AFTER: Final[Mapping[str, Scenario]] = {"allocation": sites.run, "metrics": metering.run}

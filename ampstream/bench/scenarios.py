@@ -1,4 +1,4 @@
-"""What is measured, each on a system of its own: throughput and latency, connections, a storm; and the yardstick."""
+"""What is measured, each on a system of its own: throughput beside the yardstick, latency, connections, a storm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Self
 
 from ampstream.bench import echo, mixes, system
 from ampstream.bench.caller import Caller, Script, Tally
-from ampstream.bench.load import Dialling, Measured, measure, until_idle
+from ampstream.bench.load import Dialling, Measured, Side, until_idle
 from ampstream.bench.mixes import Claims, Meterstand
 from ampstream.bench.outcome import Connections, Outcome, Size, Storm
 from ampstream.bench.system import System
@@ -25,6 +25,11 @@ from ampstream.simulate.websocket import Endpoint
 _CONNECT_S: Final = 240.0
 _STORM_S: Final = 180.0
 _SETTLE_S: Final = 2.0
+_TURNS: Final = 5
+_AGAIN_S: Final = 0.5
+"""Warm-up of every turn but the first."""
+_MEASURED_BY_ECHO: Final = "transaction"
+"""The mix whose cost is told in echoes."""
 _HANG_UP_S: Final = 0.2
 _BELOW_THE_DOOR: Final = 0.9
 """Share of the edge's admission rate at which stations are connected where that is not what is measured."""
@@ -60,14 +65,38 @@ class Bench:
         """End it."""
         await self._stack.aclose()
 
-    async def throughput(self, wanted: Sequence[str]) -> None:
-        """Run mixes in a closed loop at full size, and verify what they left."""
-        size = self.size
-        async with self.system() as running:
-            for name in wanted:
-                self.tell(f"{name}: {size.stations} stations, {size.seconds:g} s")
-                self.outcome.throughput[name] = await self._mix(running, name, size.stations, size.seconds)
-            await self.verify(running)
+    async def throughput(self, wanted: Sequence[str], *, yardstick: bool = False) -> None:
+        """Run mixes in a closed loop at full size, and verify what they left.
+
+        `yardstick`: the transaction mix runs against the bare echo too, in windows that take turns: what else happens
+        on the machine meets both alike.
+        """
+        stations, seconds, outcome = self.size.stations, self.size.seconds, self.outcome
+        alone = [name for name in wanted if not (yardstick and name == _MEASURED_BY_ECHO)]
+        if wanted:
+            async with self.system() as running:
+                for name in alone:
+                    self.tell(f"{name}: {stations} stations, {seconds:g} s")
+                    outcome.throughput[name] = await self._mix(running, name, stations, seconds)
+                if len(alone) < len(wanted):
+                    await self._in_turns(running)
+                await self.verify(running)
+        if yardstick and outcome.echo is None:
+            self.tell(f"bare aiohttp echo: {stations} stations, {seconds / 2:g} s")
+            async with self._bare() as side:
+                await side.window(seconds / 2, self.size.warm_up_s)
+                outcome.echo = side.measured()
+
+    async def _in_turns(self, running: Running) -> None:
+        size, name = self.size, _MEASURED_BY_ECHO
+        turns = _TURNS if not size.one_system else 2
+        self.tell(f"{name} and bare aiohttp echo: {size.stations} stations, in {turns} turns, {size.seconds * 1.5:g} s")
+        async with self._side(running, name, size.stations) as mix, self._bare() as bare:
+            for turn in range(turns):
+                warm_up_s = size.warm_up_s if not turn else min(size.warm_up_s, _AGAIN_S)
+                await mix.window(size.seconds / turns, warm_up_s)
+                await bare.window(size.seconds / 2 / turns, warm_up_s)
+            self.outcome.throughput[name], self.outcome.echo = mix.measured(), bare.measured()
 
     async def latency(self) -> None:
         """Run the transaction mix with one station."""
@@ -76,20 +105,6 @@ class Bench:
             self.tell(f"latency: 1 station, {seconds:g} s")
             self.outcome.latency = await self._mix(running, "transaction", 1, seconds)
             await self.verify(running)
-
-    async def yardstick(self) -> None:
-        """Run the transaction mix against the bare echo."""
-        size, tally = self.size, Tally(echo=True)
-        self.tell(f"bare aiohttp echo: {size.stations} stations, {size.seconds / 2:g} s")
-        async with echo.running() as bare:
-            callers = [Caller(f"ECHO-{n:05d}", tally) for n in range(size.stations)]
-            await Dialling(Endpoint.parse(bare.url), {}).connect(callers, _CONNECT_S)
-            script_of = _scripts(mixes.transaction, tally, Claims())
-            self.outcome.echo = await measure(
-                callers, script_of, tally, {"echo": bare.pid}, seconds=size.seconds / 2, warm_up_s=size.warm_up_s
-            )
-            await self.hang_up(callers)
-        self.problems(tally.problems, tally.problem_count)
 
     async def connections(self) -> None:
         """Connect as many stations as one edge is to hold, let them boot, and weigh them."""
@@ -159,14 +174,29 @@ class Bench:
                 yield Running(running, Claims())
 
     async def _mix(self, running: Running, name: str, stations: int, seconds: float) -> Measured:
+        async with self._side(running, name, stations) as side:
+            await side.window(seconds, self.size.warm_up_s)
+        return side.measured()
+
+    @contextlib.asynccontextmanager
+    async def _side(self, running: Running, name: str, stations: int) -> AsyncIterator[Side]:
+        """Connect stations to a system for a mix; their connections are dropped at the end."""
         tally = Tally()
         callers = await self._connected(running.system, f"{name[0].upper()}{stations}-", stations, tally)
-        script_of = _scripts(mixes.MIXES[name], tally, running.claims)
-        pids, warm_up_s = running.system.pids, self.size.warm_up_s
-        measured = await measure(callers, script_of, tally, pids, seconds=seconds, warm_up_s=warm_up_s)
+        yield Side(callers, mixes.MIXES[name], tally, running.claims, running.system.pids)
         await self.hang_up(callers)
         self.problems(tally.problems, tally.problem_count)
-        return measured
+
+    @contextlib.asynccontextmanager
+    async def _bare(self) -> AsyncIterator[Side]:
+        """Connect as many stations to the yardstick."""
+        tally = Tally(echo=True)
+        async with echo.running() as bare:
+            callers = [Caller(f"ECHO-{n:05d}", tally) for n in range(self.size.stations)]
+            await Dialling(Endpoint.parse(bare.url), {}).connect(callers, _CONNECT_S)
+            yield Side(callers, mixes.MIXES[_MEASURED_BY_ECHO], tally, Claims(), {"echo": bare.pid})
+            await self.hang_up(callers)
+        self.problems(tally.problems, tally.problem_count)
 
     async def verify(self, running: Running) -> None:
         """Audit all that the load claims of this system; verdicts of several systems add up."""

@@ -12,7 +12,7 @@ from aiohttp import WSMsgType, web
 
 from ampstream.bench import echo, mixes
 from ampstream.bench.caller import Caller, Tally
-from ampstream.bench.load import Dialling, Measured, TooSlow, measure
+from ampstream.bench.load import Dialling, Measured, Side, TooSlow, measure, together
 from ampstream.bench.mixes import Claims, Meterstand
 from ampstream.simulate.audit import Snapshot, Stored, audit
 from ampstream.simulate.ledger import Book
@@ -214,6 +214,38 @@ async def test_the_yardstick() -> None:
         _, measured = await run(bare.url, "transaction", tally, stations=2)
     assert tally.problems == []
     assert measured.calls > 10
+
+
+def test_windows_of_one_load_are_one() -> None:
+    """Calls and seconds add up, a call's cost is that of all calls, the latencies are those of the last."""
+
+    def window(calls: int, seconds: float, edge: float, p50_ms: float) -> Measured:
+        rate = calls / seconds
+        return Measured(
+            stations=5, seconds=seconds, calls=calls, calls_per_s=rate, p50_ms=p50_ms, p99_ms=9.0,
+            cpu_us={"edge": edge, "worker": 2 * edge}, load_cpu_us=edge / 2,
+        )  # fmt: skip
+
+    whole = together([window(1000, 2.0, 10.0, 5.0), window(3000, 2.0, 20.0, 4.0)])
+    assert (whole.calls, whole.seconds, whole.calls_per_s, whole.p50_ms) == (4000, 4.0, 1000.0, 4.0)
+    assert whole.cpu_us == {"edge": 17.5, "worker": 35.0}
+    assert whole.load_cpu_us == 8.8
+    assert together([window(0, 1.0, 0.0, 0.0)]).total_cpu_us == 0.0
+
+
+async def test_a_load_goes_on_where_its_last_window_ended(csms: Csms) -> None:
+    """Registers and clocks rise over all windows: no start of a later one is taken for a repeated one."""
+    tally, claims = Tally(), Claims()
+    callers = [Caller(f"B{n}", tally) for n in range(2)]
+    await Dialling(Endpoint.parse(csms.url), {}).connect(callers, 10)
+    side = Side(callers, mixes.transaction, tally, claims, {})
+    calls = [(await side.window(0.2, 0.0)).calls for _ in range(3)]
+    for caller in callers:
+        caller.abort()
+    assert tally.problems == []
+    assert side.measured().calls == sum(calls)
+    assert len(claims.done) == len(csms.starts)
+    assert len({(one.station, one.meter_wh) for one in claims.done}) == len(claims.done)
 
 
 def test_claims_make_a_ledger() -> None:
