@@ -54,6 +54,7 @@ tests: $(INSTALLED) ## pytest (ARGS="-k name")
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 bench: $(INSTALLED) ## measure a system that the benchmark starts itself
+	@ls /usr/lib*/libjemalloc.so.2 /usr/lib/*/libjemalloc.so.2 >/dev/null 2>&1 || .ci/apt-install libjemalloc2 || echo "measuring without jemalloc"
 	$(BIN)/ampstream bench $(ARGS)
 
 observe: $(INSTALLED) ## prove metrics, alerts and dashboards with a real Prometheus (6 minutes; ARGS=--pictures draws them)

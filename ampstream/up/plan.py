@@ -143,7 +143,7 @@ def _valkey(directory: Path, redis_url: str, logs: Path) -> Spec:
         name="valkey",
         command=tuple(valkey.command(directory / "valkey.conf")),
         log=logs / "valkey.log",
-        environ=dict(os.environ),
+        environ=valkey.environment(os.environ),
         probe=redis_probe(redis_url),
         urls=(("redis", redis_url),),
         stop_s=30.0,

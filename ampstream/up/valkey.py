@@ -6,8 +6,11 @@ so nobody else on the machine or the network reaches it.
 
 import hashlib
 import os
+import sys
+import sysconfig
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +88,25 @@ def _quoted(path: Path) -> str:
 def command(config: Path) -> list[str]:
     """Return the command line that runs the server in the foreground."""
     return [str(binary()), str(config)]
+
+
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that the server runs with: `base`, and the system's jemalloc where it has one.
+
+    The package's server was built without it, unlike those of Valkey and of distributions (docs/adr/0015).
+    """
+    library = jemalloc()
+    return dict(base) if library is None or "LD_PRELOAD" in base else {**base, "LD_PRELOAD": str(library)}
+
+
+def jemalloc() -> Path | None:
+    """Return where the system has jemalloc: Debian's libjemalloc2, or another's package of it; None without."""
+    if not sys.platform.startswith("linux"):
+        return None
+    multiarch = sysconfig.get_config_var("MULTIARCH")
+    places = [f"/usr/lib/{multiarch}"] if multiarch else []
+    found = (Path(place) / "libjemalloc.so.2" for place in (*places, "/usr/lib64", "/usr/lib"))
+    return next((path for path in found if path.exists()), None)
 
 
 def wait_ready(redis_url: str, timeout_s: float = 20.0) -> None:

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ampstream.up import lock, plan, selfmade, status
+from ampstream.up import lock, plan, selfmade, status, valkey
 from ampstream.up.command import up
 from ampstream.up.plan import Options, Plan
 from edge.stations.tls import Tls
@@ -50,6 +50,17 @@ async def test_stages_and_ports(tmp_path: Path, http: aiohttp.ClientSession) -> 
     command = " ".join(specs["simulator"].command)
     assert "ws://127.0.0.1:9100/ocpp" in command
     assert "ws://127.0.0.1:9101/ocpp" in command
+
+
+async def test_valkey_alone_gets_the_systems_jemalloc(
+    tmp_path: Path, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The embedded server is started with it; Python's processes are not."""
+    monkeypatch.delenv("LD_PRELOAD", raising=False)
+    monkeypatch.setattr(valkey, "jemalloc", lambda: Path("/usr/lib64/libjemalloc.so.2"))
+    made = planned(Options(data=tmp_path), {}, http)
+    preloaded = {spec.name for stage in made.stages for spec in stage if "LD_PRELOAD" in spec.environ}
+    assert preloaded == {"valkey"}
 
 
 def test_ports_for_stations_move_together() -> None:

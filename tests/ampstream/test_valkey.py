@@ -1,7 +1,10 @@
 """The embedded Valkey keeps what it was told."""
 
+import sys
+import sysconfig
 from pathlib import Path
 
+import pytest
 import redis
 import redis.asyncio
 
@@ -43,6 +46,43 @@ def test_directory_with_spaces_and_quotes(tmp_path: Path) -> None:
     odd = tmp_path / 'my "data" dir'
     with running_valkey(odd) as server, redis.Redis.from_url(server.unix_url) as client:
         assert client.config_get("dir")["dir"] == str(odd.resolve())
+
+
+def test_the_server_runs_on_the_systems_jemalloc(tmp_path: Path) -> None:
+    """Where the system has it, the server has it in its memory; elsewhere nothing is preloaded and the server runs."""
+    library = valkey.jemalloc()
+    with running_valkey(tmp_path, env=valkey.environment({"PATH": "/usr/bin:/bin"})) as server:
+        assert server.process is not None
+        with redis.Redis.from_url(server.url) as client:
+            assert client.ping()
+        maps = Path(f"/proc/{server.process.pid}/maps")
+        if maps.exists():
+            assert ("libjemalloc" in maps.read_text()) == (library is not None)
+
+
+def test_what_is_preloaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jemalloc where there is one, unless somebody preloads something himself; every other variable stays."""
+    monkeypatch.setattr(valkey, "jemalloc", lambda: Path("/usr/lib64/libjemalloc.so.2"))
+    assert valkey.environment({"A": "1"}) == {"A": "1", "LD_PRELOAD": "/usr/lib64/libjemalloc.so.2"}
+    assert valkey.environment({"LD_PRELOAD": "mine.so"}) == {"LD_PRELOAD": "mine.so"}
+    monkeypatch.setattr(valkey, "jemalloc", lambda: None)
+    assert valkey.environment({"A": "1"}) == {"A": "1"}
+
+
+def test_jemalloc_is_looked_for_on_linux_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found where distributions put it, this machine's kind first; no other system has an LD_PRELOAD."""
+    there: set[str] = {"/usr/lib64/libjemalloc.so.2", "/usr/lib/libjemalloc.so.2"}
+    monkeypatch.setattr(Path, "exists", lambda path: str(path) in there)
+    monkeypatch.setattr(sysconfig, "get_config_var", lambda _name: "aarch64-linux-gnu")
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert valkey.jemalloc() == Path("/usr/lib64/libjemalloc.so.2")
+    there.add("/usr/lib/aarch64-linux-gnu/libjemalloc.so.2")
+    assert valkey.jemalloc() == Path("/usr/lib/aarch64-linux-gnu/libjemalloc.so.2")
+    there.clear()
+    assert valkey.jemalloc() is None
+    there.add("/usr/lib/libjemalloc.so.2")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert valkey.jemalloc() is None
 
 
 async def test_fixture_gives_an_empty_server(redis_client: "redis.asyncio.Redis", valkey_server: ValkeyServer) -> None:
