@@ -1,8 +1,8 @@
 """Appends to the uplinks: all that one turn of the event loop brings goes to Redis in one pipeline.
 
-While `MAX_BATCHES` pipelines are under way, what comes gathers for the next: the busier the node, the larger its
-batches, and with `appendfsync always` a batch costs one sync. Nothing is ever appended twice: where an outcome is not
-known, the entry's owner is told, and closes (docs/architecture.md).
+While `MAX_BATCHES` pipelines are under way, what comes gathers for the next, on a busy node `LINGER_S` at least: the
+busier the node, the larger its batches, and with `appendfsync always` a batch costs one sync. Nothing is ever appended
+twice: where an outcome is not known, the entry's owner is told, and closes (docs/architecture.md).
 """
 
 from __future__ import annotations
@@ -23,6 +23,10 @@ from shared.logs import get_logger
 MAX_BATCHES: Final = 2
 """Pipelines under way at once; more would only make each of them smaller."""
 MAX_BATCH_ENTRIES: Final = 1024
+BUSY_ENTRIES: Final = 16
+"""A node whose last pipeline had so many is busy."""
+LINGER_S: Final = 0.003
+"""So long a busy node gathers; what comes to any other goes at once."""
 
 _log = get_logger("edge.uplink")
 
@@ -57,6 +61,7 @@ class Appender:
         self._under_way: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
+        self._busy = False
         self._ingest = metrics.EDGE_INGEST_SECONDS.labels()
         self._refused = metrics.REDIS_ERRORS
 
@@ -75,7 +80,10 @@ class Appender:
         batch.owners.append(owner)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._flush)
+            if self._busy:
+                self._loop.call_later(LINGER_S, self._flush)
+            else:
+                self._loop.call_soon(self._flush)
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until everything appended so far has its outcome, at most `timeout_s`."""
@@ -91,13 +99,14 @@ class Appender:
         if batch is None or len(self._under_way) >= MAX_BATCHES:
             return
         self._gathering = None
+        self._busy = len(batch.commands) >= BUSY_ENTRIES
         task = self._loop.create_task(self._send(batch))
         self._under_way.add(task)
         task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._under_way.discard(task)
-        if self._gathering is not None:
+        if self._gathering is not None and not self._scheduled:
             self._flush()
 
     async def _send(self, batch: _Batch) -> None:
